@@ -1,0 +1,43 @@
+//! What a learner computes: the loss and its gradient over a minibatch, and evaluations.
+//!
+//! An engine knows no variant, no version and no clock.
+
+pub mod gpu;
+pub mod host;
+pub mod model;
+
+use crate::{
+    Result,
+    dataset::{Minibatch, Split},
+};
+
+/// Computes gradients and evaluations of one [`model::Model`].
+pub trait Engine {
+    /// Makes `params` (flat, as [`model::Model`] lays them out) what the next gradients are taken at.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device fails.
+    fn load(&mut self, params: &[f32]) -> Result<()>;
+
+    /// Writes the gradient of the minibatch's loss at the loaded parameters into `gradient` (laid
+    /// out as the parameters) and returns the loss: mean softmax cross-entropy + L2 ||W||_F^2.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device fails.
+    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32>;
+
+    /// Loss and accuracy over a whole split at `params`, which become the loaded parameters.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device fails.
+    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation>;
+}
+
+/// How good some parameters are over a split.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Evaluation {
+    /// Mean softmax cross-entropy + L2 ||W||_F^2.
+    pub loss: f64,
+    /// Share of samples whose largest logit is at their label; the first of equal logits counts.
+    pub accuracy: f64,
+}

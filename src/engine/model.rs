@@ -1,0 +1,173 @@
+//! The models: multinomial logistic regression and ReLU MLPs of any depth, as dense layers.
+
+use std::{fmt, ops::Range, str::FromStr};
+
+use rand::RngExt;
+
+use crate::{
+    Error, Result,
+    rng::{self, Purpose},
+};
+
+/// The most parameters a model may have: a gradient of 1 GiB.
+const MOST_PARAMS: usize = 1 << 28;
+
+/// One dense layer, Y = act(X W + b), and where its parameters lie in the flat vector.
+///
+/// W is `[inputs, outputs]`, row-major, and b is one more row behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// Columns of X.
+    pub inputs: usize,
+    /// Columns of Y.
+    pub outputs: usize,
+    /// Whether act is ReLU; else it is the identity.
+    pub relu: bool,
+    offset: usize,
+}
+
+impl Layer {
+    /// Where W and b together lie in the flat parameters: `[inputs + 1, outputs]`.
+    pub fn params(&self) -> Range<usize> {
+        self.offset..self.offset + (self.inputs + 1) * self.outputs
+    }
+
+    /// Where W lies in the flat parameters: `[inputs, outputs]`.
+    pub fn weight(&self) -> Range<usize> {
+        self.offset..self.offset + self.inputs * self.outputs
+    }
+
+    /// Where b lies in the flat parameters: `[outputs]`.
+    pub fn bias(&self) -> Range<usize> {
+        self.weight().end..self.params().end
+    }
+}
+
+/// Layer widths, flat parameter layout and L2 of a model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    layers: Vec<Layer>,
+    l2: f32,
+}
+
+impl Model {
+    /// The model of this shape for `inputs` pixels and `classes` classes; `l2` multiplies ||W||_F^2,
+    /// biases left out.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it would have more than 2^28 parameters.
+    pub fn new(shape: &Shape, inputs: usize, classes: usize, l2: f32) -> Result<Self> {
+        let mut layers = Vec::with_capacity(shape.hidden.len() + 1);
+        let (mut width, mut offset) = (inputs, 0_usize);
+        let relu = shape.hidden.iter().map(|&outputs| (outputs, true));
+        for (outputs, relu) in relu.chain([(classes, false)]) {
+            layers.push(Layer { inputs: width, outputs, relu, offset });
+            let params = (width + 1).checked_mul(outputs).and_then(|n| n.checked_add(offset));
+            offset = params.filter(|&n| n <= MOST_PARAMS).ok_or_else(|| {
+                Error::config(format!("model {shape} has more than 2^28 parameters"))
+            })?;
+            width = outputs;
+        }
+        Ok(Self { layers, l2 })
+    }
+
+    /// The dense layers, from the image to the logits.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Pixels an image.
+    pub fn inputs(&self) -> usize {
+        self.layers[0].inputs
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.layers[self.layers.len() - 1].outputs
+    }
+
+    /// What multiplies ||W||_F^2 in the loss.
+    pub fn l2(&self) -> f32 {
+        self.l2
+    }
+
+    /// Length of the flat parameter vector.
+    pub fn params(&self) -> usize {
+        self.layers[self.layers.len() - 1].params().end
+    }
+
+    /// w_0: uniform on ±1/sqrt(inputs) for weights and biases of each layer, as `PyTorch`'s
+    /// `Linear` has it; a function of the seed.
+    pub fn initial(&self, seed: u64) -> Vec<f32> {
+        let mut rng = rng::stream(seed, Purpose::Initialisation, 0, 0);
+        let mut params = Vec::with_capacity(self.params());
+        for layer in &self.layers {
+            let bound = 1.0 / (layer.inputs as f32).sqrt();
+            params.extend(layer.params().map(|_| bound * (2.0 * rng.random::<f32>() - 1.0)));
+        }
+        params
+    }
+
+    /// L2 ||W||_F^2 at `params`, summed in f64.
+    pub fn penalty(&self, params: &[f32]) -> f64 {
+        if self.l2 == 0.0 {
+            return 0.0;
+        }
+        let weights = self.layers.iter().flat_map(|layer| &params[layer.weight()]);
+        f64::from(self.l2) * weights.map(|&w| f64::from(w) * f64::from(w)).sum::<f64>()
+    }
+}
+
+/// The hidden widths of a model; none for logistic regression. Written `logistic` or `mlp:256,128`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shape {
+    hidden: Vec<usize>,
+}
+
+impl Shape {
+    /// Multinomial logistic regression: no hidden layer.
+    pub fn logistic() -> Self {
+        Self { hidden: Vec::new() }
+    }
+
+    /// A ReLU MLP with these hidden widths.
+    ///
+    /// # Panics
+    /// If there is no hidden layer or one without width.
+    pub fn mlp(hidden: &[usize]) -> Self {
+        assert!(!hidden.is_empty() && !hidden.contains(&0), "an MLP has hidden layers of width >= 1");
+        Self { hidden: hidden.to_vec() }
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.hidden.is_empty() {
+            return f.write_str("logistic");
+        }
+        let widths: Vec<_> = self.hidden.iter().map(ToString::to_string).collect();
+        write!(f, "mlp:{}", widths.join(","))
+    }
+}
+
+impl FromStr for Shape {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "logistic" {
+            return Ok(Self::logistic());
+        }
+        let wrong = || {
+            Error::config(format!(
+                "model \"{text}\" is neither logistic nor mlp:WIDTH[,WIDTH...], as in mlp:128"
+            ))
+        };
+        let widths = text.strip_prefix("mlp:").ok_or_else(wrong)?;
+        let hidden: Vec<usize> = widths
+            .split(',')
+            .map(|width| width.parse().ok().filter(|&width| width > 0))
+            .collect::<Option<_>>()
+            .ok_or_else(wrong)?;
+        Ok(Self { hidden })
+    }
+}

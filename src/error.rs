@@ -1,0 +1,66 @@
+//! The errors of the library, told apart by what the reader can do about them.
+
+use std::path::PathBuf;
+
+/// What the library's fallible functions return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why something could not be done; the message names the thing and, where there is one, the remedy.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting is outside what it may be: change the setting.
+    #[error("{0}")]
+    Config(String),
+    /// No adapter answers to what was asked for: install a driver or choose another.
+    #[error("{0}")]
+    NoAdapter(String),
+    /// The data are missing or are not what they should be.
+    #[error("{}: {problem}", path.display())]
+    Dataset {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A device was lost, ran out of memory, did not answer in time or refused a kernel.
+    #[error("adapter \"{adapter}\": {problem}")]
+    Device {
+        /// Name of the adapter.
+        adapter: String,
+        /// What the driver said.
+        problem: String,
+    },
+    /// A learner can give no more gradients.
+    #[error("learner {learner} is lost: {source}")]
+    LearnerLost {
+        /// Which learner.
+        learner: usize,
+        /// What ended it.
+        source: Box<Error>,
+    },
+    /// Parameters are no longer finite: the learning rate is too large for the staleness.
+    #[error("{0}")]
+    Diverged(String),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl Error {
+    /// An [`Error::Config`] with this message.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::Config(message.into())
+    }
+
+    /// For `map_err`: an [`Error::Io`] that names `path`.
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}

@@ -1,0 +1,8 @@
+//! Tortoise.
+
+pub mod dataset;
+pub mod engine;
+mod error;
+mod rng;
+
+pub use error::{Error, Result};
