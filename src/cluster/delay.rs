@@ -1,0 +1,126 @@
+//! How long a minibatch takes: X of the paper, per learner and minibatch.
+//!
+//! Every law draws by inversion, one uniform number a duration, from one stream per learner, so that
+//! X\[i\]\[n\] is the same in every variant that races on the same seed.
+
+mod distribution;
+mod trace;
+
+use std::time::Duration;
+
+use rand::RngExt;
+use rand_chacha::ChaCha8Rng;
+
+pub use self::{distribution::Distribution, trace::Trace};
+use crate::{
+    Error, Result,
+    rng::{self, Purpose},
+    sgd::scheduler::LearnerId,
+};
+
+/// Answers with the duration of the next minibatch that a learner starts.
+pub trait DelayModel {
+    /// X\[`learner`\]\[n\], where n counts the calls for this learner.
+    fn sample(&mut self, learner: LearnerId) -> Duration;
+}
+
+/// One law for all learners, with a factor for each.
+#[derive(Debug, Clone)]
+pub struct Delays {
+    distribution: Distribution,
+    learners: Vec<Stream>,
+}
+
+#[derive(Debug, Clone)]
+struct Stream {
+    factor: f64,
+    task: usize,
+    rng: ChaCha8Rng,
+}
+
+impl Delays {
+    /// Durations of P = `learners` learners, those in `slow` multiplied by their factor.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where `slow` or a replayed trace does not fit the learners.
+    pub fn new(
+        distribution: Distribution,
+        slow: &Slow,
+        learners: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        if let Some((learner, _)) = slow.0.iter().find(|(learner, _)| *learner >= learners) {
+            return Err(Error::config(format!(
+                "--slow names learner {learner}, but the {learners} learners count from 0"
+            )));
+        }
+        if let Distribution::Trace(trace) = &distribution {
+            trace.fits(learners)?;
+        }
+        let stream = |learner| Stream {
+            factor: slow.factor(learner),
+            task: 0,
+            rng: rng::stream(seed, Purpose::Delay, learner as u64, 0),
+        };
+        Ok(Self { distribution, learners: (0..learners).map(stream).collect() })
+    }
+}
+
+impl DelayModel for Delays {
+    fn sample(&mut self, learner: LearnerId) -> Duration {
+        let Stream { factor, task, rng } = &mut self.learners[learner];
+        let seconds = match &self.distribution {
+            Distribution::Trace(trace) if trace.is_replay() => trace.replay(learner, *task),
+            law => law.quantile(rng.random()),
+        };
+        *task += 1;
+        // The cast saturates: no duration is longer than 584 years.
+        Duration::from_nanos((*factor * seconds * 1e9).round() as u64)
+    }
+}
+
+/// By which factor some learners are slower than the law says. Written `0=3,5=2`.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Slow(Vec<(LearnerId, f64)>);
+
+impl Slow {
+    /// No learner is slower than the law says.
+    pub fn is_none(&self) -> bool {
+        self.0.iter().all(|(_, factor)| *factor == 1.0)
+    }
+
+    fn factor(&self, learner: LearnerId) -> f64 {
+        self.0.iter().find(|(slow, _)| *slow == learner).map_or(1.0, |(_, factor)| *factor)
+    }
+}
+
+impl std::fmt::Display for Slow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let pairs: Vec<_> = self.0.iter().map(|(l, factor)| format!("{l}={factor}")).collect();
+        f.write_str(&pairs.join(","))
+    }
+}
+
+impl std::str::FromStr for Slow {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let mut pairs: Vec<(LearnerId, f64)> = Vec::new();
+        for pair in text.split(',').filter(|pair| !pair.is_empty()) {
+            let (learner, factor) = pair
+                .split_once('=')
+                .and_then(|(l, factor)| Some((l.trim().parse().ok()?, factor.trim().parse().ok()?)))
+                .filter(|(_, factor): &(_, f64)| factor.is_finite() && *factor > 0.0)
+                .ok_or_else(|| {
+                    Error::config(format!(
+                        "slow-down \"{pair}\" is not LEARNER=FACTOR with a factor above 0, as in 0=3"
+                    ))
+                })?;
+            if pairs.iter().any(|(known, _)| *known == learner) {
+                return Err(Error::config(format!("--slow names learner {learner} twice")));
+            }
+            pairs.push((learner, factor));
+        }
+        Ok(Self(pairs))
+    }
+}

@@ -1,0 +1,200 @@
+//! The laws of X, always with named parameters: a rate is never mistaken for a mean.
+
+use std::{fmt, str::FromStr};
+
+use super::Trace;
+use crate::{Error, Result, suggest};
+
+/// A law of the time a minibatch takes, in seconds.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the line above each variant says what its fields are")]
+pub enum Distribution {
+    /// Always this long. `constant:1`
+    Constant(f64),
+    /// Pr(X > t) = exp(-t / mean). `exponential:mean=1`
+    Exponential { mean: f64 },
+    /// `shift` plus an exponential time. `shifted-exponential:shift=1,mean=1`
+    ShiftedExponential { shift: f64, mean: f64 },
+    /// Even between `low` and `high`. `uniform:low=0,high=2`
+    Uniform { low: f64, high: f64 },
+    /// Type I: Pr(X > t) = (scale / t)^shape from `scale` on. `pareto:shape=2,scale=1`
+    Pareto { shape: f64, scale: f64 },
+    /// Pr(X > t) = exp(-(t / scale)^shape). `weibull:shape=0.5,scale=1`
+    Weibull { shape: f64, scale: f64 },
+    /// Exponential of mean `mean1` with probability `p`, else of mean `mean2`.
+    /// `hyperexponential:p=0.9,mean1=0.5,mean2=5.5`
+    Hyperexponential { p: f64, mean1: f64, mean2: f64 },
+    /// `slow` with probability `p`, else `fast`. `bimodal:fast=1,slow=10,p=0.1`
+    Bimodal { fast: f64, slow: f64, p: f64 },
+    /// Times that were measured. `trace:FILE`
+    Trace(Trace),
+}
+
+/// Names, and the parameters of each in the order of [`Distribution::from_values`].
+const GRAMMAR: [(&str, &[&str]); 9] = [
+    ("constant", &[]),
+    ("exponential", &["mean"]),
+    ("shifted-exponential", &["shift", "mean"]),
+    ("uniform", &["low", "high"]),
+    ("pareto", &["shape", "scale"]),
+    ("weibull", &["shape", "scale"]),
+    ("hyperexponential", &["p", "mean1", "mean2"]),
+    ("bimodal", &["fast", "slow", "p"]),
+    ("trace", &[]),
+];
+
+impl Distribution {
+    /// The time that X stays below with probability `u`, for `u` in `[0, 1)`.
+    pub fn quantile(&self, u: f64) -> f64 {
+        let exponential = |u: f64, mean: f64| -mean * (-u).ln_1p();
+        match *self {
+            Self::Constant(seconds) => seconds,
+            Self::Exponential { mean } => exponential(u, mean),
+            Self::ShiftedExponential { shift, mean } => shift + exponential(u, mean),
+            Self::Uniform { low, high } => low + (high - low) * u,
+            Self::Pareto { shape, scale } => scale * (1.0 - u).powf(-1.0 / shape),
+            Self::Weibull { shape, scale } => scale * exponential(u, 1.0).powf(1.0 / shape),
+            Self::Bimodal { fast, slow, p } => if u < p { slow } else { fast },
+            // Not the inverse of the mixture, but as uniform: the branch takes a part of u, and
+            // what is left of it is uniform again.
+            Self::Hyperexponential { p, mean1, mean2 } => {
+                if u < p { exponential(u / p, mean1) } else { exponential((u - p) / (1.0 - p), mean2) }
+            }
+            Self::Trace(ref trace) => trace.draw(u),
+        }
+    }
+
+    /// E\[X\]; infinite for a Pareto law of shape 1 or less.
+    pub fn mean(&self) -> f64 {
+        match *self {
+            Self::Constant(seconds) => seconds,
+            Self::Exponential { mean } => mean,
+            Self::ShiftedExponential { shift, mean } => shift + mean,
+            Self::Uniform { low, high } => f64::midpoint(low, high),
+            Self::Pareto { shape, .. } if shape <= 1.0 => f64::INFINITY,
+            Self::Pareto { shape, scale } => shape * scale / (shape - 1.0),
+            Self::Weibull { shape, scale } => scale * libm::tgamma(1.0 + 1.0 / shape),
+            Self::Hyperexponential { p, mean1, mean2 } => p * mean1 + (1.0 - p) * mean2,
+            Self::Bimodal { fast, slow, p } => p * slow + (1.0 - p) * fast,
+            Self::Trace(ref trace) => trace.mean(),
+        }
+    }
+
+    fn from_values(name: &str, v: &[f64]) -> Result<Self> {
+        let need = |holds: bool, what: &str| match holds {
+            true => Ok(()),
+            false => Err(Error::config(format!("{name}: {what}"))),
+        };
+        need(v.iter().all(|x| x.is_finite()), "parameters are finite numbers")?;
+        let positive = |x: f64, what: &str| need(x > 0.0, &format!("{what} must be above 0"));
+        let probability = |p: f64| need(0.0 < p && p < 1.0, "p must be above 0 and below 1");
+        Ok(match (name, v) {
+            ("exponential", &[mean]) => {
+                positive(mean, "mean")?;
+                Self::Exponential { mean }
+            }
+            ("shifted-exponential", &[shift, mean]) => {
+                need(shift >= 0.0, "shift must not be negative")?;
+                positive(mean, "mean")?;
+                Self::ShiftedExponential { shift, mean }
+            }
+            ("uniform", &[low, high]) => {
+                need(0.0 <= low && low < high, "0 <= low < high must hold")?;
+                Self::Uniform { low, high }
+            }
+            ("pareto" | "weibull", &[shape, scale]) => {
+                positive(shape, "shape")?;
+                positive(scale, "scale")?;
+                if name == "pareto" {
+                    Self::Pareto { shape, scale }
+                } else {
+                    Self::Weibull { shape, scale }
+                }
+            }
+            ("hyperexponential", &[p, mean1, mean2]) => {
+                probability(p)?;
+                positive(mean1, "mean1")?;
+                positive(mean2, "mean2")?;
+                Self::Hyperexponential { p, mean1, mean2 }
+            }
+            ("bimodal", &[fast, slow, p]) => {
+                probability(p)?;
+                positive(fast, "fast")?;
+                need(fast <= slow, "fast must not be above slow")?;
+                Self::Bimodal { fast, slow, p }
+            }
+            _ => unreachable!("the grammar lists every name with its parameters"),
+        })
+    }
+}
+
+impl FromStr for Distribution {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
+        let names = GRAMMAR.iter().map(|(name, _)| *name);
+        let Some((_, parameters)) = GRAMMAR.iter().find(|(known, _)| *known == name) else {
+            let hint = suggest::nearest(name, names);
+            return Err(Error::config(format!("unknown distribution \"{name}\"{hint}")));
+        };
+        match name {
+            "constant" => {
+                let seconds = rest.parse().ok().filter(|&s: &f64| s.is_finite() && s > 0.0);
+                return seconds.map(Self::Constant).ok_or_else(|| {
+                    Error::config("constant needs seconds above 0, as in constant:1")
+                });
+            }
+            "trace" if rest.is_empty() => {
+                return Err(Error::config("trace needs a file, as in trace:delays.csv"));
+            }
+            "trace" => return Trace::read(rest.as_ref()).map(Self::Trace),
+            _ => {}
+        }
+        let mut values = vec![None; parameters.len()];
+        for pair in rest.split(',').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').ok_or_else(|| {
+                let first = parameters[0];
+                Error::config(format!("{name}: \"{pair}\" needs its name, as in {first}={pair}"))
+            })?;
+            let at = parameters.iter().position(|known| *known == key).ok_or_else(|| {
+                let hint = suggest::nearest(key, parameters.iter().copied());
+                Error::config(format!("{name} has no parameter \"{key}\"{hint}"))
+            })?;
+            let number = value.parse::<f64>().map_err(|_| {
+                Error::config(format!("{name}: {key}=\"{value}\" is not a number"))
+            })?;
+            if values[at].replace(number).is_some() {
+                return Err(Error::config(format!("{name}: {key} is given twice")));
+            }
+        }
+        let values: Vec<f64> = values
+            .iter()
+            .zip(*parameters)
+            .map(|(value, key)| {
+                value.ok_or_else(|| Error::config(format!("{name} needs {key}, as in {key}=1")))
+            })
+            .collect::<Result<_>>()?;
+        Self::from_values(name, &values)
+    }
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Constant(seconds) => write!(f, "constant:{seconds}"),
+            Self::Exponential { mean } => write!(f, "exponential:mean={mean}"),
+            Self::ShiftedExponential { shift, mean } => {
+                write!(f, "shifted-exponential:shift={shift},mean={mean}")
+            }
+            Self::Uniform { low, high } => write!(f, "uniform:low={low},high={high}"),
+            Self::Pareto { shape, scale } => write!(f, "pareto:shape={shape},scale={scale}"),
+            Self::Weibull { shape, scale } => write!(f, "weibull:shape={shape},scale={scale}"),
+            Self::Hyperexponential { p, mean1, mean2 } => {
+                write!(f, "hyperexponential:p={p},mean1={mean1},mean2={mean2}")
+            }
+            Self::Bimodal { fast, slow, p } => write!(f, "bimodal:fast={fast},slow={slow},p={p}"),
+            Self::Trace(trace) => write!(f, "trace:{}", trace.path().display()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Durations read from a file.
+//!
+//! A line is `SECONDS`, and durations are drawn from the file with replacement; or every line is
+//! `LEARNER,SECONDS`, and each learner replays its own durations in order, from the start again when
+//! they are used up. Empty lines and lines that start with `#` are left out.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use crate::{Error, Result, sgd::scheduler::LearnerId};
+
+/// Measured durations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Trace {
+    path: PathBuf,
+    times: Times,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Times {
+    Law(Arc<[f64]>),
+    Replay(Arc<[Vec<f64>]>),
+}
+
+/// More learners than any run has: a guard against a column that is no learner.
+const MOST_LEARNERS: usize = 1 << 20;
+
+impl Trace {
+    /// Reads `path`.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where it cannot be read, [`Error::Config`] naming the line that is wrong.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        let wrong = |line: usize, what: &str| {
+            Error::config(format!("{}, line {}: {what}", path.display(), line + 1))
+        };
+        let (mut law, mut replay) = (Vec::new(), Vec::<Vec<f64>>::new());
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (learner, seconds) = match line.split_once(',') {
+                Some((learner, seconds)) => (Some(learner.trim()), seconds.trim()),
+                None => (None, line),
+            };
+            let seconds: f64 = seconds
+                .parse()
+                .ok()
+                .filter(|s: &f64| s.is_finite() && *s > 0.0)
+                .ok_or_else(|| wrong(number, "a duration is a number of seconds above 0"))?;
+            match learner.map(str::parse::<usize>) {
+                None => law.push(seconds),
+                Some(Ok(learner)) if learner < MOST_LEARNERS => {
+                    replay.resize(replay.len().max(learner + 1), Vec::new());
+                    replay[learner].push(seconds);
+                }
+                Some(_) => return Err(wrong(number, "a learner is a number from 0 on")),
+            }
+        }
+        let times = match (law.is_empty(), replay.is_empty()) {
+            (false, true) => Times::Law(law.into()),
+            (true, false) => Times::Replay(replay.into()),
+            (true, true) => return Err(wrong(0, "there is no duration in the file")),
+            (false, false) => {
+                return Err(wrong(0, "either every line names its learner or none does"));
+            }
+        };
+        Ok(Self { path: path.into(), times })
+    }
+
+    /// The file it was read from.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether each learner replays durations of its own, so that there is no common law.
+    pub fn is_replay(&self) -> bool {
+        matches!(self.times, Times::Replay(_))
+    }
+
+    pub(super) fn fits(&self, learners: usize) -> Result<()> {
+        let Times::Replay(replay) = &self.times else { return Ok(()) };
+        match (0..learners).find(|&learner| replay.get(learner).is_none_or(Vec::is_empty)) {
+            Some(learner) => Err(Error::config(format!(
+                "{} has no duration for learner {learner} of {learners}",
+                self.path.display()
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn replay(&self, learner: LearnerId, task: usize) -> f64 {
+        match &self.times {
+            Times::Replay(replay) => replay[learner][task % replay[learner].len()],
+            Times::Law(_) => unreachable!("only a trace that names learners is replayed"),
+        }
+    }
+
+    pub(super) fn draw(&self, u: f64) -> f64 {
+        match &self.times {
+            Times::Law(law) => law[(u * law.len() as f64) as usize],
+            Times::Replay(_) => unreachable!("a trace that names learners is replayed"),
+        }
+    }
+
+    pub(super) fn mean(&self) -> f64 {
+        let times = match &self.times {
+            Times::Law(law) => law.to_vec(),
+            Times::Replay(replay) => replay.concat(),
+        };
+        times.iter().sum::<f64>() / times.len() as f64
+    }
+}

@@ -1,0 +1,18 @@
+//! Distributed SGD: the variants, the parameter server and the loop that joins them to a cluster.
+
+pub mod entrant;
+pub mod k_schedule;
+pub mod learning_rate;
+pub mod scheduler;
+pub mod server;
+pub mod simulate;
+pub mod tally;
+pub mod train;
+
+pub use self::{
+    entrant::Entrant,
+    scheduler::{Action, Cancellation, LearnerId, Scheduler, Variant, Verdict, Version},
+    server::{ParameterServer, Snapshot},
+    tally::Tally,
+    train::{Ended, Event, Limits, Observer, Run},
+};

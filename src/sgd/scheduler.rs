@@ -1,0 +1,184 @@
+//! Which gradients make an update, and who starts again from which parameters.
+//!
+//! Pure: ids and versions. Knows no parameters, no time and no threads.
+//!
+//! Two questions tell the four base variants apart:
+//!
+//! | variant | after a push, the learner | at an update, unfinished work |
+//! |---|---|---|
+//! | [K-sync](Variant::KSync) | waits for the update | is cancelled |
+//! | [K-batch-sync](Variant::KBatchSync) | starts another minibatch | is cancelled |
+//! | [K-async](Variant::KAsync) | waits for the update | goes on, and will be stale |
+//! | [K-batch-async](Variant::KBatchAsync) | starts another minibatch | goes on, and will be stale |
+//!
+//! Sync is K-sync with K = P, async is K-async with K = 1 (Dutta et al. 2018, section 2.3).
+
+use std::collections::VecDeque;
+
+/// Which learner, from 0 to P - 1.
+pub type LearnerId = usize;
+
+/// j, the number of updates that made the parameters w_j.
+pub type Version = u64;
+
+/// The four base variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Variant {
+    /// The first K learners make the update, at the same parameters.
+    KSync,
+    /// The first K minibatches make the update, whoever computed them, at the same parameters.
+    KBatchSync,
+    /// The first K learners make the update, each at the parameters it last read.
+    KAsync,
+    /// The first K minibatches make the update, each at the parameters its learner last read.
+    KBatchAsync,
+}
+
+impl Variant {
+    /// All four.
+    pub const ALL: [Self; 4] = [Self::KSync, Self::KBatchSync, Self::KAsync, Self::KBatchAsync];
+
+    /// Whether a learner that has pushed waits for the update, so that K counts learners.
+    pub fn waits(self) -> bool {
+        matches!(self, Self::KSync | Self::KAsync)
+    }
+
+    /// Whether an update cancels the work that is not finished, so that no gradient is stale.
+    pub fn cancels(self) -> bool {
+        matches!(self, Self::KSync | Self::KBatchSync)
+    }
+}
+
+/// What becomes of the unfinished work that an update of a cancelling variant leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[derive(clap::ValueEnum)]
+pub enum Cancellation {
+    /// It stops at once, and its learner starts again from the new parameters: the paper's model.
+    #[default]
+    Preempt,
+    /// It runs to its end, is dropped on arrival, and only then does its learner start again: what
+    /// parameter servers without a way to stop a learner do.
+    OnArrival,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    /// Make `version` out of the gradients accepted since the last update.
+    Apply {
+        /// The version that comes of it.
+        version: Version,
+    },
+    /// Let `learner` start a minibatch at `version`, in place of what it may be computing.
+    Assign {
+        /// Who starts.
+        learner: LearnerId,
+        /// The current version.
+        version: Version,
+    },
+}
+
+/// Whether a pushed gradient counts.
+#[must_use = "a discarded gradient must not be accumulated"]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It goes into the next update.
+    Accept,
+    /// It was computed at parameters that the variant no longer accepts.
+    Discard,
+}
+
+/// Decides, push by push. Feed it with [`on_push`](Self::on_push), then carry out what
+/// [`poll`](Self::poll) gives until it gives nothing.
+#[derive(Debug, Clone)]
+pub struct Scheduler {
+    variant: Variant,
+    cancellation: Cancellation,
+    learners: usize,
+    k: usize,
+    version: Version,
+    accepted: usize,
+    waiting: Vec<LearnerId>,
+    starting: VecDeque<LearnerId>,
+}
+
+impl Scheduler {
+    /// P = `learners`, an update every `k` accepted gradients; the first actions let all learners
+    /// start at w_0.
+    ///
+    /// # Panics
+    /// If `learners` or `k` is zero, or `k` is more than `learners` where K counts learners.
+    pub fn new(variant: Variant, cancellation: Cancellation, learners: usize, k: usize) -> Self {
+        assert!(learners > 0, "P is at least 1");
+        let mut scheduler = Self {
+            variant,
+            cancellation,
+            learners,
+            k: 0,
+            version: 0,
+            accepted: 0,
+            waiting: Vec::with_capacity(learners),
+            starting: (0..learners).collect(),
+        };
+        scheduler.set_k(k);
+        scheduler
+    }
+
+    /// Takes in that `learner` pushed the gradient it computed at `version`.
+    pub fn on_push(&mut self, learner: LearnerId, version: Version) -> Verdict {
+        let verdict = if self.variant.cancels() && version != self.version {
+            Verdict::Discard
+        } else {
+            self.accepted += 1;
+            Verdict::Accept
+        };
+        if self.variant.waits() && verdict == Verdict::Accept {
+            self.waiting.push(learner);
+        } else {
+            self.starting.push_back(learner);
+        }
+        verdict
+    }
+
+    /// What is to be done next: the update before any start, then the starts in the order of ids.
+    pub fn poll(&mut self) -> Option<Action> {
+        if self.accepted >= self.k {
+            self.accepted = 0;
+            self.version += 1;
+            self.release();
+            return Some(Action::Apply { version: self.version });
+        }
+        let learner = self.starting.pop_front()?;
+        Some(Action::Assign { learner, version: self.version })
+    }
+
+    /// Sets K for the update in progress and all that follow; gradients already accepted stay.
+    ///
+    /// # Panics
+    /// If `k` is zero, or more than P where K counts learners.
+    pub fn set_k(&mut self, k: usize) {
+        assert!(k > 0, "K is at least 1");
+        assert!(!self.variant.waits() || k <= self.learners, "K learners are at most all P");
+        self.k = k;
+    }
+
+    /// K, the gradients an update.
+    pub fn k(&self) -> usize {
+        self.k
+    }
+
+    /// Who starts at the parameters just made: all learners if unfinished work stops now, else those
+    /// who have none.
+    fn release(&mut self) {
+        if self.variant.cancels() && self.cancellation == Cancellation::Preempt {
+            self.waiting.clear();
+            self.starting.clear();
+            self.starting.extend(0..self.learners);
+        } else {
+            self.starting.extend(self.waiting.drain(..));
+            self.starting.make_contiguous().sort_unstable();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! The parameter server's state: the parameters, what learners have read of them, and the gradients
+//! gathered for the next update.
+//!
+//! Decides nothing: which gradients count is the scheduler's answer.
+
+use std::sync::Arc;
+
+/// Parameters as a learner read them; never change once handed out.
+pub type Snapshot = Arc<[f32]>;
+
+/// Holds w_j and makes w_{j+1}.
+#[derive(Debug)]
+pub struct ParameterServer {
+    params: Snapshot,
+    sum: Vec<f32>,
+    gathered: usize,
+}
+
+impl ParameterServer {
+    /// A server that holds w_0.
+    pub fn new(initial: &[f32]) -> Self {
+        Self { params: initial.into(), sum: vec![0.0; initial.len()], gathered: 0 }
+    }
+
+    /// The parameters as they are now.
+    pub fn pull(&self) -> Snapshot {
+        Arc::clone(&self.params)
+    }
+
+    /// The parameters as they are now, to look at.
+    pub fn params(&self) -> &[f32] {
+        &self.params
+    }
+
+    /// Gathers rate times `gradient` for the next update.
+    pub fn accumulate(&mut self, gradient: &[f32], rate: f32) {
+        debug_assert_eq!(gradient.len(), self.sum.len(), "a gradient is as long as the parameters");
+        for (sum, gradient) in self.sum.iter_mut().zip(gradient) {
+            *sum += rate * gradient;
+        }
+        self.gathered += 1;
+    }
+
+    /// w_{j+1} = w_j - (1/K) sum_l rate_l g_l over the K gradients gathered (Dutta et al. 2018,
+    /// equations 2 to 4); returns that K.
+    pub fn apply(&mut self) -> usize {
+        let k = std::mem::take(&mut self.gathered);
+        let share = 1.0 / k as f32;
+        let step = |w: f32, sum: &mut f32| w - share * std::mem::take(sum);
+        match Arc::get_mut(&mut self.params) {
+            Some(params) => {
+                for (w, sum) in params.iter_mut().zip(&mut self.sum) {
+                    *w = step(*w, sum);
+                }
+            }
+            // A learner still holds w_j: it stays as it is.
+            None => {
+                let next = self.params.iter().zip(&mut self.sum).map(|(&w, sum)| step(w, sum));
+                self.params = next.collect();
+            }
+        }
+        k
+    }
+
+    /// Whether every parameter is a finite number, told by its bits.
+    pub fn is_finite(&self) -> bool {
+        self.params.iter().all(|w| w.is_finite())
+    }
+}

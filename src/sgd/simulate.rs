@@ -1,0 +1,148 @@
+//! Update times, staleness and waste of a variant, without gradients: the same loop over learners
+//! that compute nothing.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{
+    entrant::Entrant,
+    k_schedule::FixedK,
+    learning_rate::Constant,
+    scheduler::{Cancellation, Scheduler, Version},
+    server::ParameterServer,
+    tally::Tally,
+    train::{Event, Limits, Observer, Run},
+};
+use crate::{
+    Result,
+    cluster::{delay::DelayModel, simulated::Simulated},
+};
+
+/// Batches whose means give the standard error; consecutive updates are not independent.
+const BATCHES: u64 = 50;
+
+/// Long-run figures of a variant, over the updates after the warm-up.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Times {
+    /// Updates measured.
+    pub updates: Version,
+    /// Updates before them, left out: from a common start, the asynchronous variants need some time
+    /// to forget it.
+    pub warm_up: Version,
+    /// Seconds.
+    pub mean_update_time: f64,
+    /// Standard error of that, from batch means; none for fewer than two batches.
+    pub mean_update_time_se: Option<f64>,
+    /// Mean of s = j - tau.
+    pub mean_staleness: f64,
+    /// Share of gradients with s = 0.
+    pub fresh_fraction: f64,
+    /// How many gradients had s = 0, 1, 2, ...
+    pub staleness_histogram: Vec<u64>,
+    /// Minibatches started.
+    pub started: u64,
+    /// Gradients that went into updates.
+    pub used: u64,
+    /// Minibatches cancelled or dropped on arrival.
+    pub wasted: u64,
+}
+
+/// Runs `entrant` with no gradients for `warm_up` and then `updates` updates.
+///
+/// # Errors
+/// Where the entrant does not fit the learners.
+///
+/// # Panics
+/// If `updates` is zero.
+pub fn simulate(
+    entrant: &Entrant,
+    cancellation: Cancellation,
+    learners: usize,
+    delays: impl DelayModel,
+    warm_up: Version,
+    updates: Version,
+) -> Result<Times> {
+    assert!(updates > 0, "there is something to measure");
+    let mut window = Window::new(warm_up, (updates / BATCHES).max(1));
+    let limits = Limits { updates: Some(warm_up + updates), ..Limits::default() };
+    times_only(entrant, cancellation, learners, delays)?.train(&limits, &mut window)?;
+    Ok(window.times())
+}
+
+/// A run whose learners compute nothing.
+///
+/// # Errors
+/// Where the entrant does not fit the learners.
+pub fn times_only<D: DelayModel>(
+    entrant: &Entrant,
+    cancellation: Cancellation,
+    learners: usize,
+    delays: D,
+) -> Result<Run<Simulated<'static, D>, FixedK, Constant>> {
+    let k = entrant.k(learners)?;
+    Ok(Run {
+        scheduler: Scheduler::new(entrant.variant(), cancellation, learners, k),
+        server: ParameterServer::new(&[]),
+        cluster: Simulated::times_only(learners, delays),
+        k_schedule: FixedK(k),
+        learning_rate: Constant(1.0),
+    })
+}
+
+/// A warm-up after which every variant has forgotten the common start: twenty pushes a learner.
+pub fn default_warm_up(learners: usize, k: usize) -> Version {
+    (20 * learners).div_ceil(k) as Version + 100
+}
+
+struct Window {
+    warm_up: Version,
+    batch: u64,
+    start: Duration,
+    batch_ends: Vec<Duration>,
+    tally: Tally,
+}
+
+impl Window {
+    fn new(warm_up: Version, batch: u64) -> Self {
+        let (start, tally) = (Duration::ZERO, Tally::default());
+        Self { warm_up, batch, start, batch_ends: Vec::new(), tally }
+    }
+
+    fn times(self) -> Times {
+        let Self { warm_up, batch, start, batch_ends, tally } = self;
+        let updates = tally.updates - warm_up;
+        let starts = [start].into_iter().chain(batch_ends.iter().copied());
+        let means: Vec<f64> = starts
+            .zip(&batch_ends)
+            .map(|(start, &end)| (end - start).as_secs_f64() / batch as f64)
+            .collect();
+        Times {
+            updates,
+            warm_up,
+            mean_update_time: (tally.last_update - start).as_secs_f64() / updates as f64,
+            mean_update_time_se: crate::statistics::standard_error(&means),
+            mean_staleness: tally.mean_staleness(),
+            fresh_fraction: tally.fresh_fraction(),
+            started: tally.started,
+            used: tally.used,
+            wasted: tally.wasted(),
+            staleness_histogram: tally.staleness,
+        }
+    }
+}
+
+impl Observer for Window {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        self.tally.count(time, event);
+        if let Event::Update { version, .. } = *event {
+            if version == self.warm_up {
+                self.start = time;
+                self.tally = Tally { updates: version, last_update: time, ..Tally::default() };
+            } else if version > self.warm_up && (version - self.warm_up) % self.batch == 0 {
+                self.batch_ends.push(time);
+            }
+        }
+        Ok(())
+    }
+}

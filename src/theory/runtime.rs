@@ -1,0 +1,114 @@
+//! Expected time per update of each variant, with pre-emptive cancellation.
+
+use serde::Serialize;
+
+use super::order_statistics;
+use crate::{cluster::delay::Distribution, sgd::scheduler::Variant};
+
+/// How a fresh minibatch compares with what is left of one that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ageing {
+    /// Neither longer nor shorter: memoryless.
+    Memoryless,
+    /// New better than used, the paper's "new-longer-than-used": a fresh one takes longer.
+    NewLonger,
+    /// New worse than used: a fresh one takes less.
+    NewShorter,
+    /// Now one, now the other.
+    Neither,
+}
+
+/// The class of a law (Dutta et al. 2018, definition 3; Barlow and Proschan 1975).
+pub fn ageing(law: &Distribution) -> Ageing {
+    match *law {
+        Distribution::Exponential { .. } => Ageing::Memoryless,
+        Distribution::Constant(_)
+        | Distribution::ShiftedExponential { .. }
+        | Distribution::Uniform { .. } => Ageing::NewLonger,
+        Distribution::Weibull { shape, .. } if shape == 1.0 => Ageing::Memoryless,
+        Distribution::Weibull { shape, .. } if shape > 1.0 => Ageing::NewLonger,
+        Distribution::Weibull { .. } | Distribution::Hyperexponential { .. } => Ageing::NewShorter,
+        Distribution::Pareto { .. } | Distribution::Bimodal { .. } | Distribution::Trace(_) => {
+            Ageing::Neither
+        }
+    }
+}
+
+/// What theory says of the long-run mean time per update, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct UpdateTime {
+    /// The value itself, where there is a closed form.
+    pub mean_update_time: Option<f64>,
+    /// Whether that value is exact.
+    pub exact: bool,
+    /// It is not below this.
+    pub lower: Option<f64>,
+    /// It is not above this.
+    pub upper: Option<f64>,
+}
+
+impl UpdateTime {
+    fn exactly(value: f64) -> Self {
+        let value = Some(value);
+        Self { mean_update_time: value, exact: true, lower: value, upper: value }
+    }
+}
+
+/// The long-run mean time per update among P = `p` independent learners with the law `law`:
+/// lemmas 3 to 5 of Dutta et al. 2018, and the elementary renewal theorem.
+///
+/// # Panics
+/// If K is zero, or above P where it counts learners.
+pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> UpdateTime {
+    let order = |k| order_statistics::expected(law, k, p);
+    let renewal = k as f64 * law.mean() / p as f64;
+    let ageing = ageing(law);
+    let shorter = matches!(ageing, Ageing::NewShorter | Ageing::Memoryless);
+    let longer = matches!(ageing, Ageing::NewLonger | Ageing::Memoryless);
+    match variant {
+        Variant::KBatchAsync => UpdateTime::exactly(renewal),
+        Variant::KAsync if k == 1 => UpdateTime::exactly(renewal),
+        Variant::KSync => order(k).map(UpdateTime::exactly).unwrap_or_default(),
+        Variant::KAsync if k == p || ageing == Ageing::Memoryless => {
+            order(k).map(UpdateTime::exactly).unwrap_or_default()
+        }
+        Variant::KAsync => UpdateTime {
+            lower: if shorter { order(k) } else { None }.into_iter().chain([renewal]).reduce(f64::max),
+            upper: if longer { order(k) } else { None },
+            ..UpdateTime::default()
+        },
+        Variant::KBatchSync => match *law {
+            Distribution::Constant(seconds) => {
+                UpdateTime::exactly(k.div_ceil(p) as f64 * seconds)
+            }
+            _ if ageing == Ageing::Memoryless => UpdateTime::exactly(renewal),
+            _ if k == 1 => order(1).map(UpdateTime::exactly).unwrap_or_default(),
+            _ => {
+                let waiting = if k <= p { order(k) } else { None };
+                let renewals = match ageing {
+                    Ageing::NewLonger => Some((k + p - 1) as f64 * law.mean() / p as f64),
+                    Ageing::NewShorter => Some(renewal),
+                    _ => None,
+                };
+                UpdateTime {
+                    lower: longer.then_some(renewal),
+                    upper: waiting.into_iter().chain(renewals).reduce(f64::min),
+                    ..UpdateTime::default()
+                }
+            }
+        },
+    }
+}
+
+/// Whether the mean time per update is finite at all: for a Pareto law, whether enough learners are
+/// drawn from at each update.
+pub fn has_mean(variant: Variant, preempts: bool, law: &Distribution, p: usize, k: usize) -> bool {
+    let Distribution::Pareto { shape, .. } = *law else { return true };
+    let fresh = match variant {
+        Variant::KSync if preempts => p - k + 1,
+        Variant::KBatchSync if preempts => p,
+        _ => 1,
+    };
+    fresh as f64 * shape > 1.0
+}

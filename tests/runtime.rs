@@ -1,0 +1,157 @@
+//! Measured update times and staleness beside what theory says, within three standard errors: the
+//! semantics of the six variants, checked by formulas that know nothing of the scheduler.
+
+use tortoise::{
+    cluster::delay::{Delays, Distribution, Slow},
+    sgd::{
+        Cancellation, Entrant, Variant,
+        simulate::{Times, default_warm_up, simulate},
+    },
+    theory::runtime::{UpdateTime, update_time},
+};
+
+const LAWS: [&str; 9] = [
+    "exponential:mean=1",
+    "shifted-exponential:shift=1,mean=1",
+    "uniform:low=0,high=2",
+    "weibull:shape=2,scale=1",
+    "weibull:shape=0.5,scale=1",
+    "hyperexponential:p=0.9,mean1=0.5,mean2=5.5",
+    "pareto:shape=3,scale=1",
+    "bimodal:fast=1,slow=10,p=0.1",
+    "constant:1",
+];
+
+fn measure(variant: Variant, k: usize, p: usize, law: &str, cancel: Cancellation) -> Times {
+    let law: Distribution = law.parse().unwrap();
+    let delays = Delays::new(law, &Slow::default(), p, 11).unwrap();
+    let entrant = Entrant::Fixed(variant, k);
+    simulate(&entrant, cancel, p, delays, default_warm_up(p, k), 20_000).unwrap()
+}
+
+fn predict(variant: Variant, k: usize, p: usize, law: &str) -> UpdateTime {
+    update_time(variant, &law.parse().unwrap(), p, k)
+}
+
+/// How many standard errors lie between measurement and `expected`; where a run sees
+/// no chance at work there is none, and a microsecond stands for what is too rare to be seen.
+fn z(times: &Times, expected: f64) -> f64 {
+    (times.mean_update_time - expected) / times.mean_update_time_se.unwrap().max(1e-6)
+}
+
+#[test]
+fn update_times_match_every_closed_form_and_respect_every_bound() {
+    let (mut squares, mut compared) = (0.0, 0.0);
+    for law in LAWS {
+        for p in [1_usize, 4, 8, 20] {
+            for k in [1, p.div_ceil(2), p] {
+                for variant in Variant::ALL {
+                    let theory = predict(variant, k, p, law);
+                    let times = measure(variant, k, p, law, Cancellation::Preempt);
+                    let case = format!("{variant:?} K={k} P={p} {law}: {times:?} {theory:?}");
+                    if let Some(expected) = theory.mean_update_time {
+                        // Some 300 comparisons: a rare one is past three standard errors by chance.
+                        assert!(z(&times, expected).abs() < 4.0, "{case}");
+                        if times.mean_update_time_se > Some(1e-6) {
+                            squares += z(&times, expected).powi(2);
+                            compared += 1.0;
+                        }
+                    }
+                    assert!(theory.lower.is_none_or(|lower| z(&times, lower) > -3.0), "{case}");
+                    assert!(theory.upper.is_none_or(|upper| z(&times, upper) < 3.0), "{case}");
+                }
+            }
+        }
+    }
+    // The deviations are chance: neither a bias nor a standard error that hides one.
+    let rms = f64::sqrt(squares / compared);
+    assert!(compared > 200.0 && (0.85..1.15).contains(&rms), "RMS z = {rms} of {compared}");
+}
+
+/// Exact figures for P = 8, K = 4: (H_8 - H_4) = 0.6345, K/P, H_8 = 2.7179, 1/P.
+#[test]
+fn anchors_hold_within_three_standard_errors() {
+    let exponential = "exponential:mean=1";
+    let shifted = "shifted-exponential:shift=1,mean=1";
+    for (variant, k, law, expected) in [
+        (Variant::KSync, 4, exponential, 0.634_523_8),
+        (Variant::KBatchSync, 4, exponential, 0.5),
+        (Variant::KAsync, 4, exponential, 0.634_523_8),
+        (Variant::KBatchAsync, 4, exponential, 0.5),
+        (Variant::KSync, 8, exponential, 2.717_857_1),
+        (Variant::KAsync, 1, exponential, 0.125),
+        (Variant::KSync, 4, shifted, 1.634_523_8),
+        (Variant::KBatchAsync, 4, shifted, 1.0),
+    ] {
+        let times = measure(variant, k, 8, law, Cancellation::Preempt);
+        assert!(z(&times, expected).abs() < 3.0, "{variant:?} K={k} {law}: {times:?}");
+        let theory = predict(variant, k, 8, law).mean_update_time.unwrap();
+        assert!((theory - expected).abs() < 1e-6, "{variant:?} K={k} {law}: {theory}");
+    }
+    // No closed form, but simulated independently: 1.239.
+    let times = measure(Variant::KAsync, 4, 8, shifted, Cancellation::Preempt);
+    assert!((times.mean_update_time - 1.239).abs() < 0.01, "{times:?}");
+}
+
+/// Doomed work that runs to its end costs K-sync and K-batch-sync up to a factor of two.
+#[test]
+fn dropping_on_arrival_is_slower_than_preempting() {
+    for (variant, law, expected) in [
+        (Variant::KSync, "exponential:mean=1", 1.036),
+        (Variant::KBatchSync, "exponential:mean=1", 1.078),
+        (Variant::KSync, "uniform:low=0,high=2", 1.139),
+        (Variant::KBatchSync, "uniform:low=0,high=2", 1.255),
+    ] {
+        let times = measure(variant, 4, 8, law, Cancellation::OnArrival);
+        let deviation = (times.mean_update_time - expected).abs();
+        assert!(deviation < 0.006 + 3.0 * times.mean_update_time_se.unwrap(), "{law}: {times:?}");
+    }
+}
+
+#[test]
+fn mean_staleness_does_not_depend_on_the_law() {
+    for law in LAWS {
+        for (p, k) in [(8, 1), (8, 3), (8, 4), (8, 8), (20, 7)] {
+            for (variant, expected) in [
+                (Variant::KAsync, (p - k) as f64 / k as f64),
+                (Variant::KBatchAsync, (p - 1) as f64 / k as f64),
+            ] {
+                // With constant times all learners stay in step, and K that does not divide P
+                // leaves some of them waiting in turn; the mean holds all the same.
+                let times = measure(variant, k, p, law, Cancellation::Preempt);
+                let deviation = (times.mean_staleness - expected).abs();
+                assert!(deviation < 0.01, "{variant:?} K={k} P={p} {law}: {times:?}");
+            }
+        }
+    }
+}
+
+/// Exponential times: s is geometric with K/P for K-async (Dutta et al. 2018, lemma 8, corrected
+/// from 1/P to K/P); K-batch-async has its own law of fresh gradients.
+#[test]
+fn staleness_follows_its_law_under_exponential_times() {
+    let (p, k) = (8, 4);
+    let law = "exponential:mean=1";
+    let times = measure(Variant::KAsync, k, p, law, Cancellation::Preempt);
+    for (s, &count) in times.staleness_histogram.iter().take(5).enumerate() {
+        let share = count as f64 / times.used as f64;
+        assert!((share - 0.5_f64.powi(s as i32 + 1)).abs() < 0.01, "s={s}: {times:?}");
+    }
+    let times = measure(Variant::KBatchAsync, k, p, law, Cancellation::Preempt);
+    let q: f64 = 7.0 / 8.0;
+    let fresh = 1.0 - 7.0 / 4.0 * (1.0 - q.powi(4));
+    assert!((times.fresh_fraction - fresh).abs() < 0.01, "{times:?}");
+}
+
+#[test]
+fn waste_is_what_each_variant_cancels() {
+    for (variant, wasted) in [
+        (Variant::KSync, 4),
+        (Variant::KBatchSync, 7),
+        (Variant::KAsync, 0),
+        (Variant::KBatchAsync, 0),
+    ] {
+        let times = measure(variant, 4, 8, "exponential:mean=1", Cancellation::Preempt);
+        assert_eq!((times.wasted, times.used), (wasted * times.updates, 4 * times.updates));
+    }
+}

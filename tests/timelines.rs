@@ -1,0 +1,103 @@
+//! What the scheduler does, drawn so that one can hold it beside figures 3 and 4 of Dutta et al.
+//! 2018: scripts of delays in `timelines/`, each followed by the timeline that must come of it.
+//! `UPDATE_EXPECT=1 cargo test --test timelines` writes the timelines anew.
+
+use std::{collections::VecDeque, fmt::Write as _, time::Duration};
+
+use expect_test::expect_file;
+use tortoise::{
+    Result,
+    cluster::delay::DelayModel,
+    sgd::{Cancellation, Entrant, Event, LearnerId, Limits, Observer, Verdict, simulate},
+};
+
+/// The durations of each learner, in order; the last one repeats.
+struct Script(Vec<VecDeque<u64>>);
+
+impl DelayModel for Script {
+    fn sample(&mut self, learner: LearnerId) -> Duration {
+        let durations = &mut self.0[learner];
+        let next = durations[0];
+        if durations.len() > 1 {
+            durations.pop_front();
+        }
+        Duration::from_secs(next)
+    }
+}
+
+#[derive(Default)]
+struct Timeline {
+    text: String,
+    line: Option<(u64, Option<LearnerId>)>,
+}
+
+impl Observer for Timeline {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        let pusher = match *event {
+            Event::Push { learner, .. } => Some(learner),
+            _ => self.line.and_then(|(_, pusher)| pusher),
+        };
+        let line = Some((time.as_secs(), pusher));
+        let new_push = matches!(event, Event::Push { .. });
+        if self.line != line || new_push {
+            let gap = if self.text.is_empty() { "" } else { "\n" };
+            write!(self.text, "{gap}t={}", time.as_secs()).unwrap();
+            self.line = line;
+        }
+        match *event {
+            Event::Assign { learner, version, .. } => write!(self.text, "  {learner}<-w{version}"),
+            Event::Cancel { learner, version, .. } => write!(self.text, "  {learner}:x(w{version})"),
+            Event::Push { learner, version, verdict, .. } => {
+                let late = if verdict == Verdict::Discard { " dropped" } else { "" };
+                write!(self.text, "  {learner}:g(w{version}){late}")
+            }
+            Event::Update { version, .. } => write!(self.text, "  => w{version}"),
+        }
+        .unwrap();
+        Ok(())
+    }
+}
+
+/// `entrant [cancellation] until T`, then a line of durations a learner.
+fn draw(script: &str) -> String {
+    let mut lines = script.lines();
+    let head: Vec<_> = lines.next().unwrap().split_whitespace().collect();
+    let entrant: Entrant = head[0].parse().unwrap();
+    let cancellation = match head[1] {
+        "preempt" => Cancellation::Preempt,
+        "on-arrival" => Cancellation::OnArrival,
+        other => panic!("{other} is no way to cancel"),
+    };
+    let until = Duration::from_secs(head[3].parse().unwrap());
+    let durations: Vec<VecDeque<u64>> = lines
+        .map(|line| line.split_once(':').unwrap().1)
+        .map(|durations| durations.split_whitespace().map(|d| d.parse().unwrap()).collect())
+        .collect();
+    let learners = durations.len();
+    let mut run =
+        simulate::times_only(&entrant, cancellation, learners, Script(durations)).unwrap();
+    let mut timeline = Timeline::default();
+    run.train(&Limits { time: Some(until), ..Limits::default() }, &mut timeline).unwrap();
+    timeline.text
+}
+
+#[test]
+fn every_timeline_is_as_drawn() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/timelines");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let cases: Vec<String> = text
+            .trim_end()
+            .split("\n\n")
+            .map(|case| {
+                let script = case.split("\n--\n").next().unwrap();
+                count += 1;
+                format!("{script}\n--\n{}", draw(script))
+            })
+            .collect();
+        expect_file![&path].assert_eq(&format!("{}\n", cases.join("\n\n")));
+    }
+    assert!(count >= 9, "{count} timelines");
+}
