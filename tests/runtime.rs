@@ -18,7 +18,7 @@ const LAWS: [&str; 9] = [
     "weibull:shape=0.5,scale=1",
     "hyperexponential:p=0.9,mean1=0.5,mean2=5.5",
     "pareto:shape=3,scale=1",
-    "bimodal:fast=1,slow=10,p=0.1",
+    "bimodal:fast=1,slow=10,p=0.4",
     "constant:1",
 ];
 
