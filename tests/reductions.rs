@@ -45,12 +45,18 @@ impl Observer for Updates {
     }
 }
 
-fn updates(variant: Variant, k: usize, learners: usize, law: &str, seed: u64, n: u64) -> Vec<Update> {
+fn updates(
+    variant: Variant,
+    k: usize,
+    learners: usize,
+    law: &str,
+    seed: u64,
+    n: u64,
+) -> Vec<Update> {
     let law: Distribution = law.parse().unwrap();
     let delays = Delays::new(law, &Slow::default(), learners, seed).unwrap();
     let entrant = Entrant::Fixed(variant, k);
-    let mut run =
-        simulate::times_only(&entrant, Cancellation::Preempt, learners, delays).unwrap();
+    let mut run = simulate::times_only(&entrant, Cancellation::Preempt, learners, delays).unwrap();
     let mut updates = Updates::default();
     run.train(&Limits { updates: Some(n), ..Limits::default() }, &mut updates).unwrap();
     assert_eq!(updates.made.len() as u64, n);

@@ -46,7 +46,9 @@ impl Observer for Timeline {
         }
         match *event {
             Event::Assign { learner, version, .. } => write!(self.text, "  {learner}<-w{version}"),
-            Event::Cancel { learner, version, .. } => write!(self.text, "  {learner}:x(w{version})"),
+            Event::Cancel { learner, version, .. } => {
+                write!(self.text, "  {learner}:x(w{version})")
+            }
             Event::Push { learner, version, verdict, .. } => {
                 let late = if verdict == Verdict::Discard { " dropped" } else { "" };
                 write!(self.text, "  {learner}:g(w{version}){late}")

@@ -135,7 +135,10 @@ impl Shape {
     /// # Panics
     /// If there is no hidden layer or one without width.
     pub fn mlp(hidden: &[usize]) -> Self {
-        assert!(!hidden.is_empty() && !hidden.contains(&0), "an MLP has hidden layers of width >= 1");
+        assert!(
+            !hidden.is_empty() && !hidden.contains(&0),
+            "an MLP has hidden layers of width >= 1"
+        );
         Self { hidden: hidden.to_vec() }
     }
 }

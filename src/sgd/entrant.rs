@@ -95,7 +95,9 @@ impl FromStr for Entrant {
         if let Some(entrant) = plain {
             return match k {
                 None => Ok(entrant),
-                Some(k) => Err(Error::config(format!("{name} has no K; did you mean \"k-{name}:{k}\"?"))),
+                Some(k) => {
+                    Err(Error::config(format!("{name} has no K; did you mean \"k-{name}:{k}\"?")))
+                }
             };
         }
         let Some(&(_, variant)) = VARIANTS.iter().find(|(known, _)| *known == name) else {

@@ -169,7 +169,8 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                 }
                 Action::Assign { learner, version } => {
                     let params = self.server.pull();
-                    let Assigned { task, cancelled } = self.cluster.assign(learner, version, params);
+                    let Assigned { task, cancelled } =
+                        self.cluster.assign(learner, version, params);
                     if let Some(unfinished) = cancelled {
                         let (task, version) = (unfinished.task, unfinished.version);
                         observer.event(now, &Event::Cancel { learner, task, version })?;
@@ -194,8 +195,10 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             let arrival = Arrival { learner, version: current, staleness: current - version };
             self.learning_rate.rate(&arrival)
         });
-        observer
-            .event(self.cluster.now(), &Event::Push { learner, task, version, verdict, rate, loss })?;
+        observer.event(
+            self.cluster.now(),
+            &Event::Push { learner, task, version, verdict, rate, loss },
+        )?;
         if loss.is_some_and(|loss| !loss.is_finite()) {
             return Ok(false);
         }

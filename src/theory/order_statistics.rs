@@ -35,8 +35,7 @@ pub fn expected(law: &Distribution, k: usize, p: usize) -> Option<f64> {
 
 /// Pr(Bin(n, q) > limit).
 fn binomial_above(n: usize, q: f64, limit: usize) -> f64 {
-    let ln_choose =
-        |i: usize| ln_factorial(n) - ln_factorial(i) - ln_factorial(n - i);
+    let ln_choose = |i: usize| ln_factorial(n) - ln_factorial(i) - ln_factorial(n - i);
     let ln_term = |i: usize| ln_choose(i) + i as f64 * q.ln() + (n - i) as f64 * (-q).ln_1p();
     (limit + 1..=n).map(|i| ln_term(i).exp()).sum()
 }

@@ -74,14 +74,15 @@ pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> 
             order(k).map(UpdateTime::exactly).unwrap_or_default()
         }
         Variant::KAsync => UpdateTime {
-            lower: if shorter { order(k) } else { None }.into_iter().chain([renewal]).reduce(f64::max),
+            lower: if shorter { order(k) } else { None }
+                .into_iter()
+                .chain([renewal])
+                .reduce(f64::max),
             upper: if longer { order(k) } else { None },
             ..UpdateTime::default()
         },
         Variant::KBatchSync => match *law {
-            Distribution::Constant(seconds) => {
-                UpdateTime::exactly(k.div_ceil(p) as f64 * seconds)
-            }
+            Distribution::Constant(seconds) => UpdateTime::exactly(k.div_ceil(p) as f64 * seconds),
             _ if ageing == Ageing::Memoryless => UpdateTime::exactly(renewal),
             _ if k == 1 => order(1).map(UpdateTime::exactly).unwrap_or_default(),
             _ => {

@@ -54,11 +54,21 @@ impl Distribution {
             Self::Uniform { low, high } => low + (high - low) * u,
             Self::Pareto { shape, scale } => scale * (1.0 - u).powf(-1.0 / shape),
             Self::Weibull { shape, scale } => scale * exponential(u, 1.0).powf(1.0 / shape),
-            Self::Bimodal { fast, slow, p } => if u < p { slow } else { fast },
+            Self::Bimodal { fast, slow, p } => {
+                if u < p {
+                    slow
+                } else {
+                    fast
+                }
+            }
             // Not the inverse of the mixture, but as uniform: the branch takes a part of u, and
             // what is left of it is uniform again.
             Self::Hyperexponential { p, mean1, mean2 } => {
-                if u < p { exponential(u / p, mean1) } else { exponential((u - p) / (1.0 - p), mean2) }
+                if u < p {
+                    exponential(u / p, mean1)
+                } else {
+                    exponential((u - p) / (1.0 - p), mean2)
+                }
             }
             Self::Trace(ref trace) => trace.draw(u),
         }
@@ -161,9 +171,9 @@ impl FromStr for Distribution {
                 let hint = suggest::nearest(key, parameters.iter().copied());
                 Error::config(format!("{name} has no parameter \"{key}\"{hint}"))
             })?;
-            let number = value.parse::<f64>().map_err(|_| {
-                Error::config(format!("{name}: {key}=\"{value}\" is not a number"))
-            })?;
+            let number = value
+                .parse::<f64>()
+                .map_err(|_| Error::config(format!("{name}: {key}=\"{value}\" is not a number")))?;
             if values[at].replace(number).is_some() {
                 return Err(Error::config(format!("{name}: {key} is given twice")));
             }
