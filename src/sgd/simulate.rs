@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// Batches whose means give the standard error; consecutive updates are not independent.
-const BATCHES: u64 = 20;
+const BATCHES: u64 = 50;
 
 /// Long-run figures of a variant, over the updates after the warm-up.
 #[derive(Debug, Clone, PartialEq, Serialize)]
