@@ -4,10 +4,12 @@ pub mod cluster;
 pub mod dataset;
 pub mod engine;
 mod error;
+pub mod record;
 mod rng;
 pub mod sgd;
 pub mod statistics;
 mod suggest;
+mod text;
 pub mod theory;
 
 pub use error::{Error, Result};

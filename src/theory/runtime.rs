@@ -3,7 +3,10 @@
 use serde::Serialize;
 
 use super::order_statistics;
-use crate::{cluster::delay::Distribution, sgd::scheduler::Variant};
+use crate::{
+    cluster::delay::{Distribution, Slow},
+    sgd::{Cancellation, scheduler::Variant},
+};
 
 /// How a fresh minibatch compares with what is left of one that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -112,4 +115,24 @@ pub fn has_mean(variant: Variant, preempts: bool, law: &Distribution, p: usize, 
         _ => 1,
     };
     fresh as f64 * shape > 1.0
+}
+
+/// [`update_time`] of learners as they are configured. Nothing is known where some are slower than
+/// others, or where cancelled work runs to its end.
+pub fn update_time_of(
+    variant: Variant,
+    law: &Distribution,
+    slow: &Slow,
+    cancellation: Cancellation,
+    p: usize,
+    k: usize,
+) -> UpdateTime {
+    let replayed = matches!(law, Distribution::Trace(trace) if trace.is_replay());
+    // Sync leaves nothing unfinished.
+    let lazy = cancellation == Cancellation::OnArrival
+        && (variant == Variant::KBatchSync || variant == Variant::KSync && k < p);
+    if lazy || replayed || !slow.is_none() {
+        return UpdateTime::default();
+    }
+    update_time(variant, law, p, k)
 }

@@ -1,0 +1,122 @@
+//! The command: its arguments, and what each subcommand does with the library.
+
+mod devices;
+mod experiment;
+mod kernels;
+mod progress;
+mod race;
+mod simulate;
+
+use std::{
+    io::{ErrorKind, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::{Error, Result};
+
+/// Slow and stale gradients can win the race.
+///
+/// Races the synchrony variants of distributed SGD against each other: real gradients from WGSL
+/// kernels, controllable delays, error against run time, next to theory.
+#[derive(Debug, Parser)]
+#[command(name = "tortoise", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Race several variants on equal terms; ends with a table, pictures and a run directory
+    Race(race::RaceArgs),
+    /// Train under one variant
+    Train(race::TrainArgs),
+    /// Measure update times, staleness and waste of a variant, without gradients
+    Simulate(simulate::SimulateArgs),
+    /// List the adapters, what they can do, and what to install if there is none
+    Devices(devices::DevicesArgs),
+    /// List or check the WGSL kernels
+    Kernels(kernels::KernelsArgs),
+}
+
+/// How a command ended that did not fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// All was done.
+    Done,
+    /// It found something wrong, and has said so.
+    Failed,
+    /// It was interrupted; what was recorded is whole.
+    Interrupted,
+}
+
+impl Exit {
+    /// The exit code.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Interrupted => 130,
+        }
+    }
+}
+
+/// The exit code of a command that failed with `error`.
+pub fn code(error: &Error) -> u8 {
+    match error {
+        Error::Config(_) => 2,
+        Error::NoAdapter(_) => 3,
+        Error::Dataset { .. } => 4,
+        _ => 1,
+    }
+}
+
+impl Cli {
+    /// Carries the command out.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being done; [`code`] has its exit code.
+    pub fn run(self) -> Result<Exit> {
+        match self.command {
+            Command::Race(args) => race::race(&args),
+            Command::Train(args) => race::train(&args),
+            Command::Simulate(args) => simulate::run(&args),
+            Command::Devices(args) => devices::run(&args),
+            Command::Kernels(args) => kernels::run(&args),
+        }
+    }
+}
+
+/// Writes a result to standard output. A reader that has gone away, as `head` does, wants no more.
+fn print(text: &str) -> Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("stdout")(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Prints `value` as JSON.
+fn print_json(value: &impl serde::Serialize) -> Result<()> {
+    let text = serde_json::to_string_pretty(value)
+        .map_err(|error| Error::io("stdout")(error.into()))?;
+    print(&format!("{text}\n"))
+}
+
+/// Becomes true at Ctrl-C; a second one ends the process at once.
+fn interrupt() -> Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(Exit::Interrupted.code().into());
+        }
+    })
+    .map_err(|error| Error::io("the handler of Ctrl-C")(std::io::Error::other(error)))?;
+    Ok(interrupted)
+}

@@ -1,0 +1,224 @@
+//! `tortoise race` and `tortoise train`: runs on equal terms, recorded and summed up.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicBool},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+
+use super::{
+    Exit,
+    experiment::{Experiment, Flags},
+    interrupt, print, print_json,
+    progress::Progress,
+};
+use crate::{
+    Error, Result,
+    cluster::{delay::Delays, queues::Queues, simulated::Simulated},
+    dataset::{Dataset, minibatches::Minibatches, mnist},
+    engine::{Backend, Engine, model::Model},
+    record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
+    report,
+    sgd::{
+        Ended, Entrant, Limits, ParameterServer, Run, Scheduler, Tally, k_schedule::FixedK,
+        learning_rate::Constant,
+    },
+    theory::runtime,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct RaceArgs {
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K, k-batch-async:K [default: all six with
+    /// K = P/2]
+    entrants: Vec<Entrant>,
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K
+    entrant: Entrant,
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    output: Output,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input and output")]
+struct Output {
+    /// TOML file with any of the options of the run, as a run directory has one
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Folder to write to, new or empty [default: the next free runs/NAME-N]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Print summary.json in place of the table
+    #[arg(long)]
+    json: bool,
+    /// No progress
+    #[arg(long)]
+    quiet: bool,
+}
+
+pub(super) fn race(args: &RaceArgs) -> Result<Exit> {
+    run("race", &args.entrants, &args.flags, &args.output)
+}
+
+pub(super) fn train(args: &TrainArgs) -> Result<Exit> {
+    run("train", &[args.entrant], &args.flags, &args.output)
+}
+
+/// Everything that is checked and opened before the first file is written.
+struct Race {
+    experiment: Experiment,
+    data: Dataset,
+    model: Model,
+    gradients: Backend,
+    queues: Queues,
+    evaluator: Box<dyn Engine>,
+    evaluations: Backend,
+    progress: Progress,
+}
+
+fn run(name: &str, entrants: &[Entrant], flags: &Flags, output: &Output) -> Result<Exit> {
+    let experiment = Experiment::new(entrants, flags, output.config.as_deref())?;
+    let interrupted = interrupt()?;
+    let mut race = Race::open(experiment, output.quiet)?;
+    let directory = RunDirectory::create(output.out.as_deref(), name)?;
+    write_whole(&directory.path().join("config.toml"), race.experiment.to_toml().as_bytes())?;
+    let summary = race.run(&directory, &interrupted)?;
+    race.progress.finish();
+    let json = serde_json::to_vec_pretty(&summary).map_err(|error| Error::io("summary.json")(error.into()))?;
+    write_whole(&directory.path().join("summary.json"), &json)?;
+    let pictures = report::draw(&summary, &race.experiment.caption(), directory.path())?;
+    if output.json {
+        print_json(&summary)?;
+    } else {
+        print(&report::table(&summary, &race.experiment.caption()))?;
+        let files: Vec<_> = pictures.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        print(&format!("\n{}: {}\n", directory.path().display(), files.join(" ")))?;
+    }
+    Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
+}
+
+impl Race {
+    fn open(experiment: Experiment, quiet: bool) -> Result<Self> {
+        let data = mnist::load(&mnist::locate(experiment.data.as_deref())?)?;
+        let (m, samples) = (experiment.minibatch, data.train.len());
+        if m > samples {
+            return Err(Error::config(format!(
+                "--minibatch {m} is more than the {samples} samples of the training set"
+            )));
+        }
+        let (inputs, classes) = (data.train.inputs(), data.train.classes());
+        let model = Model::new(&experiment.model, inputs, classes, experiment.l2 as f32)?;
+        let runs = experiment.entrants.len() * experiment.seeds as usize;
+        let progress = Progress::new(runs, quiet);
+        let gradients = Backend::choose(&experiment.device, experiment.kernels)?;
+        if let Some(note) = gradients.note() {
+            progress.note(&note);
+        }
+        let evaluations = gradients.for_evaluation();
+        let evaluator = evaluations.open(&model, m)?;
+        let train = Arc::new(data.train.clone());
+        let open = {
+            let (gradients, model) = (gradients.clone(), model.clone());
+            move || gradients.open(&model, m)
+        };
+        let queues = Queues::open(experiment.queues, &train, open)?;
+        Ok(Self { experiment, data, model, gradients, queues, evaluator, evaluations, progress })
+    }
+
+    fn run(&mut self, directory: &RunDirectory, interrupted: &AtomicBool) -> Result<Summary<Experiment>> {
+        let (mut entrants, mut number, mut stopped) = (Vec::new(), 0, false);
+        for entrant in self.experiment.entrants.clone() {
+            let Experiment { learners, delay, slow, cancel, seed, seeds, .. } = &self.experiment;
+            let (variant, learners, k) = (entrant.variant(), *learners, entrant.k(*learners)?);
+            let theory = runtime::update_time_of(variant, delay, slow, *cancel, learners, k);
+            let seeds = *seed..*seed + *seeds;
+            let name = entrant.to_string();
+            let mut summary = EntrantSummary { entrant: name, learners, k, theory, runs: Vec::new() };
+            for seed in seeds {
+                if !stopped {
+                    let run = self.one(&entrant, seed, number, directory, interrupted)?;
+                    stopped = run.ended == Ended::Interrupted;
+                    self.progress.done(&report::line(&summary.entrant, &run));
+                    summary.runs.push(run);
+                    number += 1;
+                }
+            }
+            if !summary.runs.is_empty() {
+                entrants.push(summary);
+            }
+        }
+        Ok(Summary {
+            tortoise: env!("CARGO_PKG_VERSION"),
+            configuration: self.experiment.clone(),
+            gradients_on: self.gradients.to_string(),
+            evaluations_on: self.evaluations.to_string(),
+            ahead: self.ahead(),
+            entrants,
+            interrupted: stopped,
+        })
+    }
+
+    /// One run of `entrant`, the `number`-th of the race.
+    fn one(
+        &mut self,
+        entrant: &Entrant,
+        seed: u64,
+        number: usize,
+        directory: &RunDirectory,
+        interrupted: &AtomicBool,
+    ) -> Result<RunSummary> {
+        let ahead = self.ahead();
+        let Self { experiment, data, model, queues, evaluator, progress, .. } = self;
+        let Experiment { learners, minibatch, cancel, budget, updates, .. } = *experiment;
+        let k = entrant.k(learners)?;
+        let delays = Delays::new(experiment.delay.clone(), &experiment.slow, learners, seed)?;
+        let minibatches = Minibatches::new(seed, data.train.len(), minibatch);
+        let name = entrant.to_string();
+        let files = RunFiles::create(directory.run(&name, seed)?, experiment.events)?;
+        let initial = model.initial(seed);
+        files.params("initial", model, &initial)?;
+        let mut on_update = |time: Duration, tally: &Tally| {
+            let of_time = budget.map(|budget| time.as_secs_f64() / budget);
+            let of_updates = updates.map(|updates| tally.updates as f64 / updates as f64);
+            let share = of_time.into_iter().chain(of_updates).fold(0.0, f64::max);
+            progress.at(number, &name, share);
+        };
+        let evaluator = evaluator.as_mut();
+        let mut recorder = Recorder::new(files, evaluator, data, minibatches, &mut on_update);
+        let mut run = Run {
+            scheduler: Scheduler::new(entrant.variant(), cancel, learners, k),
+            server: ParameterServer::new(&initial),
+            cluster: Simulated::with_gradients(learners, delays, queues, minibatches, ahead),
+            k_schedule: FixedK(k),
+            learning_rate: Constant(experiment.learning_rate as f32),
+        };
+        let limits = Limits {
+            time: budget.map(Duration::from_secs_f64),
+            updates,
+            evaluate_every: experiment.evaluate_every.map(Duration::from_secs_f64),
+            interrupt: Some(interrupted),
+        };
+        let start = Instant::now();
+        let ended = run.train(&limits, &mut recorder)?;
+        let (files, tally, rows) = recorder.finish()?;
+        files.params("final", model, run.server.params())?;
+        let computing_time = start.elapsed().as_secs_f64();
+        Ok(RunSummary::new(seed, ended, computing_time, tally, rows, &experiment.targets))
+    }
+
+    /// Gradients computed at the same time: on a machine's own cores no more than there are.
+    fn ahead(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        self.queues.count().min(cores)
+    }
+}

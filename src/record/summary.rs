@@ -1,0 +1,154 @@
+//! `summary.json`: what came of a race, in numbers.
+
+use serde::Serialize;
+
+use super::EvaluationRow;
+use crate::{
+    sgd::{tally::Tally, train::Ended},
+    statistics,
+    theory::runtime::UpdateTime,
+};
+
+/// A whole race.
+#[derive(Debug, Serialize)]
+pub struct Summary<C> {
+    /// Version of this crate.
+    pub tortoise: &'static str,
+    /// The configuration that gives this race again.
+    pub configuration: C,
+    /// What computed the gradients: adapter, driver and kernel family, or the host.
+    pub gradients_on: String,
+    /// What evaluated, off the clock.
+    pub evaluations_on: String,
+    /// Gradients computed at the same time, at most.
+    pub ahead: usize,
+    /// Each entrant, in the order of the race.
+    pub entrants: Vec<EntrantSummary>,
+    /// Whether the race was interrupted before its end.
+    pub interrupted: bool,
+}
+
+/// One entrant, over all its seeds.
+#[derive(Debug, Serialize)]
+pub struct EntrantSummary {
+    /// As it was named.
+    pub entrant: String,
+    /// P.
+    pub learners: usize,
+    /// K.
+    pub k: usize,
+    /// What theory says of its update time.
+    pub theory: UpdateTime,
+    /// One a seed.
+    pub runs: Vec<RunSummary>,
+}
+
+/// One run. Times are run time in seconds.
+#[derive(Debug, Serialize)]
+pub struct RunSummary {
+    /// Its seed.
+    pub seed: u64,
+    /// Why it ended.
+    pub ended: Ended,
+    /// Run time.
+    pub run_time: f64,
+    /// Time that it took to compute and to evaluate, which is no run time.
+    pub computing_time: f64,
+    /// Updates made.
+    pub updates: u64,
+    /// Minibatches started.
+    pub started: u64,
+    /// Gradients that went into updates.
+    pub used: u64,
+    /// Gradients accepted for an update that was not made any more.
+    pub pending: u64,
+    /// Minibatches cancelled before they were finished.
+    pub cancelled: u64,
+    /// Gradients dropped on arrival.
+    pub discarded: u64,
+    /// Minibatches unfinished at the end.
+    pub in_flight: u64,
+    /// From the start to the last update; none without an update.
+    pub mean_update_time: Option<f64>,
+    /// Mean of s = j - tau.
+    pub mean_staleness: f64,
+    /// Share of gradients with s = 0.
+    pub fresh_fraction: f64,
+    /// How many gradients had s = 0, 1, 2, ...
+    pub staleness_histogram: Vec<u64>,
+    /// At the end, over the training set.
+    pub train_loss: f64,
+    /// At the end, over the test set.
+    pub test_loss: f64,
+    /// At the end.
+    pub test_accuracy: f64,
+    /// When an evaluation first found the training loss at or below each target.
+    pub time_to_loss: Vec<TimeToLoss>,
+    /// All evaluations; `evaluations.csv` holds them.
+    #[serde(skip)]
+    pub evaluations: Vec<EvaluationRow>,
+}
+
+/// When a training loss was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct TimeToLoss {
+    /// The training loss.
+    pub loss: f64,
+    /// Run time of the first evaluation at or below it; none if there was none.
+    pub time: Option<f64>,
+}
+
+impl RunSummary {
+    /// Sums a run up.
+    ///
+    /// # Panics
+    /// If there is no evaluation.
+    pub fn new(
+        seed: u64,
+        ended: Ended,
+        computing_time: f64,
+        tally: Tally,
+        evaluations: Vec<EvaluationRow>,
+        targets: &[f64],
+    ) -> Self {
+        let last = *evaluations.last().expect("there is an evaluation at the start of every run");
+        let reached = |loss: f64| evaluations.iter().find(|row| row.train_loss <= loss);
+        let time_to_loss = targets
+            .iter()
+            .map(|&loss| TimeToLoss { loss, time: reached(loss).map(|row| row.t) })
+            .collect();
+        let mean_update_time =
+            (tally.updates > 0).then(|| tally.last_update.as_secs_f64() / tally.updates as f64);
+        Self {
+            seed,
+            ended,
+            run_time: last.t,
+            computing_time,
+            updates: tally.updates,
+            started: tally.started,
+            used: tally.used,
+            pending: tally.pending,
+            cancelled: tally.cancelled,
+            discarded: tally.discarded,
+            in_flight: tally.in_flight(),
+            mean_update_time,
+            mean_staleness: tally.mean_staleness(),
+            fresh_fraction: tally.fresh_fraction(),
+            staleness_histogram: tally.staleness,
+            train_loss: last.train_loss,
+            test_loss: last.test_loss,
+            test_accuracy: last.test_accuracy,
+            time_to_loss,
+            evaluations,
+        }
+    }
+}
+
+impl EntrantSummary {
+    /// Mean over the seeds of what `of` picks, and its standard error; seeds where it picks nothing
+    /// are left out.
+    pub fn mean(&self, of: impl Fn(&RunSummary) -> Option<f64>) -> (Option<f64>, Option<f64>) {
+        let values: Vec<f64> = self.runs.iter().filter_map(of).collect();
+        (statistics::mean(&values), statistics::standard_error(&values))
+    }
+}

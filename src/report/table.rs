@@ -1,0 +1,122 @@
+//! The table of a race, as plain text.
+
+use std::fmt::Write as _;
+
+use crate::{
+    record::{EntrantSummary, RunSummary, Summary},
+    sgd::Ended,
+};
+
+/// What came of one run, in a line.
+pub fn line(entrant: &str, run: &RunSummary) -> String {
+    let RunSummary { seed, updates, train_loss, test_accuracy, computing_time, .. } = run;
+    let accuracy = 100.0 * test_accuracy;
+    let ended = match run.ended {
+        Ended::Done => "",
+        Ended::Interrupted => ", interrupted",
+        Ended::Diverged => ", diverged",
+    };
+    format!(
+        "{entrant} (seed {seed}): {updates} updates, train loss {train_loss:.4}, \
+         test accuracy {accuracy:.2} %, computed in {computing_time:.1} s{ended}"
+    )
+}
+
+/// The table: a line an entrant, what was run above it, what ran it below.
+pub fn table<C>(summary: &Summary<C>, caption: &str) -> String {
+    let targets: Vec<f64> = summary
+        .entrants
+        .first()
+        .map(|entrant| entrant.runs[0].time_to_loss.iter().map(|target| target.loss).collect())
+        .unwrap_or_default();
+    let mut head = vec![
+        "entrant".to_owned(),
+        "updates".to_owned(),
+        "used".to_owned(),
+        "wasted".to_owned(),
+        "s/update".to_owned(),
+        "theory".to_owned(),
+        "staleness".to_owned(),
+        "train loss".to_owned(),
+        "test acc. %".to_owned(),
+    ];
+    head.extend(targets.iter().map(|loss| format!("s to {loss}")));
+    let rows = summary.entrants.iter().map(|entrant| row(entrant, targets.len()));
+    let cells: Vec<Vec<String>> = [head].into_iter().chain(rows).collect();
+    let mut text = format!("{caption}\n\n{}", align(&cells));
+    let notes = notes(summary);
+    let _ = write!(text, "\n{notes}");
+    text
+}
+
+fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
+    let cell = |digits: usize, scale: f64, of: &dyn Fn(&RunSummary) -> Option<f64>| {
+        let (mean, error) = entrant.mean(of);
+        let Some(mean) = mean else { return "-".to_owned() };
+        let mean = format!("{:.digits$}", scale * mean);
+        error.map_or(mean.clone(), |error| format!("{mean} ± {:.digits$}", scale * error))
+    };
+    let diverged = entrant.runs.iter().any(|run| run.ended == Ended::Diverged);
+    let theory = &entrant.theory;
+    let bound = |sign: &str, value: Option<f64>| value.map(|value| format!("{sign} {value:.4}"));
+    let theory = match theory.mean_update_time {
+        Some(value) => format!("{value:.4}"),
+        None => bound("<=", theory.upper)
+            .or(bound(">=", theory.lower))
+            .unwrap_or_else(|| "-".to_owned()),
+    };
+    let mut cells = vec![
+        format!("{}{}", entrant.entrant, if diverged { " (diverged)" } else { "" }),
+        cell(0, 1.0, &|run| Some(run.updates as f64)),
+        cell(0, 1.0, &|run| Some(run.used as f64)),
+        cell(0, 1.0, &|run| Some((run.cancelled + run.discarded) as f64)),
+        cell(4, 1.0, &|run| run.mean_update_time),
+        theory,
+        cell(2, 1.0, &|run| Some(run.mean_staleness)),
+        cell(4, 1.0, &|run| Some(run.train_loss)),
+        cell(2, 100.0, &|run| Some(run.test_accuracy)),
+    ];
+    for target in 0..targets {
+        // A mean over the seeds that made it would flatter those that did not.
+        let all = entrant.runs.iter().all(|run| run.time_to_loss[target].time.is_some());
+        cells.push(match all {
+            true => cell(0, 1.0, &|run| run.time_to_loss[target].time),
+            false => "-".to_owned(),
+        });
+    }
+    cells
+}
+
+/// The first column to the left, the others to the right.
+fn align(cells: &[Vec<String>]) -> String {
+    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max();
+    let widths: Vec<usize> = (0..cells[0].len()).filter_map(width).collect();
+    let mut text = String::new();
+    for row in cells {
+        let padded: Vec<String> = row
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| match column {
+                0 => format!("{cell:<width$}"),
+                _ => format!("{cell:>width$}"),
+            })
+            .collect();
+        text.push_str(padded.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn notes<C>(summary: &Summary<C>) -> String {
+    let mut text = format!(
+        "gradients on {}, {} at a time; evaluated on {}, off the clock\n\
+         s/update counts from the start; theory is the long run. s to a loss is the first \
+         evaluation at or below it.\n",
+        summary.gradients_on, summary.ahead, summary.evaluations_on
+    );
+    if summary.interrupted {
+        text.push_str("interrupted: the entrants above are those that had begun\n");
+    }
+    text
+}
