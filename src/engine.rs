@@ -2,6 +2,7 @@
 //!
 //! An engine knows no variant, no version and no clock.
 
+pub mod backend;
 pub mod gpu;
 pub mod host;
 pub mod model;
@@ -31,6 +32,20 @@ pub trait Engine {
     /// # Errors
     /// [`crate::Error::Device`] where the device fails.
     fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation>;
+}
+
+impl<E: Engine + ?Sized> Engine for Box<E> {
+    fn load(&mut self, params: &[f32]) -> Result<()> {
+        (**self).load(params)
+    }
+
+    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+        (**self).gradient(batch, gradient)
+    }
+
+    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
+        (**self).evaluate(params, split)
+    }
 }
 
 /// How good some parameters are over a split.

@@ -1,7 +1,10 @@
 //! What a person looks at: the table of a race and its pictures.
 
+mod axis;
+mod panel;
 pub mod pictures;
 mod raster;
+mod style;
 mod table;
 
 use std::path::{Path, PathBuf};

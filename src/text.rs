@@ -21,6 +21,7 @@ macro_rules! as_text {
 as_text!(
     crate::cluster::delay::Distribution,
     crate::cluster::delay::Slow,
+    crate::engine::backend::FamilyChoice,
     crate::engine::gpu::adapter::DeviceChoice,
     crate::engine::model::Shape,
     crate::sgd::Entrant,

@@ -9,10 +9,7 @@ use toml::{Table, Value};
 use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
-    engine::{
-        gpu::{adapter::DeviceChoice, kernels::FamilyChoice},
-        model::Shape,
-    },
+    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoice, model::Shape},
     sgd::{Cancellation, Entrant},
     suggest,
 };

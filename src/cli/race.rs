@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     cluster::{delay::Delays, queues::Queues, simulated::Simulated},
     dataset::{Dataset, minibatches::Minibatches, mnist},
-    engine::{Backend, Engine, model::Model},
+    engine::{Engine, backend::Backend, model::Model},
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
     sgd::{
@@ -101,8 +101,9 @@ fn run(name: &str, entrants: &[Entrant], flags: &Flags, output: &Output) -> Resu
         print_json(&summary)?;
     } else {
         print(&report::table(&summary, &race.experiment.caption()))?;
-        let files: Vec<_> = pictures.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-        print(&format!("\n{}: {}\n", directory.path().display(), files.join(" ")))?;
+        let names = pictures.iter().filter_map(|path| path.file_name()?.to_str());
+        let names: Vec<_> = names.collect();
+        print(&format!("\n{}: {}\n", directory.path().display(), names.join(" ")))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
 }

@@ -1,0 +1,118 @@
+//! Where a model is computed, decided once before anything is opened: on an adapter with a family
+//! of kernels, or on the host.
+
+use std::{fmt, str::FromStr};
+
+use super::{
+    Engine,
+    gpu::{
+        Gpu,
+        adapter::{self, AdapterId, DeviceChoice, REMEDY},
+        kernels::{Family, ShaderSet},
+    },
+    host::Host,
+    model::Model,
+};
+use crate::{Error, Result};
+
+/// Which family of kernels is wanted. Written `auto` or as the family is named.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FamilyChoice {
+    /// The one that suits the adapter.
+    #[default]
+    Auto,
+    /// This one.
+    Family(Family),
+}
+
+impl fmt::Display for FamilyChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Family(family) => family.fmt(f),
+        }
+    }
+}
+
+impl FromStr for FamilyChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "auto" { Ok(Self::Auto) } else { text.parse().map(Self::Family) }
+    }
+}
+
+/// Opens engines.
+#[derive(Debug, Clone)]
+pub enum Backend {
+    /// Engines on an adapter, each with a device and queue of its own.
+    Gpu {
+        /// Which adapter.
+        adapter: Box<AdapterId>,
+        /// Which kernels.
+        shaders: ShaderSet,
+    },
+    /// Engines on the host.
+    Host {
+        /// Whether it stands in for an adapter that was looked for and not found.
+        stands_in: bool,
+    },
+}
+
+impl Backend {
+    /// Decides where to compute.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where an adapter is asked for that is not there.
+    pub fn choose(device: &DeviceChoice, family: FamilyChoice) -> Result<Self> {
+        let Some(adapter) = adapter::choose(device)? else {
+            return Ok(Self::Host { stands_in: *device != DeviceChoice::Host });
+        };
+        let family = match family {
+            FamilyChoice::Auto => Family::Tiled,
+            FamilyChoice::Family(family) => family,
+        };
+        Ok(Self::Gpu { adapter: adapter.into(), shaders: ShaderSet::new(family) })
+    }
+
+    /// Where to evaluate: on a software adapter the host, since both are the same processor and the
+    /// host uses it better; else here.
+    #[must_use]
+    pub fn for_evaluation(&self) -> Self {
+        match self {
+            Self::Gpu { adapter, .. } if adapter.is_software() => Self::Host { stands_in: false },
+            _ => self.clone(),
+        }
+    }
+
+    /// What the user should know, in plain words: that nothing of what was hoped for is there.
+    pub fn note(&self) -> Option<String> {
+        matches!(self, Self::Host { stands_in: true })
+            .then(|| format!("no GPU adapter found, so the host engine computes; {REMEDY}"))
+    }
+
+    /// Opens an engine for minibatches of `minibatch` samples.
+    ///
+    /// # Errors
+    /// [`Error::Device`] where the device cannot be opened or has no room.
+    pub fn open(&self, model: &Model, minibatch: usize) -> Result<Box<dyn Engine>> {
+        Ok(match self {
+            Self::Gpu { adapter, shaders } => {
+                Box::new(Gpu::open(adapter, model.clone(), minibatch, shaders)?)
+            }
+            Self::Host { .. } => Box::new(Host::new(model.clone())),
+        })
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gpu { adapter, shaders } => {
+                let (driver, family) = (adapter.driver_info.trim(), shaders.family());
+                write!(f, "{adapter}, {} {driver}, {family} kernels", adapter.driver)
+            }
+            Self::Host { .. } => f.write_str("the host engine (f32)"),
+        }
+    }
+}

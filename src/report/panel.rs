@@ -1,0 +1,144 @@
+//! A frame with two axes, and what is drawn into it, as SVG.
+
+use std::fmt::Write as _;
+
+use super::{axis::Axis, style::Style};
+
+/// Where a chart lies on the sheet, in logical pixels, and its axes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Panel {
+    /// Left and top.
+    pub(super) at: (f64, f64),
+    /// Width and height.
+    pub(super) size: (f64, f64),
+    pub(super) across: Axis,
+    pub(super) up: Axis,
+}
+
+impl Panel {
+    /// Where a pair of values lies on the sheet.
+    pub(super) fn place(&self, x: f64, y: f64) -> (f64, f64) {
+        let ((left, top), (width, height)) = (self.at, self.size);
+        let x = left + width * self.across.place(x);
+        (x, top + height * (1.0 - self.up.place(y)))
+    }
+
+    /// Reference to the clip path that [`frame`](Self::frame) makes.
+    pub(super) fn clip(&self) -> String {
+        format!("url(#{})", self.id())
+    }
+
+    fn id(&self) -> String {
+        format!("panel{:.0}", self.at.0)
+    }
+
+    /// Grid, ticks, titles and the frame itself.
+    pub(super) fn frame(&self, across: &str, up: &str) -> String {
+        let ((left, top), (width, height)) = (self.at, self.size);
+        let (right, bottom, id) = (left + width, top + height, self.id());
+        let mut svg = format!(
+            "<clipPath id=\"{id}\"><rect x=\"{left}\" y=\"{top}\" width=\"{width}\" \
+             height=\"{height}\"/></clipPath>\n"
+        );
+        for (value, label) in self.across.ticks() {
+            let x = left + width * self.across.place(value);
+            let y = bottom + 18.0;
+            let _ = write!(
+                svg,
+                "<path d=\"M{x:.1} {top}V{bottom}\" stroke=\"#e4e4e4\"/>\
+                 <text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{label}</text>"
+            );
+        }
+        for (value, label) in self.up.ticks() {
+            let y = top + height * (1.0 - self.up.place(value));
+            let (x, base) = (left - 7.0, y + 4.5);
+            let _ = write!(
+                svg,
+                "<path d=\"M{left} {y:.1}H{right}\" stroke=\"#e4e4e4\"/>\
+                 <text x=\"{x}\" y=\"{base:.1}\" text-anchor=\"end\">{label}</text>"
+            );
+        }
+        let (middle, centre) = (left + width / 2.0, top + height / 2.0);
+        let (below, beside) = (bottom + 36.0, left - 48.0);
+        let _ = write!(
+            svg,
+            "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" fill=\"none\" \
+             stroke=\"#888\"/>\
+             <text x=\"{middle}\" y=\"{below}\" text-anchor=\"middle\">{across}</text>\
+             <text transform=\"translate({beside} {centre}) rotate(-90)\" \
+             text-anchor=\"middle\">{up}</text>\n"
+        );
+        svg
+    }
+
+    /// A place for `text` near a point that covers none of `taken`, within the panel if there is one.
+    pub(super) fn free_box(&self, text: &str, size: f64, at: (f64, f64), taken: &[Rectangle]) -> Rectangle {
+        let ((left, top), (width, height)) = (self.at, self.size);
+        let (wide, high) = (0.56 * size * text.chars().count() as f64, 1.2 * size);
+        let room = Rectangle { left, top, right: left + width, bottom: top + height };
+        let candidates = (0..40).flat_map(|ring| {
+            let away = 9.0 + 0.5 * size * f64::from(ring);
+            let half = wide / 2.0;
+            [(away, 0.0), (-away - wide, 0.0), (-half, -away), (-half, away)].into_iter().chain([
+                (9.0, -away),
+                (9.0, away),
+                (-9.0 - wide, -away),
+                (-9.0 - wide, away),
+            ])
+        });
+        let mut boxes = candidates.map(|(dx, dy)| {
+            let (x, y) = (at.0 + dx, at.1 + dy);
+            Rectangle { left: x, top: y - high / 2.0, right: x + wide, bottom: y + high / 2.0 }
+        });
+        let first = boxes.clone().next().expect("there are candidates");
+        boxes
+            .find(|label| label.within(&room) && taken.iter().all(|other| !label.overlaps(other)))
+            .unwrap_or(first)
+    }
+}
+
+/// A rectangle on the sheet.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rectangle {
+    pub(super) left: f64,
+    top: f64,
+    right: f64,
+    pub(super) bottom: f64,
+}
+
+impl Rectangle {
+    pub(super) fn around(x: f64, y: f64, radius: f64) -> Self {
+        Self { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius }
+    }
+
+    fn overlaps(&self, other: &Self) -> bool {
+        self.left < other.right
+            && other.left < self.right
+            && self.top < other.bottom
+            && other.top < self.bottom
+    }
+
+    fn within(&self, room: &Self) -> bool {
+        self.left >= room.left
+            && self.right <= room.right
+            && self.top >= room.top
+            && self.bottom <= room.bottom
+    }
+}
+
+/// A marker in the entrant's colour, with a white edge.
+pub(super) fn marker(style: &Style, x: f64, y: f64, r: f64) -> String {
+    let path = match style.marker {
+        0 => format!("M{:.1} {y:.1}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0z", x - r, d = 2.0 * r),
+        1 => format!("M{:.1} {:.1}h{d}v{d}h-{d}z", x - r, y - r, d = 2.0 * r),
+        2 => format!("M{x:.1} {:.1}l{r} {r}l-{r} {r}l-{r} -{r}z", y - r),
+        _ => format!("M{x:.1} {:.1}l{r} {h}h-{d}z", y - r, h = 1.8 * r, d = 2.0 * r),
+    };
+    let colour = style.colour;
+    format!("<path d=\"{path}\" fill=\"{colour}\" stroke=\"#fff\"/>")
+}
+
+/// Text as XML has it.
+pub(super) fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

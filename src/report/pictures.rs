@@ -1,0 +1,248 @@
+//! The pictures of a race: training loss against run time, against updates, and at the end against
+//! the time per update; as SVG and as PNG.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    axis::Axis,
+    panel::{Rectangle, Panel, escape, marker},
+    raster,
+    style::{Style, styles},
+};
+use crate::{Result, record::write_whole};
+
+/// The course of an entrant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// As the entrant was named.
+    pub name: String,
+    /// Evaluations, in the order of time.
+    pub points: Vec<Point>,
+    /// Seconds of run time.
+    pub time_per_update: f64,
+}
+
+/// An evaluation.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Run time in seconds.
+    pub time: f64,
+    /// Updates made.
+    pub updates: f64,
+    /// Training loss, the mean over seeds.
+    pub loss: f64,
+    /// Its standard error over seeds, where there are several.
+    pub loss_se: Option<f64>,
+}
+
+const PANEL: (f64, f64) = (430.0, 330.0);
+const LEFT: f64 = 68.0;
+const TOP: f64 = 24.0;
+const BELOW: f64 = 58.0;
+const GAP: f64 = 84.0;
+const LEGEND_LINE: f64 = 21.0;
+const CAPTION: f64 = 26.0;
+/// Text size, in logical pixels.
+const SIZE: f64 = 13.0;
+
+/// Draws `loss-time`, `loss-updates`, `frontier` and, side by side, `race` into `directory`.
+/// `caption` stands below each.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<PathBuf>> {
+    let styles = styles(series.iter().map(|series| series.name.as_str()));
+    let loss = loss_axis(series);
+    let time = |at: (f64, f64)| curves(at, series, &styles, loss, "run time (s)", |p| p.time);
+    let updates = |at: (f64, f64)| curves(at, series, &styles, loss, "updates", |p| p.updates);
+    let frontier = |at: (f64, f64)| frontier(at, series, &styles, loss);
+    let panels: [(&str, &dyn Fn((f64, f64)) -> String); 3] =
+        [("loss-time", &time), ("loss-updates", &updates), ("frontier", &frontier)];
+
+    let step = PANEL.0 + GAP;
+    let side_by_side: String =
+        (0_u8..).zip(&panels).map(|(n, (_, draw))| draw((LEFT + step * f64::from(n), TOP))).collect();
+    let mut sheets: Vec<(&str, String)> = panels
+        .iter()
+        .map(|(name, draw)| {
+            let legend = if *name == "frontier" { &[] } else { series };
+            (*name, sheet(&draw((LEFT, TOP)), 1, legend, &styles, caption))
+        })
+        .collect();
+    sheets.push(("race", sheet(&side_by_side, 3, series, &styles, caption)));
+
+    let mut files = Vec::new();
+    for (name, svg) in sheets {
+        let (vector, pixels) = (format!("{name}.svg"), format!("{name}.png"));
+        for (file, bytes) in [(vector, svg.as_bytes()), (pixels, &raster::png(&svg))] {
+            files.push(directory.join(file));
+            write_whole(&files[files.len() - 1], bytes)?;
+        }
+    }
+    Ok(files)
+}
+
+/// Whether a loss can be drawn on a logarithmic axis.
+fn drawable(loss: f64) -> bool {
+    loss.is_finite() && loss > 0.0
+}
+
+/// One axis for all panels. An entrant that diverges is cut off at three times the loss at the
+/// start, so that it does not flatten the others.
+fn loss_axis(series: &[Series]) -> Axis {
+    let losses = || series.iter().flat_map(|s| &s.points).map(|p| p.loss).filter(|l| drawable(*l));
+    let start = series.iter().filter_map(|s| s.points.first()).map(|p| p.loss);
+    let ceiling = start.filter(|loss| drawable(*loss)).fold(f64::NAN, f64::max) * 3.0;
+    let high = losses().fold(f64::NAN, f64::max).min(ceiling);
+    Axis::log(losses().fold(f64::NAN, f64::min), high)
+}
+
+/// Loss against what `of` gives, a line and a band of one standard error a series.
+fn curves(
+    at: (f64, f64),
+    series: &[Series],
+    styles: &[Style],
+    loss: Axis,
+    title: &str,
+    of: impl Fn(&Point) -> f64,
+) -> String {
+    let ends = || series.iter().filter_map(|s| s.points.last()).map(&of).filter(|x| *x > 0.0);
+    let (low, high) = (ends().fold(f64::NAN, f64::min), ends().fold(0.0, f64::max));
+    // Where the ends lie apart by more than a factor of ten, from 1 on a logarithmic axis.
+    let across = match Axis::fitting(low, high) {
+        axis if axis.is_log() => Axis::log(1.0, high.max(2.0)),
+        axis => axis,
+    };
+    let x = |point: &Point| if across.is_log() { of(point).max(1.0) } else { of(point) };
+    let panel = Panel { at, size: PANEL, across, up: loss };
+    let mut svg = panel.frame(title, "training loss");
+    let _ = write!(svg, "<g clip-path=\"{}\">", panel.clip());
+    let mut clipped = String::new();
+    for (series, style) in series.iter().zip(styles) {
+        // A loss that is no number breaks the line.
+        for part in series.points.split(|point| !drawable(point.loss)) {
+            let band = |sign: f64| {
+                let edge = move |p: &Point| (p.loss + sign * p.loss_se.unwrap_or(0.0)).max(1e-12);
+                part.iter().map(move |point| (x(point), edge(point)))
+            };
+            let place = |(x, y): (f64, f64)| {
+                let (x, y) = panel.place(x, y);
+                format!("{x:.1},{y:.1}")
+            };
+            if part.iter().any(|point| point.loss_se.is_some_and(|se| se > 0.0)) {
+                let edge: Vec<_> = band(1.0).chain(band(-1.0).rev()).map(place).collect();
+                let (points, colour) = (edge.join(" "), style.colour);
+                let _ = write!(
+                    clipped,
+                    "<polygon points=\"{points}\" fill=\"{colour}\" fill-opacity=\"0.16\"/>"
+                );
+            }
+            if let [only] = part {
+                let (x, y) = panel.place(x(only), only.loss);
+                clipped += &marker(style, x, y, 3.0);
+            }
+            let line: Vec<_> = part.iter().map(|point| place((x(point), point.loss))).collect();
+            let (points, Style { colour, dash, .. }) = (line.join(" "), style);
+            let _ = write!(
+                clipped,
+                "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" \
+                 stroke-width=\"2\" stroke-linejoin=\"round\" stroke-dasharray=\"{dash}\"/>"
+            );
+        }
+    }
+    svg + &clipped + "</g>\n"
+}
+
+/// The last loss of each entrant against its time per update, named beside its marker.
+fn frontier(at: (f64, f64), series: &[Series], styles: &[Style], loss: Axis) -> String {
+    let end = |series: &Series| {
+        let loss = series.points.last().map(|point| point.loss).filter(|loss| drawable(*loss));
+        loss.map(|loss| (series.time_per_update, loss)).filter(|(time, _)| time.is_finite())
+    };
+    let ends: Vec<_> = series
+        .iter()
+        .zip(styles)
+        .filter_map(|(series, style)| Some((series.name.as_str(), style, end(series)?)))
+        .collect();
+    let times = || ends.iter().map(|(_, _, (time, _))| *time).filter(|time| *time > 0.0);
+    let across = Axis::fitting(times().fold(f64::NAN, f64::min), times().fold(0.0, f64::max));
+    // Ends are close together where starts and ends are far apart.
+    let losses = || ends.iter().map(|(_, _, (_, loss))| *loss).filter(|l| loss.place(*l) <= 1.0);
+    let up = Axis::log(losses().fold(f64::NAN, f64::min), losses().fold(f64::NAN, f64::max));
+    let panel = Panel { at, size: PANEL, across, up };
+    let mut svg = panel.frame("time per update (s)", "training loss at the end");
+    let places: Vec<_> = ends
+        .iter()
+        .map(|&(name, style, (time, loss))| {
+            let (x, y) = panel.place(time.max(f64::MIN_POSITIVE), loss);
+            (name, style, x.max(at.0), y.max(at.1))
+        })
+        .collect();
+    let mut taken: Vec<Rectangle> = places.iter().map(|&(_, _, x, y)| Rectangle::around(x, y, 5.0)).collect();
+    for (name, style, x, y) in places {
+        svg += &marker(style, x, y, 5.0);
+        let label = panel.free_box(name, SIZE - 1.0, (x, y), &taken);
+        let (text, tx, ty) = (escape(name), label.left, label.bottom - 0.25 * SIZE);
+        let size = SIZE - 1.0;
+        let _ = write!(svg, "<text x=\"{tx:.1}\" y=\"{ty:.1}\" font-size=\"{size}\">{text}</text>");
+        taken.push(label);
+    }
+    svg + "\n"
+}
+
+/// A whole picture: panels, the legend below them, the caption below that.
+fn sheet(panels: &str, across: u8, legend: &[Series], styles: &[Style], caption: &str) -> String {
+    let n = f64::from(across);
+    let width = LEFT + n * PANEL.0 + (n - 1.0) * GAP + 24.0;
+    let columns = (((width - LEFT) / 165.0) as usize).clamp(1, legend.len().max(1));
+    let rows = legend.len().div_ceil(columns);
+    let below = TOP + PANEL.1 + BELOW;
+    let mut body = String::new();
+    for (at, (series, style)) in legend.iter().zip(styles).enumerate() {
+        let x = LEFT + 165.0 * (at % columns) as f64;
+        let y = below + LEGEND_LINE * (at / columns) as f64;
+        let (Style { colour, dash, .. }, name) = (style, escape(&series.name));
+        let (end, text, middle) = (x + 30.0, x + 38.0, y - 4.5);
+        let _ = write!(
+            body,
+            "<line x1=\"{x}\" x2=\"{end}\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"{colour}\" \
+             stroke-width=\"2.5\" stroke-dasharray=\"{dash}\"/>\
+             <text x=\"{text}\" y=\"{y}\">{name}</text>\n"
+        );
+    }
+    let mut height = below + LEGEND_LINE * rows as f64;
+    for line in wrap(caption, ((width - LEFT) / (0.53 * (SIZE - 2.0))) as usize) {
+        let (text, size) = (escape(&line), SIZE - 2.0);
+        let _ = write!(
+            body,
+            "<text x=\"{LEFT}\" y=\"{height}\" font-size=\"{size}\" fill=\"#555\">{text}</text>\n"
+        );
+        height += 16.0;
+    }
+    height += CAPTION - 16.0;
+    let family = raster::FONT_FAMILY;
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+         viewBox=\"0 0 {width} {height}\" font-family=\"{family}, sans-serif\" \
+         font-size=\"{SIZE}\" fill=\"#222\">\n\
+         <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{panels}{body}</svg>\n"
+    )
+}
+
+/// Breaks `text` at spaces into lines of at most `most` characters where it can.
+fn wrap(text: &str, most: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > most {
+            lines.push(word.to_owned());
+        } else {
+            *line += if line.is_empty() { "" } else { " " };
+            *line += word;
+        }
+    }
+    lines
+}

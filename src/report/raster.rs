@@ -1,0 +1,42 @@
+//! SVG to PNG, in the font that comes with the crate.
+
+use std::{io::Cursor, sync::Arc};
+
+use image::{ImageFormat, RgbImage};
+use resvg::{
+    tiny_skia::{Color, Pixmap, Transform},
+    usvg::{Options, Tree, fontdb::Database},
+};
+
+/// What the text of every picture is set in.
+pub(super) const FONT_FAMILY: &str = "Open Sans";
+const FONT: &[u8] = include_bytes!("../../data/fonts/OpenSans-Regular.ttf");
+/// Pixels a logical pixel.
+const SCALE: f32 = 2.0;
+
+/// The picture `svg` as a PNG on white.
+///
+/// # Panics
+/// If `svg` is no SVG of a size.
+pub(super) fn png(svg: &str) -> Vec<u8> {
+    let mut fonts = Database::new();
+    fonts.load_font_data(FONT.to_vec());
+    let options = Options {
+        fontdb: Arc::new(fonts),
+        font_family: FONT_FAMILY.to_owned(),
+        ..Options::default()
+    };
+    let tree = Tree::from_str(svg, &options).expect("pictures are written as SVG");
+    let size = tree.size().to_int_size().scale_by(SCALE).expect("pictures have a size");
+    let mut pixels = Pixmap::new(size.width(), size.height()).expect("pictures have a size");
+    pixels.fill(Color::WHITE);
+    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
+    let opaque = pixels.data().chunks_exact(4).flat_map(|rgba| rgba[..3].to_vec()).collect();
+    let image = RgbImage::from_raw(size.width(), size.height(), opaque);
+    let mut bytes = Cursor::new(Vec::new());
+    image
+        .expect("there are three bytes a pixel")
+        .write_to(&mut bytes, ImageFormat::Png)
+        .expect("memory takes what is written");
+    bytes.into_inner()
+}
