@@ -35,20 +35,20 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
 
     var largest = logits[first];
     var guess = 0u;
-    for (var class = 1u; class < args.classes; class++) {
-        let logit = logits[first + class];
+    for (var c = 1u; c < args.classes; c++) {
+        let logit = logits[first + c];
         if logit > largest {
             largest = logit;
-            guess = class;
+            guess = c;
         }
     }
 
     // The label's share is kept apart: 1 - p[label] would lose its digits where p[label] is near 1.
     var others = 0.0;
-    for (var class = 0u; class < args.classes; class++) {
-        let power = exp(logits[first + class] - largest);
-        dlogits[first + class] = power;
-        others += select(power, 0.0, class == label);
+    for (var c = 0u; c < args.classes; c++) {
+        let power = exp(logits[first + c] - largest);
+        dlogits[first + c] = power;
+        others += select(power, 0.0, c == label);
     }
     let logit = logits[first + label];
     let sum = others + exp(logit - largest);
@@ -56,7 +56,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     hits[row] = select(0u, 1u, guess == label);
 
     let scale = 1.0 / (sum * f32(args.rows));
-    for (var class = 0u; class < args.classes; class++) {
-        dlogits[first + class] = scale * select(dlogits[first + class], -others, class == label);
+    for (var c = 0u; c < args.classes; c++) {
+        dlogits[first + c] = scale * select(dlogits[first + c], -others, c == label);
     }
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{Error, Result};
 
 /// What a person is told to do where no adapter is found.
-const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
+pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
 
 /// One adapter: what is known of it, and enough to find it again on another thread.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -33,7 +33,6 @@ pub(crate) struct Device {
 /// A compiled kernel.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
-    pub(super) kernel: &'static Kernel,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
 }
@@ -113,13 +112,7 @@ impl Device {
             }
         }
         self.healthy()?;
-        Ok(Pipeline { kernel, pipeline, layout })
-    }
-
-    /// Submits the commands and waits until they are done. `doing` names them in errors.
-    pub(crate) fn run(&self, commands: wgpu::CommandBuffer, doing: &str) -> Result<()> {
-        let submission = self.queue.submit([commands]);
-        self.wait(submission, doing)
+        Ok(Pipeline { pipeline, layout })
     }
 
     /// Waits for a submission and runs the callbacks that are due.
