@@ -1,1 +1,184 @@
-//! Later.
+//! The wgpu engine: a fixed list of dispatches on one queue.
+//!
+//! Every engine has an instance, a device and a queue of its own. Buffers and bind groups are made
+//! once; a gradient is one submission and one readback.
+
+pub mod adapter;
+mod buffers;
+pub mod check;
+mod device;
+pub mod kernels;
+mod plan;
+
+use serde::Serialize;
+
+use self::{
+    adapter::AdapterId,
+    buffers::Storage,
+    device::{Device, Pipeline},
+    kernels::{Family, ShaderSet},
+    plan::{LayerBuffers, Plan},
+};
+use super::{Engine, Evaluation, model::Model};
+use crate::{
+    Error, Result,
+    dataset::{Minibatch, Split},
+};
+
+/// The most samples that an evaluation hands to the device at a time.
+const EVALUATED_AT_ONCE: usize = 1000;
+
+/// Gradients and evaluations of one model on one adapter.
+#[derive(Debug)]
+pub struct Gpu {
+    device: Device,
+    family: Family,
+    pipelines: Vec<Pipeline>,
+    model: Model,
+    layers: Vec<LayerBuffers>,
+    gradient: Plan,
+    /// Made by the first evaluation.
+    evaluation: Option<Plan>,
+    /// L2 ||W||_F^2 at the loaded parameters.
+    penalty: f64,
+}
+
+/// What computed a run, for its record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// Name of the adapter.
+    pub adapter: String,
+    /// `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: String,
+    /// Name and version of the driver.
+    pub driver: String,
+    /// Which shaders ran.
+    pub family: Family,
+}
+
+impl Gpu {
+    /// Opens a device for minibatches of about `minibatch` samples; larger ones make it grow.
+    ///
+    /// All parameters are zero until the first [`Engine::load`].
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] where the adapter is gone; [`Error::Device`] where it cannot be opened,
+    /// refuses a shader, or has no room for the model or the minibatch.
+    pub fn open(
+        adapter: &AdapterId,
+        model: Model,
+        minibatch: usize,
+        shaders: &ShaderSet,
+    ) -> Result<Self> {
+        let device = Device::open(adapter)?;
+        let pipelines = plan::compile(&device, shaders)?;
+        let layers: Vec<_> = model
+            .layers()
+            .iter()
+            .map(|layer| LayerBuffers::new(&device, layer))
+            .collect::<Result<_>>()?;
+        let gradient = Plan::new(&device, &pipelines, &model, &layers, minibatch.max(1), true)?;
+        let (family, evaluation, penalty) = (shaders.family(), None, 0.0);
+        Ok(Self { device, family, pipelines, model, layers, gradient, evaluation, penalty })
+    }
+
+    /// What computes here.
+    pub fn describe(&self) -> Description {
+        let adapter = self.device.adapter();
+        Description {
+            adapter: adapter.name.clone(),
+            backend: adapter.backend.into(),
+            driver: format!("{} {}", adapter.driver, adapter.driver_info).trim().into(),
+            family: self.family,
+        }
+    }
+
+    /// The plan for evaluations, made when it is first needed.
+    fn evaluation(&mut self, samples: usize) -> Result<Plan> {
+        let layers = self.model.layers().iter().map(|layer| layer.outputs);
+        let widest = layers.chain([self.model.inputs()]).max().unwrap_or(1);
+        let capacity = Storage::most_rows(&self.device, EVALUATED_AT_ONCE.min(samples), widest);
+        match self.evaluation.take() {
+            Some(plan) if plan.capacity() >= capacity => Ok(plan),
+            _ => Plan::new(
+                &self.device,
+                &self.pipelines,
+                &self.model,
+                &self.layers,
+                capacity,
+                false,
+            ),
+        }
+    }
+}
+
+impl Engine for Gpu {
+    fn load(&mut self, params: &[f32]) -> Result<()> {
+        expect("parameters", params.len(), self.model.params())?;
+        for (layer, buffers) in self.model.layers().iter().zip(&self.layers) {
+            buffers.params.upload(&self.device, &params[layer.params()]);
+        }
+        self.penalty = self.model.penalty(params);
+        self.device.healthy()
+    }
+
+    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+        let rows = batch.len();
+        expect("gradient", gradient.len(), self.model.params())?;
+        expect("pixels", batch.images.len(), rows * self.model.inputs())?;
+        let classes = self.model.classes();
+        if rows == 0 || batch.labels.iter().any(|&label| label as usize >= classes) {
+            return Err(Error::config(format!(
+                "a minibatch needs samples, and labels below the model's {classes} classes"
+            )));
+        }
+        if rows > self.gradient.capacity() {
+            let Self { device, pipelines, model, layers, .. } = &*self;
+            self.gradient = Plan::new(device, pipelines, model, layers, rows, true)?;
+        }
+        let plan = &mut self.gradient;
+        plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
+        let sum = plan.run(&self.device, &self.pipelines, &self.layers, |losses, dparams| {
+            bytemuck::cast_slice_mut(gradient).copy_from_slice(dparams);
+            total(losses)
+        })?;
+        Ok((sum / rows as f64 + self.penalty) as f32)
+    }
+
+    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
+        expect("pixels an image", split.inputs(), self.model.inputs())?;
+        expect("classes", split.classes(), self.model.classes())?;
+        self.load(params)?;
+        let mut plan = self.evaluation(split.len())?;
+        let mut batch = Minibatch::default();
+        let (mut loss, mut hits) = (0.0, 0);
+        for start in (0..split.len()).step_by(plan.capacity()) {
+            let end = split.len().min(start + plan.capacity());
+            split.gather(start..end, &mut batch);
+            plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
+            plan.run(&self.device, &self.pipelines, &self.layers, |losses, hit| {
+                loss += total(losses);
+                hits += words(hit).map(u32::from_ne_bytes).filter(|&hit| hit != 0).count();
+            })?;
+        }
+        self.evaluation = Some(plan);
+        let samples = split.len() as f64;
+        Ok(Evaluation { loss: loss / samples + self.penalty, accuracy: hits as f64 / samples })
+    }
+}
+
+fn expect(what: &str, got: usize, expected: usize) -> Result<()> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(Error::config(format!("{got} {what}, but the model has {expected}")))
+}
+
+/// The elements of bytes that came back.
+fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {
+    bytes.chunks_exact(4).map(|word| [word[0], word[1], word[2], word[3]])
+}
+
+fn total(losses: &[u8]) -> f64 {
+    words(losses).map(|word| f64::from(f32::from_ne_bytes(word))).sum()
+}

@@ -19,7 +19,9 @@ pub fn dense(args: &Dense, x: &[f64], params: &[f64], y: &mut [f64]) {
             }
         }
         if args.relu != 0 {
-            y.iter_mut().for_each(|y| *y = y.max(0.0));
+            for y in y.iter_mut().filter(|y| **y < 0.0) {
+                *y = 0.0;
+            }
         }
     }
 }

@@ -1,0 +1,311 @@
+//! Which adapters there are and which one to take.
+//!
+//! Opens no device: an [`AdapterId`] can be sent to the thread that will.
+
+use std::{cmp::Reverse, fmt, str::FromStr};
+
+use serde::Serialize;
+
+use crate::{Error, Result};
+
+/// What a person is told to do where no adapter is found.
+pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
+
+/// One adapter: what is known of it, and enough to find it again on another thread.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AdapterId {
+    /// Its place in [`list`]; 0 is the one that is taken by default.
+    pub index: usize,
+    /// What the driver calls it.
+    pub name: String,
+    /// `vulkan`, `metal`, `dx12` or `gl`.
+    pub backend: &'static str,
+    /// `discrete`, `integrated`, `virtual`, `other` or `software`.
+    pub kind: &'static str,
+    /// The driver's name; empty where it gives none.
+    pub driver: String,
+    /// The driver's version, in its own words.
+    pub driver_info: String,
+    /// PCI vendor and device, where they mean something.
+    pub pci: [u32; 2],
+    /// PCI bus id, where the backend knows it.
+    pub pci_bus: String,
+    /// Which one it is among adapters that agree in all of the above but the index.
+    pub twin: usize,
+    /// Invocations that step together, at least and at most; none without subgroups.
+    pub subgroup: Option<[u32; 2]>,
+    /// How much of things it has.
+    pub limits: Limits,
+    /// Features that matter to compute kernels, by their WebGPU names.
+    pub features: Vec<&'static str>,
+}
+
+/// Limits of an adapter that decide what it can hold; bytes unless said otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// The largest buffer.
+    pub buffer: u64,
+    /// The largest part of a buffer that a kernel can see.
+    pub storage_binding: u64,
+    /// Memory shared by a workgroup.
+    pub workgroup_storage: u32,
+    /// Invocations of a workgroup.
+    pub workgroup_invocations: u32,
+    /// Workgroups along one dimension of a dispatch.
+    pub workgroups: u32,
+}
+
+impl AdapterId {
+    /// Whether it computes on the CPU.
+    pub fn is_software(&self) -> bool {
+        self.kind == "software"
+    }
+
+    fn new(info: &wgpu::AdapterInfo, adapter: &wgpu::Adapter) -> Self {
+        let limits = adapter.limits();
+        let features = adapter.features();
+        let subgroups = features.contains(wgpu::Features::SUBGROUP);
+        Self {
+            index: 0,
+            name: info.name.clone(),
+            backend: info.backend.to_str(),
+            kind: match info.device_type {
+                wgpu::DeviceType::DiscreteGpu => "discrete",
+                wgpu::DeviceType::IntegratedGpu => "integrated",
+                wgpu::DeviceType::VirtualGpu => "virtual",
+                wgpu::DeviceType::Other => "other",
+                wgpu::DeviceType::Cpu => "software",
+            },
+            driver: info.driver.clone(),
+            driver_info: info.driver_info.clone(),
+            pci: [info.vendor, info.device],
+            pci_bus: info.device_pci_bus_id.clone(),
+            twin: 0,
+            subgroup: subgroups.then_some([info.subgroup_min_size, info.subgroup_max_size]),
+            limits: Limits {
+                buffer: limits.max_buffer_size,
+                storage_binding: limits.max_storage_buffer_binding_size,
+                workgroup_storage: limits.max_compute_workgroup_storage_size,
+                workgroup_invocations: limits.max_compute_invocations_per_workgroup,
+                workgroups: limits.max_compute_workgroups_per_dimension,
+            },
+            features: [
+                ("subgroups", wgpu::Features::SUBGROUP),
+                ("shader-f16", wgpu::Features::SHADER_F16),
+                ("timestamp-query", wgpu::Features::TIMESTAMP_QUERY),
+                ("immediates", wgpu::Features::IMMEDIATES),
+                ("mappable-primary-buffers", wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
+            ]
+            .into_iter()
+            .filter_map(|(name, feature)| features.contains(feature).then_some(name))
+            .collect(),
+        }
+    }
+
+    /// What tells adapters apart.
+    fn identity(&self) -> impl PartialEq + use<> {
+        let words = (self.name.clone(), self.driver.clone(), self.driver_info.clone());
+        (self.backend, self.kind, words, self.pci, self.pci_bus.clone())
+    }
+
+    /// Orders adapters by how much one would rather have them.
+    fn preference(&self) -> impl Ord + use<> {
+        let kinds = ["software", "other", "virtual", "integrated", "discrete"];
+        let backends = ["gl", "dx12", "vulkan", "metal"];
+        let place = |list: &[&str], word| list.iter().position(|&known| known == word);
+        Reverse((place(&kinds, self.kind), place(&backends, self.backend)))
+    }
+}
+
+impl fmt::Display for AdapterId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({}, {})", self.name, self.backend, self.kind)
+    }
+}
+
+/// Where gradients are to be computed. Written `auto`, `host`, a place in [`list`], or part of a
+/// name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The best adapter, or the host where there is none.
+    #[default]
+    Auto,
+    /// The host, whatever adapters there are.
+    Host,
+    /// The adapter at this place in [`list`].
+    Index(usize),
+    /// The first adapter whose name contains this, whatever the case.
+    Name(String),
+}
+
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Host => f.write_str("host"),
+            Self::Index(index) => index.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}
+
+impl FromStr for DeviceChoice {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ok(match text.trim() {
+            "" => return Err(Error::config("a device is auto, host, INDEX or NAME")),
+            "auto" => Self::Auto,
+            "host" => Self::Host,
+            text => text.parse().map_or_else(|_| Self::Name(text.into()), Self::Index),
+        })
+    }
+}
+
+/// Every adapter of this machine, the best first: real GPUs before software, and of the same kind
+/// Metal or Vulkan before DirectX and OpenGL.
+pub fn list() -> Vec<AdapterId> {
+    let mut ids: Vec<_> =
+        enumerate(wgpu::Backends::PRIMARY | wgpu::Backends::GL).into_iter().map(|(id, _)| id).collect();
+    ids.sort_by_key(AdapterId::preference);
+    for (index, id) in ids.iter_mut().enumerate() {
+        id.index = index;
+    }
+    ids
+}
+
+/// The adapter that `choice` means; none where it means the host.
+///
+/// # Errors
+/// [`Error::NoAdapter`] where an adapter is asked for that is not there.
+pub fn choose(choice: &DeviceChoice) -> Result<Option<AdapterId>> {
+    if *choice == DeviceChoice::Host {
+        return Ok(None);
+    }
+    pick(choice, list())
+}
+
+fn pick(choice: &DeviceChoice, mut there: Vec<AdapterId>) -> Result<Option<AdapterId>> {
+    let at = match choice {
+        DeviceChoice::Host => return Ok(None),
+        DeviceChoice::Auto if there.is_empty() => return Ok(None),
+        DeviceChoice::Auto => Some(0),
+        DeviceChoice::Index(index) => Some(*index).filter(|&index| index < there.len()),
+        DeviceChoice::Name(name) => {
+            let name = name.to_lowercase();
+            there.iter().position(|id| id.name.to_lowercase().contains(&name))
+        }
+    };
+    match at {
+        Some(at) => Ok(Some(there.swap_remove(at))),
+        None => Err(missing(&format!("no adapter answers to \"{choice}\""), &there)),
+    }
+}
+
+fn missing(problem: &str, there: &[AdapterId]) -> Error {
+    if there.is_empty() {
+        return Error::NoAdapter(format!("{problem}, and this machine has none: {REMEDY}"));
+    }
+    let list: Vec<_> = there.iter().map(|id| format!("{}: {id}", id.index)).collect();
+    Error::NoAdapter(format!("{problem}; there are: {}", list.join("; ")))
+}
+
+/// Finds the adapter again, in an instance of its own: adapters of one instance share a lock in
+/// some drivers.
+pub(super) fn find(id: &AdapterId) -> Result<wgpu::Adapter> {
+    let backends = match id.backend {
+        "vulkan" => wgpu::Backends::VULKAN,
+        "metal" => wgpu::Backends::METAL,
+        "dx12" => wgpu::Backends::DX12,
+        _ => wgpu::Backends::GL,
+    };
+    let mut there = enumerate(backends);
+    match there.iter().position(|(one, _)| one.identity() == id.identity() && one.twin == id.twin) {
+        Some(at) => Ok(there.swap_remove(at).1),
+        None => Err(missing(&format!("adapter {id} is gone"), &list())),
+    }
+}
+
+fn enumerate(backends: wgpu::Backends) -> Vec<(AdapterId, wgpu::Adapter)> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = backends;
+    // A debug build would otherwise ask for validation layers.
+    descriptor.flags = wgpu::InstanceFlags::empty();
+    let instance = wgpu::Instance::new(descriptor);
+    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
+    let mut there: Vec<(AdapterId, wgpu::Adapter)> = Vec::with_capacity(adapters.len());
+    for adapter in adapters {
+        let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
+        if !adapter.get_downlevel_capabilities().flags.contains(compute) {
+            continue;
+        }
+        let mut id = AdapterId::new(&adapter.get_info(), &adapter);
+        id.twin = there.iter().filter(|(other, _)| other.identity() == id.identity()).count();
+        there.push((id, adapter));
+    }
+    there
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn adapter(index: usize, name: &str) -> AdapterId {
+        AdapterId {
+            index,
+            name: name.into(),
+            backend: "vulkan",
+            kind: "discrete",
+            driver: String::new(),
+            driver_info: String::new(),
+            pci: [0, 0],
+            pci_bus: String::new(),
+            twin: 0,
+            subgroup: None,
+            limits: Limits {
+                buffer: 0,
+                storage_binding: 0,
+                workgroup_storage: 0,
+                workgroup_invocations: 0,
+                workgroups: 0,
+            },
+            features: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    fn check(choice: &str, expected: std::result::Result<Option<usize>, &str>) {
+        let there = vec![adapter(0, "NVIDIA H200"), adapter(1, "llvmpipe (LLVM 15)")];
+        let choice: DeviceChoice = choice.parse().unwrap();
+        let picked = pick(&choice, there).map(|id| id.map(|id| id.index));
+        assert_eq!(picked.map_err(|error| error.to_string()), expected.map_err(Into::into));
+    }
+
+    #[test]
+    fn a_device_is_chosen_by_place_or_by_part_of_its_name() {
+        check("auto", Ok(Some(0)));
+        check("host", Ok(None));
+        check("1", Ok(Some(1)));
+        check("LLVMpipe", Ok(Some(1)));
+        let there = "there are: 0: NVIDIA H200 (vulkan, discrete); \
+                     1: llvmpipe (LLVM 15) (vulkan, discrete)";
+        check("2", Err(&format!("no adapter answers to \"2\"; {there}")));
+        check("radeon", Err(&format!("no adapter answers to \"radeon\"; {there}")));
+    }
+
+    #[test]
+    fn without_adapters_auto_means_the_host_and_a_name_is_an_error() {
+        assert_eq!(pick(&DeviceChoice::Auto, Vec::new()).unwrap(), None);
+        let error = pick(&DeviceChoice::Index(0), Vec::new()).unwrap_err();
+        assert!(matches!(&error, Error::NoAdapter(message) if message.contains("scripts/setup.sh")));
+    }
+
+    #[test]
+    fn real_gpus_come_before_software() {
+        let mut there = [adapter(0, "a"), adapter(1, "b"), adapter(2, "c"), adapter(3, "d")];
+        (there[0].kind, there[1].kind) = ("software", "integrated");
+        there[2].backend = "gl";
+        there.sort_by_key(AdapterId::preference);
+        assert_eq!(there.map(|id| id.index), [3, 2, 1, 0]);
+    }
+}

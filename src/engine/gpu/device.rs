@@ -1,0 +1,163 @@
+//! One device and its queue: opening, compiling, submitting and waiting, and every way these fail.
+//!
+//! Knows no model. Whatever the driver reports ends as one [`Error::Device`], without a panic, and
+//! nothing waits longer than [`PATIENCE`].
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use super::{
+    adapter::{self, AdapterId},
+    kernels::{BindingKind, Kernel},
+};
+use crate::{Error, Result};
+
+/// How long a submission may take before the device counts as hung.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The first thing that went wrong, as the driver's callbacks report it from any thread.
+type Fault = Arc<Mutex<Option<String>>>;
+
+/// A device and its queue, in an instance of their own.
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    adapter: AdapterId,
+    fault: Fault,
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub(crate) struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+impl Device {
+    /// Opens the adapter with all that its limits allow and no features.
+    pub(crate) fn open(adapter: &AdapterId) -> Result<Self> {
+        let failed = |problem: String| Error::Device { adapter: adapter.name.clone(), problem };
+        let found = adapter::find(adapter)?;
+        let (device, queue) = pollster::block_on(found.request_device(&wgpu::DeviceDescriptor {
+            label: Some("tortoise"),
+            required_limits: found.limits(),
+            ..Default::default()
+        }))
+        .map_err(|error| failed(error.to_string()))?;
+
+        let fault = Fault::default();
+        let report = fault.clone();
+        device.on_uncaptured_error(Arc::new(move |error| record(&report, describe(&error))));
+        let report = fault.clone();
+        device.set_device_lost_callback(move |_, message| {
+            record(&report, format!("the device is lost: {message}"));
+        });
+        Ok(Self { device, queue, adapter: adapter.clone(), fault })
+    }
+
+    pub(crate) fn adapter(&self) -> &AdapterId {
+        &self.adapter
+    }
+
+    /// An error that names this adapter.
+    pub(crate) fn error(&self, problem: impl Into<String>) -> Error {
+        Error::Device { adapter: self.adapter.name.clone(), problem: problem.into() }
+    }
+
+    /// What the driver has reported since the device was opened.
+    pub(crate) fn healthy(&self) -> Result<()> {
+        let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
+        fault.as_ref().map_or(Ok(()), |problem| Err(self.error(problem)))
+    }
+
+    /// Compiles `source` as this kernel, with the bindings that the table gives it.
+    pub(crate) fn compile(&self, kernel: &'static Kernel, source: &str) -> Result<Pipeline> {
+        let device = &self.device;
+        let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
+            .map(|filter| device.push_error_scope(filter));
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(kernel.name),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let entries: Vec<_> = (0..).zip(kernel.bindings).map(|(at, b)| entry(at, b.kind)).collect();
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label: Some(kernel.name),
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(kernel.name),
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(kernel.name),
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            // Every kernel writes its workgroup memory before it reads it.
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: false,
+                ..Default::default()
+            },
+            cache: None,
+        });
+        // Scopes close in the reverse of their order.
+        for scope in scopes.into_iter().rev() {
+            if let Some(error) = pollster::block_on(scope.pop()) {
+                return Err(self.error(format!("kernel {}: {}", kernel.name, describe(&error))));
+            }
+        }
+        self.healthy()?;
+        Ok(Pipeline { pipeline, layout })
+    }
+
+    /// Waits for a submission and runs the callbacks that are due.
+    pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex, doing: &str) -> Result<()> {
+        let wait = wgpu::PollType::Wait {
+            submission_index: Some(submission),
+            timeout: Some(PATIENCE),
+        };
+        // wgpu panics where the wait itself fails, as it does when the device is lost.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(wait)));
+        self.healthy()?;
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(wgpu::PollError::Timeout)) => {
+                let seconds = PATIENCE.as_secs();
+                Err(self.error(format!("{doing}: no answer in {seconds} s, the device hangs")))
+            }
+            Ok(Err(error)) => Err(self.error(format!("{doing}: {error}"))),
+            Err(_) => Err(self.error(format!("{doing}: the device is lost"))),
+        }
+    }
+}
+
+fn entry(binding: u32, kind: BindingKind) -> wgpu::BindGroupLayoutEntry {
+    let ty = match kind {
+        BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
+        BindingKind::Read => wgpu::BufferBindingType::Storage { read_only: true },
+        BindingKind::Write => wgpu::BufferBindingType::Storage { read_only: false },
+    };
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        count: None,
+    }
+}
+
+fn record(fault: &Fault, problem: String) {
+    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
+}
+
+fn describe(error: &wgpu::Error) -> String {
+    match error {
+        wgpu::Error::OutOfMemory { .. } => "out of memory".into(),
+        wgpu::Error::Validation { description, .. } => format!("refused: {description}"),
+        wgpu::Error::Internal { description, .. } => format!("internal error: {description}"),
+    }
+}

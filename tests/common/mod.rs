@@ -1,0 +1,39 @@
+//! What the tests that need an adapter share.
+
+use tortoise::engine::gpu::adapter::{self, AdapterId, DeviceChoice};
+
+/// The adapter to test on, or none where the environment asks to go without.
+///
+/// `TORTOISE_TEST_DEVICE` takes another than the best one: its place or part of its name.
+///
+/// # Panics
+/// If there is no adapter and `TORTOISE_SKIP_GPU` is not 1.
+#[track_caller]
+pub fn gpu() -> Option<AdapterId> {
+    if std::env::var("TORTOISE_SKIP_GPU").is_ok_and(|value| value == "1") {
+        println!("skipped: TORTOISE_SKIP_GPU=1");
+        return None;
+    }
+    let choice = std::env::var("TORTOISE_TEST_DEVICE").map_or(DeviceChoice::Auto, |device| {
+        device.parse().expect("TORTOISE_TEST_DEVICE is an index or a name")
+    });
+    let adapter = adapter::choose(&choice).unwrap_or_else(|error| panic!("{error}"));
+    Some(adapter.expect(
+        "no adapter to test on: scripts/setup.sh installs a software one, and TORTOISE_SKIP_GPU=1 \
+         goes without",
+    ))
+}
+
+/// ||actual - expected|| / ||expected||; infinite where something is not finite.
+pub fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(actual.len(), expected.len(), "lengths differ");
+    let square = |value: f64| value * value;
+    let difference: f64 =
+        actual.iter().zip(expected).map(|(&a, &e)| square(f64::from(a) - e)).sum();
+    let size: f64 = expected.iter().copied().map(square).sum();
+    if difference == 0.0 {
+        return 0.0;
+    }
+    let error = (difference / size).sqrt();
+    if error.is_nan() { f64::INFINITY } else { error }
+}

@@ -1,0 +1,155 @@
+//! Holds whole gradients and evaluations of the wgpu engine to the f64 reference, and the reference
+//! to central differences: with both, a wrong formula shared by shader and twin shows too.
+
+mod common;
+
+use common::relative_error;
+use tortoise::{
+    Error,
+    dataset::{Minibatch, Split},
+    engine::{
+        Engine,
+        gpu::{
+            Gpu,
+            kernels::{Family, ShaderSet},
+        },
+        host::reference,
+        model::Model,
+    },
+};
+
+const TOLERANCE: f64 = 1e-5;
+
+/// Images of 20 pixels of 5 classes, different for each number of samples.
+fn split(samples: usize) -> Split {
+    let noise = |at: usize| (at * 2_654_435_761 + samples * 40_503) >> 7;
+    let pixels = (0..samples * 20).map(|at| noise(at) as u8).collect();
+    let labels = (0..samples).map(|at| (noise(at + 7) % 5) as u8).collect();
+    Split::new(pixels, labels, 20, 5).unwrap()
+}
+
+fn batch(samples: usize) -> Minibatch {
+    let mut batch = Minibatch::default();
+    split(samples).gather(0..samples, &mut batch);
+    batch
+}
+
+fn model(shape: &str, l2: f32) -> Model {
+    Model::new(&shape.parse().unwrap(), 20, 5, l2).unwrap()
+}
+
+fn in_f64(params: &[f32]) -> Vec<f64> {
+    params.iter().copied().map(f64::from).collect()
+}
+
+fn open(model: &Model, minibatch: usize) -> Option<Gpu> {
+    let shaders = ShaderSet::new(Family::Tiled);
+    Some(Gpu::open(&common::gpu()?, model.clone(), minibatch, &shaders).unwrap())
+}
+
+#[track_caller]
+fn check(gpu: &mut Gpu, model: &Model, params: &[f32], samples: usize) {
+    let batch = batch(samples);
+    let mut gradient = vec![f32::NAN; model.params()];
+    gpu.load(params).unwrap();
+    let loss = gpu.gradient(&batch, &mut gradient).unwrap();
+    let (expected_loss, expected) =
+        reference::loss_and_gradient(model, &in_f64(params), &batch);
+    let error = relative_error(&gradient, &expected);
+    assert!(error <= TOLERANCE, "m = {samples}: gradient off by {error}");
+    let error = relative_error(&[loss], &[expected_loss]);
+    assert!(error <= TOLERANCE, "m = {samples}: loss {loss} in place of {expected_loss}");
+}
+
+#[test]
+fn gradients_match_the_reference() {
+    for shape in ["logistic", "mlp:16", "mlp:33,17"] {
+        for l2 in [0.0, 0.01] {
+            let model = model(shape, l2);
+            let Some(mut gpu) = open(&model, 32) else { return };
+            // 65 makes the engine grow, and 7 after it leaves most rows unused.
+            for samples in [1, 32, 65, 7] {
+                check(&mut gpu, &model, &model.initial(samples as u64), samples);
+            }
+        }
+    }
+}
+
+#[test]
+fn evaluations_match_the_reference() {
+    let model = model("mlp:33,17", 0.01);
+    let params = model.initial(1);
+    let Some(mut gpu) = open(&model, 4) else { return };
+    for samples in [1, 999, 1000, 1001, 2345] {
+        let split = split(samples);
+        let got = gpu.evaluate(&params, &split).unwrap();
+        let (loss, hits) = reference::evaluate(&model, &in_f64(&params), &batch(samples));
+        assert!((got.loss - loss).abs() <= TOLERANCE * loss, "{} in place of {loss}", got.loss);
+        assert_eq!(got.accuracy, hits as f64 / samples as f64, "accuracy of {samples}");
+    }
+}
+
+#[test]
+fn an_evaluation_leaves_gradients_as_they_are() {
+    let model = model("mlp:16", 0.0);
+    let params = model.initial(1);
+    let Some(mut gpu) = open(&model, 32) else { return };
+    check(&mut gpu, &model, &params, 32);
+    gpu.evaluate(&model.initial(2), &split(50)).unwrap();
+    check(&mut gpu, &model, &params, 32);
+}
+
+#[test]
+fn the_reference_matches_central_differences() {
+    const STEP: f64 = 1e-6;
+    for (shape, l2) in [("logistic", 0.01), ("mlp:6", 0.0), ("mlp:6,4", 0.01)] {
+        let model = model(shape, l2);
+        let batch = batch(7);
+        let mut params = in_f64(&model.initial(3));
+        let (_, gradient) = reference::loss_and_gradient(&model, &params, &batch);
+        let mut differences = Vec::with_capacity(params.len());
+        for at in 0..params.len() {
+            let centre = params[at];
+            let [above, below] = [centre + STEP, centre - STEP].map(|value| {
+                params[at] = value;
+                reference::evaluate(&model, &params, &batch).0
+            });
+            params[at] = centre;
+            differences.push(((above - below) / (2.0 * STEP)) as f32);
+        }
+        let error = relative_error(&differences, &gradient);
+        assert!(error <= TOLERANCE, "{shape}: off by {error}");
+    }
+}
+
+#[test]
+fn a_minibatch_that_the_adapter_cannot_hold_is_an_error() {
+    let Some(adapter) = common::gpu() else { return };
+    for minibatch in [1 << 40, usize::MAX] {
+        let shaders = ShaderSet::new(Family::Tiled);
+        let error = Gpu::open(&adapter, model("mlp:16", 0.0), minibatch, &shaders).unwrap_err();
+        assert!(matches!(&error, Error::Device { .. }), "{error}");
+        assert!(error.to_string().contains("smaller"), "{error}");
+    }
+}
+
+#[test]
+fn a_shader_that_does_not_compile_is_an_error_that_names_it() {
+    let Some(adapter) = common::gpu() else { return };
+    let kernel = tortoise::engine::gpu::kernels::by_name("dense").unwrap();
+    let shaders = ShaderSet::new(Family::Tiled).with(kernel, "fn main() { oops }");
+    let error = Gpu::open(&adapter, model("logistic", 0.0), 1, &shaders).unwrap_err();
+    assert!(error.to_string().contains("kernel dense"), "{error}");
+}
+
+#[test]
+fn what_does_not_fit_the_model_is_an_error() {
+    let model = model("logistic", 0.0);
+    let Some(mut gpu) = open(&model, 1) else { return };
+    let mut gradient = vec![0.0; model.params()];
+    assert!(matches!(gpu.load(&[0.0]), Err(Error::Config(_))));
+    assert!(matches!(gpu.gradient(&Minibatch::default(), &mut gradient), Err(Error::Config(_))));
+    assert!(matches!(gpu.gradient(&batch(1), &mut gradient[1..]), Err(Error::Config(_))));
+    let wrong = Minibatch { images: vec![0.0; 20], labels: vec![5] };
+    assert!(matches!(gpu.gradient(&wrong, &mut gradient), Err(Error::Config(_))));
+}
