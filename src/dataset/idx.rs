@@ -1,137 +1,132 @@
-//! The IDX format of LeCun, Cortes and Burges, plain or gzipped, read strictly: nothing is allocated
-//! that a header asks for before the file has been seen to hold it.
+//! The IDX format of LeCun, Cortes and Burges, plain or gzipped, read strictly.
+//!
+//! Nothing is allocated that a header asks for before the file has been seen to be able to hold it.
 
 use std::{
     fs::{self, File},
-    io::Read,
+    io::{self, Read},
     path::Path,
 };
 
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
+use sha2::{Digest, Sha256};
 
 use crate::{Error, Result};
 
-/// The most a file may hold, unpacked: twenty times MNIST.
-pub const MOST_BYTES: u64 = 1 << 30;
-/// Bytes read at a time.
-const CHUNK: usize = 1 << 16;
+/// The most elements a file may hold: twenty times MNIST.
+pub const MOST_ELEMENTS: u64 = 1 << 30;
+/// Bytes that one byte of a deflate stream can become at most.
+const MOST_EXPANSION: u64 = 1032;
+/// What a gzip file begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Images of one size.
+/// The content of an IDX file of unsigned bytes with `D` dimensions: 3 for images, 1 for labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Images {
-    /// `[count, rows * columns]`.
-    pub pixels: Vec<u8>,
-    /// How many there are.
-    pub count: usize,
-    /// Pixels down.
-    pub rows: usize,
-    /// Pixels across.
-    pub columns: usize,
+pub struct Idx<const D: usize> {
+    /// The dimensions, the number of samples first; none is zero.
+    pub sizes: [usize; D],
+    /// As many as the product of the dimensions, the last dimension fastest.
+    pub elements: Vec<u8>,
 }
 
-/// The whole content of `path`, unpacked if it is gzip.
-///
-/// # Errors
-/// [`Error::Dataset`] if it is no regular file, cannot be read, is torn, or holds more than
-/// [`MOST_BYTES`] or than its own IDX header says.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
-    let wrong = |problem: String| Error::Dataset { path: path.into(), problem };
-    let unreadable = |error: std::io::Error| wrong(error.to_string());
+impl<const D: usize> Idx<D> {
+    /// Reads `path`, unpacking it if it begins as gzip does.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] if it is no regular file, cannot be read, is damaged or cut off, is not
+    /// an IDX file of bytes with `D` dimensions, or does not hold exactly what its header says or
+    /// more than [`MOST_ELEMENTS`].
+    pub fn read(path: &Path) -> Result<Self> {
+        let wrong = |problem| Error::Dataset { path: path.into(), problem };
+        let (mut file, length) = open(path)?;
+        let mut start = Vec::with_capacity(GZIP.len());
+        let two = file.by_ref().take(GZIP.len() as u64).read_to_end(&mut start);
+        two.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        if start == GZIP {
+            let source = io::BufReader::new(start.chain(file));
+            let most = length.saturating_mul(MOST_EXPANSION);
+            Self::parse(MultiGzDecoder::new(source), most, "is damaged or cut off").map_err(wrong)
+        } else {
+            Self::parse(start.chain(file), length, "cannot be read").map_err(wrong)
+        }
+    }
+
+    /// Reads from `source`, which holds at most `most` bytes.
+    fn parse(mut source: impl Read, most: u64, failed: &str) -> std::result::Result<Self, String> {
+        let failed = |error: io::Error| format!("{failed}: {error}");
+        let mut header = Vec::new();
+        source.by_ref().take(start::<D>()).read_to_end(&mut header).map_err(failed)?;
+        let sizes = sizes::<D>(&header)?;
+        let needed = sizes.iter().try_fold(1_u64, |n, &size| n.checked_mul(size.into()));
+        let needed = needed.filter(|&n| n <= MOST_ELEMENTS).ok_or_else(|| {
+            format!("has dimensions {sizes:?}, more than {MOST_ELEMENTS} elements")
+        })?;
+        let cut = || format!("is cut off: its dimensions {sizes:?} need {needed} elements");
+        if needed + start::<D>() > most {
+            return Err(cut());
+        }
+        let mut elements = Vec::with_capacity(needed as usize);
+        // One more, so that the end is seen: a longer file has it, and gzip checks its sum there.
+        source.take(needed + 1).read_to_end(&mut elements).map_err(failed)?;
+        if (elements.len() as u64) < needed {
+            return Err(cut());
+        }
+        if elements.len() as u64 > needed {
+            return Err(format!("goes on after the {needed} elements of its dimensions {sizes:?}"));
+        }
+        Ok(Self { sizes: sizes.map(|size| size as usize), elements })
+    }
+
+    /// SHA-256 of the file, unpacked, in lower-case hexadecimal.
+    pub fn sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(magic::<D>());
+        for &size in &self.sizes {
+            hash.update((size as u32).to_be_bytes());
+        }
+        hash.update(&self.elements);
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Opens a regular file; also its length in bytes.
+pub(super) fn open(path: &Path) -> Result<(File, u64)> {
+    let wrong = |problem| Error::Dataset { path: path.into(), problem };
+    let unreadable = |error: io::Error| wrong(format!("cannot be read: {error}"));
+    let metadata = fs::metadata(path).map_err(unreadable)?;
     // Looked at before it is opened, since opening a pipe waits for a writer.
-    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+    if !metadata.is_file() {
         return Err(wrong("is not a regular file".to_owned()));
     }
-    let mut file = File::open(path).map_err(unreadable)?;
-    let mut magic = Vec::new();
-    file.by_ref().take(2).read_to_end(&mut magic).map_err(unreadable)?;
-    let packed = magic == [0x1f, 0x8b];
-    let whole = magic.as_slice().chain(file);
-    let mut source: Box<dyn Read> =
-        if packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-    let (mut bytes, mut chunk, mut limit) = (Vec::new(), vec![0; CHUNK], MOST_BYTES);
-    loop {
-        let count = source.read(&mut chunk).map_err(|error| match packed {
-            true => wrong(format!("is damaged or cut off: {error}")),
-            false => unreadable(error),
-        })?;
-        if count == 0 {
-            return Ok(bytes);
-        }
-        bytes.extend_from_slice(&chunk[..count]);
-        if let Ok(header) = Header::parse(&bytes) {
-            limit = header.length().unwrap_or(MOST_BYTES).min(MOST_BYTES);
-        }
-        if bytes.len() as u64 > limit {
-            return Err(wrong(format!("holds more than the {limit} bytes it should")));
-        }
-    }
+    Ok((File::open(path).map_err(unreadable)?, metadata.len()))
 }
 
-/// Reads images out of the content of a file.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn images(bytes: &[u8]) -> std::result::Result<Images, String> {
-    let header = Header::parse(bytes)?;
-    let &[count, rows, columns] = header.sizes.as_slice() else {
-        return Err(format!("holds {} dimensions, not the 3 of images", header.sizes.len()));
-    };
-    let pixels = header.content(bytes)?.to_vec();
-    Ok(Images { pixels, count: count as usize, rows: rows as usize, columns: columns as usize })
+/// Two zeros, the type (8: unsigned bytes) and the number of dimensions.
+fn magic<const D: usize>() -> [u8; 4] {
+    [0, 0, 8, D as u8]
 }
 
-/// Reads labels out of the content of a file.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn labels(bytes: &[u8]) -> std::result::Result<Vec<u8>, String> {
-    let header = Header::parse(bytes)?;
-    if header.sizes.len() != 1 {
-        return Err(format!("holds {} dimensions, not the 1 of labels", header.sizes.len()));
-    }
-    header.content(bytes).map(<[u8]>::to_vec)
+/// Bytes before the first element.
+fn start<const D: usize>() -> u64 {
+    4 * (1 + D as u64)
 }
 
-/// Two zeros, the type, the number of dimensions, then each dimension as a big-endian u32.
-struct Header {
-    sizes: Vec<u32>,
-}
-
-impl Header {
-    fn parse(bytes: &[u8]) -> std::result::Result<Self, String> {
-        let cut = || format!("is cut off within its header, after {} bytes", bytes.len());
-        let (magic, rest) = bytes.split_first_chunk::<4>().ok_or_else(cut)?;
-        let [0, 0, kind, dimensions] = *magic else {
-            return Err("is no IDX file: it does not begin with two zeros".to_owned());
-        };
-        if kind != 0x08 {
-            return Err(format!("holds elements of type {kind:#04x}, not bytes (0x08)"));
-        }
-        let sizes = rest.get(..4 * usize::from(dimensions)).ok_or_else(cut)?;
-        let (sizes, _) = sizes.as_chunks::<4>();
-        let sizes: Vec<u32> = sizes.iter().map(|size| u32::from_be_bytes(*size)).collect();
-        if sizes.is_empty() || sizes.contains(&0) {
-            return Err(format!("holds nothing: its dimensions are {sizes:?}"));
-        }
-        Ok(Self { sizes })
+/// The magic number, then each dimension as a big-endian u32.
+fn sizes<const D: usize>(header: &[u8]) -> std::result::Result<[u32; D], String> {
+    if header.is_empty() {
+        return Err("is empty".to_owned());
     }
-
-    fn start(&self) -> usize {
-        4 + 4 * self.sizes.len()
+    let (words, _) = header.as_chunks::<4>();
+    if let Some(found) = words.first().filter(|&&found| found != magic::<D>()) {
+        let [found, expected] = [*found, magic::<D>()].map(u32::from_be_bytes);
+        return Err(format!("begins with {found:#010x}, not {expected:#010x}"));
     }
-
-    /// Bytes of a file with this header; none if no file can be so long.
-    fn length(&self) -> Option<u64> {
-        let content = self.sizes.iter().try_fold(1_u64, |n, &size| n.checked_mul(size.into()))?;
-        content.checked_add(self.start() as u64)
+    let sizes = words.get(1..).and_then(|sizes| <&[[u8; 4]; D]>::try_from(sizes).ok());
+    let sizes = sizes
+        .map(|sizes| sizes.map(u32::from_be_bytes))
+        .ok_or_else(|| format!("is cut off after {} bytes, within its header", header.len()))?;
+    if sizes.contains(&0) {
+        return Err(format!("holds nothing: its dimensions are {sizes:?}"));
     }
-
-    fn content<'a>(&self, bytes: &'a [u8]) -> std::result::Result<&'a [u8], String> {
-        if self.length() != Some(bytes.len() as u64) {
-            let expected = self.length().map_or("more than 2^64".to_owned(), |n| n.to_string());
-            let (sizes, actual) = (&self.sizes, bytes.len());
-            return Err(format!("has {actual} bytes, but its dimensions {sizes:?} need {expected}"));
-        }
-        Ok(&bytes[self.start()..])
-    }
+    Ok(sizes)
 }
