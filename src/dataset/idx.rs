@@ -1,4 +1,4 @@
-//! The IDX format of LeCun, Cortes and Burges, plain or gzipped, read strictly.
+//! The IDX format that MNIST is distributed in, plain or gzipped, read strictly.
 //!
 //! Nothing is allocated that a header asks for before the file has been seen to be able to hold it.
 
