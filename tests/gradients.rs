@@ -53,8 +53,7 @@ fn check(gpu: &mut Gpu, model: &Model, params: &[f32], samples: usize) {
     let mut gradient = vec![f32::NAN; model.params()];
     gpu.load(params).unwrap();
     let loss = gpu.gradient(&batch, &mut gradient).unwrap();
-    let (expected_loss, expected) =
-        reference::loss_and_gradient(model, &in_f64(params), &batch);
+    let (expected_loss, expected) = reference::loss_and_gradient(model, &in_f64(params), &batch);
     let error = relative_error(&gradient, &expected);
     assert!(error <= TOLERANCE, "m = {samples}: gradient off by {error}");
     let error = relative_error(&[loss], &[expected_loss]);
