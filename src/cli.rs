@@ -103,8 +103,8 @@ fn print(text: &str) -> Result<()> {
 
 /// Prints `value` as JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text = serde_json::to_string_pretty(value)
-        .map_err(|error| Error::io("stdout")(error.into()))?;
+    let text =
+        serde_json::to_string_pretty(value).map_err(|error| Error::io("stdout")(error.into()))?;
     print(&format!("{text}\n"))
 }
 

@@ -9,8 +9,8 @@ mod table;
 
 use std::path::{Path, PathBuf};
 
-pub use self::table::{line, table};
 use self::pictures::{Point, Series};
+pub use self::table::{line, table};
 use crate::{
     Result,
     record::{EntrantSummary, Summary},

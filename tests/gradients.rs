@@ -3,7 +3,6 @@
 
 mod common;
 
-use common::relative_error;
 use tortoise::{
     Error,
     dataset::{Minibatch, Split},
@@ -47,14 +46,27 @@ fn open(model: &Model, minibatch: usize) -> Option<Gpu> {
     Some(Gpu::open(&common::gpu()?, model.clone(), minibatch, &shaders).unwrap())
 }
 
+/// ||actual - expected|| / ||expected||; infinite where something is not finite.
+fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(actual.len(), expected.len(), "lengths differ");
+    let square = |value: f64| value * value;
+    let difference: f64 =
+        actual.iter().zip(expected).map(|(&a, &e)| square(f64::from(a) - e)).sum();
+    let size: f64 = expected.iter().copied().map(square).sum();
+    if difference == 0.0 {
+        return 0.0;
+    }
+    let error = (difference / size).sqrt();
+    if error.is_nan() { f64::INFINITY } else { error }
+}
+
 #[track_caller]
 fn check(gpu: &mut Gpu, model: &Model, params: &[f32], samples: usize) {
     let batch = batch(samples);
     let mut gradient = vec![f32::NAN; model.params()];
     gpu.load(params).unwrap();
     let loss = gpu.gradient(&batch, &mut gradient).unwrap();
-    let (expected_loss, expected) =
-        reference::loss_and_gradient(model, &in_f64(params), &batch);
+    let (expected_loss, expected) = reference::loss_and_gradient(model, &in_f64(params), &batch);
     let error = relative_error(&gradient, &expected);
     assert!(error <= TOLERANCE, "m = {samples}: gradient off by {error}");
     let error = relative_error(&[loss], &[expected_loss]);

@@ -211,7 +211,8 @@ impl Experiment {
     /// What is run, in a line.
     pub(super) fn caption(&self) -> String {
         let Self { model, learners, minibatch, learning_rate, delay, seeds, .. } = self;
-        let slow = if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
+        let slow =
+            if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
         let cancel = match self.cancel {
             Cancellation::Preempt => "cancellation preempts",
             Cancellation::OnArrival => "cancelled work is dropped on arrival",
@@ -257,11 +258,10 @@ impl Experiment {
 /// Reads a TOML file of settings, all known.
 fn read(path: &Path) -> Result<Table> {
     let name = path.display();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Error::config(format!("{name}: {error}")))?;
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| Error::config(format!("{name}: {error}")))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Error::config(format!("{name}: {error}")))?;
+    let table: Table =
+        text.parse().map_err(|error: toml::de::Error| Error::config(format!("{name}: {error}")))?;
     let command = Flags::augment_args(clap::Command::new("settings"));
     let mut known: Vec<String> =
         command.get_arguments().map(|flag| flag.get_id().as_str().replace('_', "-")).collect();

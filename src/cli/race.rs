@@ -94,7 +94,8 @@ fn run(name: &str, entrants: &[Entrant], flags: &Flags, output: &Output) -> Resu
     write_whole(&directory.path().join("config.toml"), race.experiment.to_toml().as_bytes())?;
     let summary = race.run(&directory, &interrupted)?;
     race.progress.finish();
-    let json = serde_json::to_vec_pretty(&summary).map_err(|error| Error::io("summary.json")(error.into()))?;
+    let json = serde_json::to_vec_pretty(&summary)
+        .map_err(|error| Error::io("summary.json")(error.into()))?;
     write_whole(&directory.path().join("summary.json"), &json)?;
     let pictures = report::draw(&summary, &race.experiment.caption(), directory.path())?;
     if output.json {
@@ -136,7 +137,11 @@ impl Race {
         Ok(Self { experiment, data, model, gradients, queues, evaluator, evaluations, progress })
     }
 
-    fn run(&mut self, directory: &RunDirectory, interrupted: &AtomicBool) -> Result<Summary<Experiment>> {
+    fn run(
+        &mut self,
+        directory: &RunDirectory,
+        interrupted: &AtomicBool,
+    ) -> Result<Summary<Experiment>> {
         let (mut entrants, mut number, mut stopped) = (Vec::new(), 0, false);
         for entrant in self.experiment.entrants.clone() {
             let Experiment { learners, delay, slow, cancel, seed, seeds, .. } = &self.experiment;
@@ -144,7 +149,8 @@ impl Race {
             let theory = runtime::update_time_of(variant, delay, slow, *cancel, learners, k);
             let seeds = *seed..*seed + *seeds;
             let name = entrant.to_string();
-            let mut summary = EntrantSummary { entrant: name, learners, k, theory, runs: Vec::new() };
+            let mut summary =
+                EntrantSummary { entrant: name, learners, k, theory, runs: Vec::new() };
             for seed in seeds {
                 if !stopped {
                     let run = self.one(&entrant, seed, number, directory, interrupted)?;

@@ -78,7 +78,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     }
     let delays = Delays::new(delay.clone(), &args.slow, *learners, *seed)?;
     let times = simulate(entrant, *cancel, *learners, delays, warm_up, *updates)?;
-    let theory = runtime::update_time_of(entrant.variant(), delay, &args.slow, *cancel, *learners, k);
+    let theory =
+        runtime::update_time_of(entrant.variant(), delay, &args.slow, *cancel, *learners, k);
     let simulation = Simulation {
         entrant,
         learners: *learners,
@@ -89,7 +90,11 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
         times,
         theory,
     };
-    if args.json { print_json(&simulation)? } else { print(&text(&simulation))? }
+    if args.json {
+        print_json(&simulation)?
+    } else {
+        print(&text(&simulation))?
+    }
     Ok(Exit::Done)
 }
 

@@ -130,7 +130,9 @@ impl Header {
         if self.length() != Some(bytes.len() as u64) {
             let expected = self.length().map_or("more than 2^64".to_owned(), |n| n.to_string());
             let (sizes, actual) = (&self.sizes, bytes.len());
-            return Err(format!("has {actual} bytes, but its dimensions {sizes:?} need {expected}"));
+            return Err(format!(
+                "has {actual} bytes, but its dimensions {sizes:?} need {expected}"
+            ));
         }
         Ok(&bytes[self.start()..])
     }

@@ -49,8 +49,11 @@ pub fn load(folder: &Path) -> Result<Dataset> {
     let train = split(folder, &["train", "emnist-digits-train"], &sums)?;
     let test = split(folder, &["t10k", "test", "emnist-digits-test"], &sums)?;
     if train.inputs() != test.inputs() {
-        let problem =
-            format!("training images have {} pixels, test images {}", train.inputs(), test.inputs());
+        let problem = format!(
+            "training images have {} pixels, test images {}",
+            train.inputs(),
+            test.inputs()
+        );
         return Err(Error::Dataset { path: folder.into(), problem });
     }
     Ok(Dataset { train, test })

@@ -100,14 +100,9 @@ impl Gpu {
         let capacity = Storage::most_rows(&self.device, EVALUATED_AT_ONCE.min(samples), widest);
         match self.evaluation.take() {
             Some(plan) if plan.capacity() >= capacity => Ok(plan),
-            _ => Plan::new(
-                &self.device,
-                &self.pipelines,
-                &self.model,
-                &self.layers,
-                capacity,
-                false,
-            ),
+            _ => {
+                Plan::new(&self.device, &self.pipelines, &self.model, &self.layers, capacity, false)
+            }
         }
     }
 }

@@ -137,7 +137,9 @@ impl<'a> Recorder<'a> {
     fn record_update(&mut self, t: f64, event: &Event) -> Result<()> {
         let Gathered { loss, staleness, learners } = &mut self.gathered;
         match *event {
-            Event::Push { learner, version, verdict: Verdict::Accept, loss: batch_loss, .. } => {
+            Event::Push {
+                learner, version, verdict: Verdict::Accept, loss: batch_loss, ..
+            } => {
                 *loss += f64::from(batch_loss.unwrap_or(f32::NAN));
                 staleness.push(self.tally.updates - version);
                 learners.push(learner);

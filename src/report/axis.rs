@@ -96,7 +96,11 @@ fn label(value: f64) -> String {
     // Two digits behind the leading one are all a tick has; trailing zeros say nothing.
     let digits = if magnitude == 0.0 { 0 } else { (1 - magnitude.log10().floor() as i32).max(0) };
     let text = format!("{value:.*}", digits as usize);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]

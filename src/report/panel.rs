@@ -72,20 +72,24 @@ impl Panel {
     }
 
     /// A place for `text` near a point that covers none of `taken`, within the panel if there is one.
-    pub(super) fn free_box(&self, text: &str, size: f64, at: (f64, f64), taken: &[Rectangle]) -> Rectangle {
+    pub(super) fn free_box(
+        &self,
+        text: &str,
+        size: f64,
+        at: (f64, f64),
+        taken: &[Rectangle],
+    ) -> Rectangle {
         let ((left, top), (width, height)) = (self.at, self.size);
         let (wide, high) = (0.56 * size * text.chars().count() as f64, 1.2 * size);
         let room = Rectangle { left, top, right: left + width, bottom: top + height };
-        let candidates = (0..40).flat_map(|ring| {
-            let away = 9.0 + 0.5 * size * f64::from(ring);
-            let half = wide / 2.0;
-            [(away, 0.0), (-away - wide, 0.0), (-half, -away), (-half, away)].into_iter().chain([
-                (9.0, -away),
-                (9.0, away),
-                (-9.0 - wide, -away),
-                (-9.0 - wide, away),
-            ])
-        });
+        let candidates =
+            (0..40).flat_map(|ring| {
+                let away = 9.0 + 0.5 * size * f64::from(ring);
+                let half = wide / 2.0;
+                [(away, 0.0), (-away - wide, 0.0), (-half, -away), (-half, away)]
+                    .into_iter()
+                    .chain([(9.0, -away), (9.0, away), (-9.0 - wide, -away), (-9.0 - wide, away)])
+            });
         let mut boxes = candidates.map(|(dx, dy)| {
             let (x, y) = (at.0 + dx, at.1 + dy);
             Rectangle { left: x, top: y - high / 2.0, right: x + wide, bottom: y + high / 2.0 }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     axis::Axis,
-    panel::{Rectangle, Panel, escape, marker},
+    panel::{Panel, Rectangle, escape, marker},
     raster,
     style::{Style, styles},
 };
@@ -63,8 +63,10 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
         [("loss-time", &time), ("loss-updates", &updates), ("frontier", &frontier)];
 
     let step = PANEL.0 + GAP;
-    let side_by_side: String =
-        (0_u8..).zip(&panels).map(|(n, (_, draw))| draw((LEFT + step * f64::from(n), TOP))).collect();
+    let side_by_side: String = (0_u8..)
+        .zip(&panels)
+        .map(|(n, (_, draw))| draw((LEFT + step * f64::from(n), TOP)))
+        .collect();
     let mut sheets: Vec<(&str, String)> = panels
         .iter()
         .map(|(name, draw)| {
@@ -181,7 +183,8 @@ fn frontier(at: (f64, f64), series: &[Series], styles: &[Style], loss: Axis) -> 
             (name, style, x.max(at.0), y.max(at.1))
         })
         .collect();
-    let mut taken: Vec<Rectangle> = places.iter().map(|&(_, _, x, y)| Rectangle::around(x, y, 5.0)).collect();
+    let mut taken: Vec<Rectangle> =
+        places.iter().map(|&(_, _, x, y)| Rectangle::around(x, y, 5.0)).collect();
     for (name, style, x, y) in places {
         svg += &marker(style, x, y, 5.0);
         let label = panel.free_box(name, SIZE - 1.0, (x, y), &taken);

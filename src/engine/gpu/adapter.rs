@@ -165,8 +165,10 @@ impl FromStr for DeviceChoice {
 /// Every adapter of this machine, the best first: real GPUs before software, and of the same kind
 /// Metal or Vulkan before DirectX and OpenGL.
 pub fn list() -> Vec<AdapterId> {
-    let mut ids: Vec<_> =
-        enumerate(wgpu::Backends::PRIMARY | wgpu::Backends::GL).into_iter().map(|(id, _)| id).collect();
+    let mut ids: Vec<_> = enumerate(wgpu::Backends::PRIMARY | wgpu::Backends::GL)
+        .into_iter()
+        .map(|(id, _)| id)
+        .collect();
     ids.sort_by_key(AdapterId::preference);
     for (index, id) in ids.iter_mut().enumerate() {
         id.index = index;
@@ -297,7 +299,9 @@ mod tests {
     fn without_adapters_auto_means_the_host_and_a_name_is_an_error() {
         assert_eq!(pick(&DeviceChoice::Auto, Vec::new()).unwrap(), None);
         let error = pick(&DeviceChoice::Index(0), Vec::new()).unwrap_err();
-        assert!(matches!(&error, Error::NoAdapter(message) if message.contains("scripts/setup.sh")));
+        assert!(
+            matches!(&error, Error::NoAdapter(message) if message.contains("scripts/setup.sh"))
+        );
     }
 
     #[test]

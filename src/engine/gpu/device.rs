@@ -117,10 +117,8 @@ impl Device {
 
     /// Waits for a submission and runs the callbacks that are due.
     pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex, doing: &str) -> Result<()> {
-        let wait = wgpu::PollType::Wait {
-            submission_index: Some(submission),
-            timeout: Some(PATIENCE),
-        };
+        let wait =
+            wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
         // wgpu panics where the wait itself fails, as it does when the device is lost.
         let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(wait)));
         self.healthy()?;

@@ -60,6 +60,11 @@ impl Call {
         device.queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(args));
     }
 
+    /// Dispatches the same workgroups in another arrangement.
+    pub(crate) fn fold(&mut self, workgroups: [u32; 3]) {
+        self.workgroups = workgroups;
+    }
+
     pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>, pipelines: &[Pipeline]) {
         let [x, y, z] = self.workgroups;
         pass.set_pipeline(&pipelines[self.kernel].pipeline);
@@ -116,7 +121,8 @@ impl Plan {
     ) -> Result<Self> {
         let storage = |label, columns| Storage::new(device, label, capacity, columns);
         let images = storage("images", model.inputs())?;
-        let [labels, losses, hits] = [storage("labels", 1)?, storage("losses", 1)?, storage("hits", 1)?];
+        let [labels, losses, hits] =
+            [storage("labels", 1)?, storage("losses", 1)?, storage("hits", 1)?];
         let dlogits = storage("dlogits", model.classes())?;
         let outputs: Vec<_> = model
             .layers()
@@ -159,7 +165,18 @@ impl Plan {
         let beside = if gradient { model.params() } else { capacity };
         let readback = Readback::new(device, "readback", (beside + capacity) as u64)?;
         let (capacity, rows) = (capacity, 0);
-        Ok(Self { capacity, rows, images, labels, losses, hits, forward, softmax, backward, readback })
+        Ok(Self {
+            capacity,
+            rows,
+            images,
+            labels,
+            losses,
+            hits,
+            forward,
+            softmax,
+            backward,
+            readback,
+        })
     }
 
     /// The most rows it can take.
@@ -168,7 +185,13 @@ impl Plan {
     }
 
     /// Uploads a minibatch of at most `capacity` rows.
-    pub(crate) fn upload(&mut self, device: &Device, model: &Model, images: &[f32], labels: &[u32]) {
+    pub(crate) fn upload(
+        &mut self,
+        device: &Device,
+        model: &Model,
+        images: &[f32],
+        labels: &[u32],
+    ) {
         self.images.upload(device, images);
         self.labels.upload(device, labels);
         if self.rows != labels.len() {
@@ -202,7 +225,8 @@ impl Plan {
         let mut encoder = device.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            let back = self.backward.iter().flat_map(|(weight, input)| [Some(weight), input.as_ref()]);
+            let back =
+                self.backward.iter().flat_map(|(weight, input)| [Some(weight), input.as_ref()]);
             let calls = self.forward.iter().chain([&self.softmax]).chain(back.flatten());
             calls.for_each(|call| call.record(&mut pass, pipelines));
         }
