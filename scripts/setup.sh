@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Makes a fresh machine ready: a C linker for cargo, and a Vulkan loader and driver for wgpu where
+# there is none. Asks nothing, and does nothing where all is there.
+set -euo pipefail
+
+fail() {
+    echo "setup: $*" >&2
+    exit 1
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        fail "cannot run \"$*\": neither root nor sudo is at hand"
+    fi
+}
+
+# install WHAT APT DNF PACMAN ZYPPER APK: each but the first is the packages that have it there.
+install() {
+    local what=$1 packages
+    echo "setup: installing $what" >&2
+    if command -v apt-get >/dev/null; then
+        read -ra packages <<<"$2"
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+        as_root env DEBIAN_FRONTEND=noninteractive \
+            apt-get install -y -qq --no-install-recommends "${packages[@]}"
+    elif command -v dnf >/dev/null; then
+        read -ra packages <<<"$3"
+        as_root dnf install -y -q "${packages[@]}"
+    elif command -v pacman >/dev/null; then
+        read -ra packages <<<"$4"
+        as_root pacman -Sy --noconfirm --needed "${packages[@]}"
+    elif command -v zypper >/dev/null; then
+        read -ra packages <<<"$5"
+        as_root zypper --non-interactive install "${packages[@]}"
+    elif command -v apk >/dev/null; then
+        read -ra packages <<<"$6"
+        as_root apk add "${packages[@]}"
+    else
+        fail "found no package manager to install $what with; install it by hand"
+    fi || fail "could not install $what"
+}
+
+has_vulkan_loader() {
+    # Where the linker's cache is (musl keeps none), else where libraries lie.
+    PATH="$PATH:/sbin:/usr/sbin" ldconfig -p 2>/dev/null | grep -F libvulkan.so.1 >/dev/null ||
+        compgen -G "/usr/lib*/libvulkan.so.1" >/dev/null
+}
+
+has_vulkan_driver() {
+    local files=${VK_DRIVER_FILES:-${VK_ICD_FILENAMES:-}} file
+    if [ -n "$files" ]; then
+        # These replace what is installed: a driver that they do not name is not looked at.
+        while IFS= read -r -d : file; do
+            if [ -e "$file" ]; then
+                return 0
+            fi
+        done <<<"$files:"
+        return 1
+    fi
+    compgen -G "/usr/share/vulkan/icd.d/*.json" >/dev/null ||
+        compgen -G "/usr/local/share/vulkan/icd.d/*.json" >/dev/null ||
+        compgen -G "/etc/vulkan/icd.d/*.json" >/dev/null
+}
+
+if ! command -v cargo >/dev/null; then
+    fail "cargo is missing: install Rust with rustup, as https://rustup.rs says, and run this again"
+fi
+
+# macOS has Metal; its linker comes with the command line tools.
+if [ "$(uname -s)" = Darwin ]; then
+    command -v cc >/dev/null || fail "cc is missing: run xcode-select --install"
+    exit 0
+fi
+
+if ! command -v cc >/dev/null; then
+    # No package but the compiler's own is certain to name itself cc.
+    install "a C linker" "gcc libc6-dev" "gcc" "gcc" "gcc" "gcc musl-dev"
+fi
+
+if ! has_vulkan_loader || ! has_vulkan_driver; then
+    if [ -n "${VK_DRIVER_FILES:-${VK_ICD_FILENAMES:-}}" ] && ! has_vulkan_driver; then
+        fail "VK_DRIVER_FILES or VK_ICD_FILENAMES names no driver that is there; unset it"
+    fi
+    install "a Vulkan loader and driver" \
+        "libvulkan1 mesa-vulkan-drivers" \
+        "vulkan-loader mesa-vulkan-drivers" \
+        "vulkan-icd-loader vulkan-swrast" \
+        "libvulkan1 libvulkan_lvp" \
+        "vulkan-loader mesa-vulkan-swrast"
+    if ! has_vulkan_loader || ! has_vulkan_driver; then
+        fail "found no Vulkan loader and driver after installing them"
+    fi
+fi
