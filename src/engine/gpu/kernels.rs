@@ -127,7 +127,7 @@ kernel! {
         inputs: u32,
         /// Columns of Y.
         outputs: u32,
-        /// 1 where act is ReLU, 0 where it is the identity.
+        /// 1 where act is `ReLU`, 0 where it is the identity.
         relu: u32,
     }
     reads ["x", "params"] writes ["y"]
