@@ -3,7 +3,6 @@
 
 mod common;
 
-use common::relative_error;
 use tortoise::{
     Error,
     dataset::{Minibatch, Split},
@@ -45,6 +44,20 @@ fn in_f64(params: &[f32]) -> Vec<f64> {
 fn open(model: &Model, minibatch: usize) -> Option<Gpu> {
     let shaders = ShaderSet::new(Family::Tiled);
     Some(Gpu::open(&common::gpu()?, model.clone(), minibatch, &shaders).unwrap())
+}
+
+/// ||actual - expected|| / ||expected||; infinite where something is not finite.
+fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(actual.len(), expected.len(), "lengths differ");
+    let square = |value: f64| value * value;
+    let difference: f64 =
+        actual.iter().zip(expected).map(|(&a, &e)| square(f64::from(a) - e)).sum();
+    let size: f64 = expected.iter().copied().map(square).sum();
+    if difference == 0.0 {
+        return 0.0;
+    }
+    let error = (difference / size).sqrt();
+    if error.is_nan() { f64::INFINITY } else { error }
 }
 
 #[track_caller]

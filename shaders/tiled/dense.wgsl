@@ -6,7 +6,7 @@
 //
 // With a column of ones behind X this is one matrix product over inputs + 1.
 //
-// A workgroup of 64 computes a tile of 32 rows by 32 columns, each invocation 4 by 4 of it in
+// A workgroup of 32 computes a tile of 32 rows by 32 columns, each invocation 8 by 4 of it in
 // registers. Slices of 16 along the sum pass through workgroup memory.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
 // Host twin: engine/host/kernels.rs, dense.
@@ -26,7 +26,7 @@ struct Arguments {
 const SIDE = 32u;               // of a tile
 const QUADS = SIDE / 4u;        // vec4s along a side
 const SLICE = 16u;
-const LOADS = SLICE * QUADS / 64u;
+const LOADS = SLICE * QUADS / 32u;
 
 var<workgroup> x_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][row / 4]
 var<workgroup> w_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][column / 4]
@@ -48,7 +48,7 @@ fn store(row: u32, column: u32, value: f32) {
         select(value, 0.0, args.relu != 0u && value < 0.0);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
     let tiles_across = (args.outputs + SIDE - 1u) / SIDE;
@@ -58,10 +58,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let my_rows = local / QUADS;
     let my_columns = local % QUADS;
 
-    var sums: array<vec4<f32>, 4>;  // [row]
+    var sums: array<vec4<f32>, 8>;  // [row]
     for (var k_0 = 0u; k_0 <= args.inputs; k_0 += SLICE) {
         for (var load = 0u; load < LOADS; load++) {
-            let at = local + load * 64u;
+            let at = local + load * 32u;
             // Neighbours read neighbours: along a row of X, along a row of W.
             let k = k_0 + at % SLICE;
             let row = row_0 + at / SLICE * 4u;
@@ -74,18 +74,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         }
         workgroupBarrier();
         for (var k = 0u; k < SLICE; k++) {
-            let xs = x_slice[k * QUADS + my_rows];
+            let xs = x_slice[k * QUADS + my_rows * 2u];
+            let xs_2 = x_slice[k * QUADS + my_rows * 2u + 1u];
             let ws = w_slice[k * QUADS + my_columns];
             sums[0] = fma(vec4(xs.x), ws, sums[0]);
             sums[1] = fma(vec4(xs.y), ws, sums[1]);
             sums[2] = fma(vec4(xs.z), ws, sums[2]);
             sums[3] = fma(vec4(xs.w), ws, sums[3]);
+            sums[4] = fma(vec4(xs_2.x), ws, sums[4]);
+            sums[5] = fma(vec4(xs_2.y), ws, sums[5]);
+            sums[6] = fma(vec4(xs_2.z), ws, sums[6]);
+            sums[7] = fma(vec4(xs_2.w), ws, sums[7]);
         }
         workgroupBarrier();
     }
     let column = column_0 + my_columns * 4u;
-    for (var r = 0u; r < 4u; r++) {
-        let row = row_0 + my_rows * 4u + r;
+    for (var r = 0u; r < 8u; r++) {
+        let row = row_0 + my_rows * 8u + r;
         store(row, column, sums[r].x);
         store(row, column + 1u, sums[r].y);
         store(row, column + 2u, sums[r].z);

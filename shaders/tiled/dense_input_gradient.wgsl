@@ -5,7 +5,7 @@
 //   x       [rows, inputs]          the layer's input, that is, the ReLU's output
 //   dx      [rows, inputs]
 //
-// A workgroup of 64 computes a tile of 32 rows by 32 columns, each invocation 4 by 4 of it in
+// A workgroup of 32 computes a tile of 32 rows by 32 columns, each invocation 8 by 4 of it in
 // registers. Slices of 16 along the sum, over outputs, pass through workgroup memory.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
 // Host twin: engine/host/kernels.rs, dense_input_gradient.
@@ -25,10 +25,10 @@ struct Arguments {
 const SIDE = 32u;               // of a tile
 const QUADS = SIDE / 4u;        // vec4s along a side
 const SLICE = 16u;
-const LOADS = SLICE * QUADS / 64u;
+const LOADS = SLICE * QUADS / 32u;
 
 var<workgroup> dy_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][row / 4]
-var<workgroup> w_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][column / 4]
+var<workgroup> w_slice: array<vec4<f32>, SLICE * QUADS>;   // [k][column / 4]
 
 fn dy_at(row: u32, k: u32) -> f32 {
     if row >= args.rows || k >= args.outputs { return 0.0; }
@@ -46,7 +46,7 @@ fn store(row: u32, column: u32, value: f32) {
     dx[at] = select(0.0, value, x[at] > 0.0);
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(32)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
     let tiles_across = (args.inputs + SIDE - 1u) / SIDE;
@@ -56,10 +56,10 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
     let my_rows = local / QUADS;
     let my_columns = local % QUADS;
 
-    var sums: array<vec4<f32>, 4>;  // [row]
+    var sums: array<vec4<f32>, 8>;  // [row]
     for (var k_0 = 0u; k_0 < args.outputs; k_0 += SLICE) {
         for (var load = 0u; load < LOADS; load++) {
-            let at = local + load * 64u;
+            let at = local + load * 32u;
             // Neighbours read neighbours: along a row of dY, along a row of W.
             let k = k_0 + at % SLICE;
             let to = at % SLICE * QUADS + at / SLICE;
@@ -72,18 +72,23 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         }
         workgroupBarrier();
         for (var k = 0u; k < SLICE; k++) {
-            let dys = dy_slice[k * QUADS + my_rows];
+            let dys = dy_slice[k * QUADS + my_rows * 2u];
+            let dys_2 = dy_slice[k * QUADS + my_rows * 2u + 1u];
             let ws = w_slice[k * QUADS + my_columns];
             sums[0] = fma(vec4(dys.x), ws, sums[0]);
             sums[1] = fma(vec4(dys.y), ws, sums[1]);
             sums[2] = fma(vec4(dys.z), ws, sums[2]);
             sums[3] = fma(vec4(dys.w), ws, sums[3]);
+            sums[4] = fma(vec4(dys_2.x), ws, sums[4]);
+            sums[5] = fma(vec4(dys_2.y), ws, sums[5]);
+            sums[6] = fma(vec4(dys_2.z), ws, sums[6]);
+            sums[7] = fma(vec4(dys_2.w), ws, sums[7]);
         }
         workgroupBarrier();
     }
     let column = column_0 + my_columns * 4u;
-    for (var r = 0u; r < 4u; r++) {
-        let row = row_0 + my_rows * 4u + r;
+    for (var r = 0u; r < 8u; r++) {
+        let row = row_0 + my_rows * 8u + r;
         store(row, column, sums[r].x);
         store(row, column + 1u, sums[r].y);
         store(row, column + 2u, sums[r].z);

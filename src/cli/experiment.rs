@@ -44,7 +44,7 @@ pub(super) struct Flags {
     #[arg(long, short = 'm')]
     #[serde(skip_serializing_if = "Option::is_none")]
     minibatch: Option<usize>,
-    /// w_{j+1} = w_j - (1/K) sum of rate times gradient [default: 0.1]
+    /// w_{j+1} = w_j - (1/K) sum of rate times gradient [default: 0.4]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     learning_rate: Option<f64>,
@@ -155,7 +155,7 @@ entrants = []
 model = "mlp:128"
 learners = 8
 minibatch = 32
-learning-rate = 0.1
+learning-rate = 0.4
 l2 = 0.0
 delay = "exponential:mean=1"
 clock = "virtual"

@@ -1,9 +1,140 @@
-//! `tortoise kernels`.
-use super::Exit;
-use crate::Result;
-use clap::Args;
+//! `tortoise kernels`: which WGSL kernels there are, and whether they compute what they should.
+
+use std::{fmt::Write as _, path::PathBuf};
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{Exit, print, print_json};
+use crate::{
+    Error, Result,
+    engine::{
+        backend::{Backend, FamilyChoice},
+        gpu::{
+            adapter::{AdapterId, DeviceChoice, REMEDY},
+            check::{self, Check, TOLERANCE},
+            kernels::{BindingKind, Family, KERNELS, ShaderSet},
+        },
+    },
+};
+
 #[derive(Debug, Args)]
-pub(super) struct KernelsArgs {}
-pub(super) fn run(_: &KernelsArgs) -> Result<Exit> {
+pub(super) struct KernelsArgs {
+    #[command(subcommand)]
+    command: KernelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum KernelsCommand {
+    /// Each kernel with its arguments and bindings
+    List {
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Compare each kernel with its f64 twin on the host, over many shapes
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// auto, an adapter's index or part of its name
+    #[arg(long, default_value = "auto")]
+    device: DeviceChoice,
+    /// Family of the kernels: auto or tiled
+    #[arg(long, default_value = "auto")]
+    kernels: FamilyChoice,
+    /// Folder with edited shaders, KERNEL.wgsl, in place of those built in
+    #[arg(long, value_name = "DIR")]
+    shaders: Option<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(args: &KernelsArgs) -> Result<Exit> {
+    match &args.command {
+        KernelsCommand::List { json } => list(*json),
+        KernelsCommand::Check(args) => check(args),
+    }
+}
+
+#[derive(Serialize)]
+struct Listed {
+    kernel: &'static str,
+    families: Vec<Family>,
+    arguments: Vec<&'static str>,
+    inputs: Vec<&'static str>,
+    outputs: Vec<&'static str>,
+}
+
+fn list(json: bool) -> Result<Exit> {
+    let listed = KERNELS.map(|kernel| {
+        let bound = |kind| {
+            let bindings = kernel.bindings.iter().filter(move |binding| binding.kind == kind);
+            bindings.map(|binding| binding.name).collect()
+        };
+        Listed {
+            kernel: kernel.name,
+            families: Family::ALL.to_vec(),
+            arguments: kernel.fields.iter().map(|field| field.name).collect(),
+            inputs: bound(BindingKind::Read),
+            outputs: bound(BindingKind::Write),
+        }
+    });
+    if json {
+        print_json(&listed)?;
+        return Ok(Exit::Done);
+    }
+    let mut text = String::new();
+    for Listed { kernel, families, arguments, inputs, outputs } in listed {
+        let families: Vec<_> = families.iter().map(|family| family.name()).collect();
+        let (arguments, inputs) = (arguments.join(", "), inputs.join(", "));
+        let (outputs, families) = (outputs.join(", "), families.join(", "));
+        let _ = writeln!(text, "{kernel}({arguments}; {inputs}) -> {outputs}  [{families}]");
+    }
+    print(&text)?;
     Ok(Exit::Done)
+}
+
+#[derive(Serialize)]
+struct Checked<'a> {
+    adapter: &'a AdapterId,
+    family: Family,
+    tolerance: f64,
+    passed: bool,
+    checks: Vec<Check>,
+}
+
+fn check(args: &CheckArgs) -> Result<Exit> {
+    let Backend::Gpu { adapter, shaders } = Backend::choose(&args.device, args.kernels)? else {
+        return Err(Error::NoAdapter(format!("no GPU adapter to check kernels on; {REMEDY}")));
+    };
+    let family = shaders.family();
+    let shaders = match &args.shaders {
+        Some(folder) => ShaderSet::from_folder(family, folder)?,
+        None => shaders,
+    };
+    let checks = check::check(&adapter, &shaders)?;
+    let passed = checks.iter().all(|check| check.passed);
+    let checked = Checked { adapter: &adapter, family, tolerance: TOLERANCE, passed, checks };
+    if args.json { print_json(&checked)? } else { print(&text(&checked))? }
+    Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+fn text(checked: &Checked<'_>) -> String {
+    let Checked { adapter, family, tolerance, checks, .. } = checked;
+    let mut text = format!("{family} kernels on {adapter}, tolerance {tolerance:.0e}\n");
+    for kernel in KERNELS {
+        let checks: Vec<_> = checks.iter().filter(|check| check.kernel == kernel.name).collect();
+        let worst = checks.iter().map(|check| check.relative_error).fold(0.0, f64::max);
+        let failed: Vec<_> = checks.iter().filter(|check| !check.passed).collect();
+        let (name, shapes) = (kernel.name, checks.len());
+        let verdict = if failed.is_empty() { "ok" } else { "WRONG" };
+        let _ = writeln!(text, "{verdict:5} {name}: {shapes} shapes, worst {worst:.1e}");
+        for check in failed.iter().take(10) {
+            let _ = writeln!(text, "      {check}");
+        }
+    }
+    text
 }

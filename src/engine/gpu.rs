@@ -177,3 +177,33 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {
 fn total(losses: &[u8]) -> f64 {
     words(losses).map(|word| f64::from(f32::from_ne_bytes(word))).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::print_stdout, reason = "nothing is skipped in silence")]
+    fn a_lost_device_is_an_error_that_names_its_adapter() {
+        if std::env::var("TORTOISE_SKIP_GPU").is_ok_and(|value| value == "1") {
+            println!("skipped: TORTOISE_SKIP_GPU=1");
+            return;
+        }
+        let adapter = adapter::list().into_iter().next().expect("scripts/setup.sh was run");
+        let model = Model::new(&"logistic".parse().unwrap(), 4, 2, 0.0).unwrap();
+        let shaders = ShaderSet::new(Family::Tiled);
+        let mut gpu = Gpu::open(&adapter, model, 1, &shaders).unwrap();
+        let batch = Minibatch { images: vec![0.5; 4], labels: vec![1] };
+        let mut gradient = vec![0.0; 10];
+        gpu.gradient(&batch, &mut gradient).unwrap();
+
+        gpu.device.device.destroy();
+        for _ in 0..2 {
+            let error = gpu.gradient(&batch, &mut gradient).unwrap_err();
+            assert!(matches!(&error, Error::Device { .. }), "{error}");
+            assert!(error.to_string().contains(&adapter.name), "{error}");
+        }
+        let split = Split::new(vec![0; 4], vec![0], 4, 2).unwrap();
+        assert!(matches!(gpu.evaluate(&[0.0; 10], &split), Err(Error::Device { .. })));
+    }
+}

@@ -9,7 +9,8 @@ use tortoise::engine::gpu::adapter::{self, AdapterId, DeviceChoice};
 /// # Panics
 /// If there is no adapter and `TORTOISE_SKIP_GPU` is not 1.
 #[track_caller]
-pub fn gpu() -> Option<AdapterId> {
+#[expect(clippy::print_stdout, reason = "nothing is skipped in silence")]
+pub(crate) fn gpu() -> Option<AdapterId> {
     if std::env::var("TORTOISE_SKIP_GPU").is_ok_and(|value| value == "1") {
         println!("skipped: TORTOISE_SKIP_GPU=1");
         return None;
@@ -22,18 +23,4 @@ pub fn gpu() -> Option<AdapterId> {
         "no adapter to test on: scripts/setup.sh installs a software one, and TORTOISE_SKIP_GPU=1 \
          goes without",
     ))
-}
-
-/// ||actual - expected|| / ||expected||; infinite where something is not finite.
-pub fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
-    assert_eq!(actual.len(), expected.len(), "lengths differ");
-    let square = |value: f64| value * value;
-    let difference: f64 =
-        actual.iter().zip(expected).map(|(&a, &e)| square(f64::from(a) - e)).sum();
-    let size: f64 = expected.iter().copied().map(square).sum();
-    if difference == 0.0 {
-        return 0.0;
-    }
-    let error = (difference / size).sqrt();
-    if error.is_nan() { f64::INFINITY } else { error }
 }

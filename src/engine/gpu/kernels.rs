@@ -5,6 +5,7 @@
 use std::{borrow::Cow, fmt, fs, path::Path, str::FromStr};
 
 use bytemuck::{Pod, Zeroable};
+use serde::Serialize;
 
 use crate::{Error, Result};
 
@@ -71,11 +72,16 @@ pub trait Arguments: Pod {
 
     /// The dispatch: x first, and y where x alone does not reach.
     fn dispatch(&self) -> [u32; 3] {
-        let most = u64::from(MOST_WORKGROUPS);
+        self.dispatch_within(MOST_WORKGROUPS)
+    }
+
+    /// The dispatch where one dimension has at most `most` workgroups.
+    fn dispatch_within(&self, most: u32) -> [u32; 3] {
+        let most = u64::from(most);
         let workgroups = self.workgroups();
         let x = workgroups.min(most);
         let y = workgroups.div_ceil(x.max(1));
-        [x as u32, y.min(most) as u32, 1]
+        [x as u32, y as u32, 1]
     }
 }
 
@@ -121,7 +127,7 @@ kernel! {
         inputs: u32,
         /// Columns of Y.
         outputs: u32,
-        /// 1 where act is ReLU, 0 where it is the identity.
+        /// 1 where act is `ReLU`, 0 where it is the identity.
         relu: u32,
     }
     reads ["x", "params"] writes ["y"]
@@ -212,7 +218,7 @@ fn tiles(rows: u32, columns: u32) -> u64 {
 }
 
 /// Shaders of the same names and meaning, made for one kind of adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// Storage buffers, workgroup memory and register blocking: runs wherever WebGPU does.

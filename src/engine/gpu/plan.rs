@@ -60,6 +60,11 @@ impl Call {
         device.queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(args));
     }
 
+    /// Dispatches the same workgroups in another arrangement.
+    pub(crate) fn fold(&mut self, workgroups: [u32; 3]) {
+        self.workgroups = workgroups;
+    }
+
     pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>, pipelines: &[Pipeline]) {
         let [x, y, z] = self.workgroups;
         pass.set_pipeline(&pipelines[self.kernel].pipeline);

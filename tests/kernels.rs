@@ -1,0 +1,186 @@
+//! Pins every kernel of every family: its text, arguments and bindings against the host's table
+//! (no adapter needed), its results against its f64 twin, and the checks themselves against kernels
+//! that are wrong on purpose.
+
+#![expect(clippy::print_stdout, reason = "how far off a kernel is should be seen in passing")]
+
+mod common;
+
+use std::collections::HashMap;
+
+use naga::{
+    AddressSpace, Module, Scalar, ScalarKind, ShaderStage, StorageAccess, TypeInner,
+    valid::{Capabilities, ValidationFlags, Validator},
+};
+use tortoise::engine::gpu::{
+    check,
+    kernels::{self, BindingKind, Family, KERNELS, Kernel, ShaderSet},
+};
+
+/// Bytes of workgroup memory, and invocations of a workgroup, that WebGPU grants everywhere.
+const WORKGROUP_BYTES: u32 = 16384;
+const WORKGROUP_INVOCATIONS: u32 = 256;
+/// Storage buffers that a stage may have everywhere.
+const STORAGE_BUFFERS: usize = 8;
+
+#[track_caller]
+fn module(family: Family, kernel: &Kernel) -> Module {
+    let shaders = ShaderSet::new(family);
+    let source = shaders.source(kernel);
+    let module = naga::front::wgsl::parse_str(source)
+        .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, kernel.name)));
+    if let Err(error) =
+        Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module)
+    {
+        panic!("{}", error.emit_to_string_with_path(source, kernel.name));
+    }
+    module
+}
+
+fn every() -> impl Iterator<Item = (Family, &'static Kernel)> {
+    Family::ALL.into_iter().flat_map(|family| KERNELS.map(|kernel| (family, kernel)))
+}
+
+#[test]
+fn every_shader_is_valid_within_the_default_limits() {
+    for (family, kernel) in every() {
+        let module = module(family, kernel);
+        let [entry] = &module.entry_points[..] else { panic!("{}: one entry", kernel.name) };
+        assert_eq!((entry.name.as_str(), entry.stage), ("main", ShaderStage::Compute));
+        let invocations: u32 = entry.workgroup_size.iter().product();
+        assert!(invocations <= WORKGROUP_INVOCATIONS, "{}: {invocations}", kernel.name);
+        let shared = module.global_variables.iter().map(|(_, variable)| variable);
+        let shared = shared.filter(|variable| variable.space == AddressSpace::WorkGroup);
+        let bytes: u32 =
+            shared.map(|variable| module.types[variable.ty].inner.size(module.to_ctx())).sum();
+        assert!(bytes <= WORKGROUP_BYTES, "{}: {bytes} bytes", kernel.name);
+        assert!(kernel.bindings.len() - 1 <= STORAGE_BUFFERS, "{}", kernel.name);
+    }
+}
+
+#[test]
+fn every_binding_is_what_the_table_says() {
+    for (family, kernel) in every() {
+        let module = module(family, kernel);
+        let bound = module.global_variables.iter().filter_map(|(_, variable)| {
+            let at = variable.binding.as_ref()?;
+            assert_eq!(at.group, 0, "{}: one bind group", kernel.name);
+            let kind = match variable.space {
+                AddressSpace::Uniform => BindingKind::Uniform,
+                AddressSpace::Storage { access } if access == StorageAccess::LOAD => {
+                    BindingKind::Read
+                }
+                AddressSpace::Storage { .. } => BindingKind::Write,
+                space => panic!("{}: {space:?} is bound", kernel.name),
+            };
+            Some((at.binding, (variable.name.clone().unwrap(), kind)))
+        });
+        let bound: HashMap<_, _> = bound.collect();
+        let table = (0..).zip(kernel.bindings.iter().map(|b| (b.name.to_string(), b.kind)));
+        assert_eq!(bound, table.collect(), "{family}/{}", kernel.name);
+    }
+}
+
+#[test]
+fn every_argument_is_where_the_host_puts_it() {
+    for (family, kernel) in every() {
+        let module = module(family, kernel);
+        let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
+        let args = variables.find(|variable| variable.space == AddressSpace::Uniform).unwrap();
+        let TypeInner::Struct { members, span } = &module.types[args.ty].inner else {
+            panic!("{}: arguments are a struct", kernel.name);
+        };
+        let fields = members.iter().map(|member| {
+            let kind = match module.types[member.ty].inner {
+                TypeInner::Scalar(Scalar { kind: ScalarKind::Uint, width: 4 }) => "u32",
+                TypeInner::Scalar(Scalar { kind: ScalarKind::Float, width: 4 }) => "f32",
+                _ => panic!("{}: {:?} is neither u32 nor f32", kernel.name, member.name),
+            };
+            (member.name.clone().unwrap(), kind, member.offset as usize)
+        });
+        let table = kernel.fields.iter().map(|f| (f.name.to_string(), f.kind, f.offset));
+        assert_eq!(fields.collect::<Vec<_>>(), table.collect::<Vec<_>>(), "{}", kernel.name);
+        assert_eq!(*span as usize, kernel.arguments_size, "{}", kernel.name);
+    }
+}
+
+#[test]
+fn every_kernel_matches_its_twin_on_ragged_shapes() {
+    let Some(adapter) = common::gpu() else { return };
+    for family in Family::ALL {
+        let checks = check::check(&adapter, &ShaderSet::new(family)).unwrap();
+        let failed: Vec<_> =
+            checks.iter().filter(|check| !check.passed).map(ToString::to_string).collect();
+        assert!(failed.is_empty(), "{family}:\n{}", failed.join("\n"));
+        for kernel in KERNELS {
+            let of_it = checks.iter().filter(|check| check.kernel == kernel.name);
+            let worst = of_it.map(|check| check.relative_error).fold(0.0, f64::max);
+            println!("{family}/{}: {worst:.1e} at worst", kernel.name);
+        }
+    }
+}
+
+#[test]
+fn every_kernel_gives_the_same_bits_every_time() {
+    let Some(adapter) = common::gpu() else { return };
+    for (family, kernel) in every() {
+        let runs = check::repeat(&adapter, &ShaderSet::new(family), kernel, 20).unwrap();
+        assert_eq!(runs.len(), 20);
+        assert!(runs.iter().all(|run| *run == runs[0]), "{family}/{}", kernel.name);
+    }
+}
+
+/// A kernel, a piece of its text, and what breaks it in that place.
+const MUTANTS: [(&str, &str, &str); 20] = [
+    ("dense", "select(value, 0.0, args.relu != 0u && value < 0.0)", "value"),
+    ("dense", "value < 0.0", "true"),
+    ("dense", "if k == args.inputs { return 1.0; }", "if k == args.inputs { return 0.0; }"),
+    ("dense", "k_0 <= args.inputs", "k_0 + SLICE <= args.inputs"),
+    ("dense", "if row >= args.rows || column", "if row >= args.rows - 1u || column"),
+    ("dense", "sums[2] = fma(vec4(xs.z)", "sums[2] = fma(vec4(xs.y)"),
+    ("dense", "group.x + group.y * groups.x", "group.x"),
+    ("dense", "workgroupBarrier();\n        for", "for"),
+    ("dense_input_gradient", "workgroupBarrier();\n        for", "for"),
+    ("dense_input_gradient", "select(0.0, value, x[at] > 0.0)", "value"),
+    (
+        "dense_input_gradient",
+        "params[column * args.outputs + k]",
+        "params[k * args.outputs + column]",
+    ),
+    ("dense_input_gradient", "k_0 < args.outputs", "k_0 + 1u < args.outputs"),
+    ("dense_weight_gradient", "2.0 * args.l2", "args.l2"),
+    ("dense_weight_gradient", "2.0 * args.l2, input < args.inputs", "2.0 * args.l2, true"),
+    ("dense_weight_gradient", "tile % tiles_across", "tile % (tiles_across + 1u)"),
+    ("softmax_cross_entropy", "exp(logits[first + c] - largest)", "exp(logits[first + c])"),
+    ("softmax_cross_entropy", "(sum * f32(args.rows))", "sum"),
+    ("softmax_cross_entropy", "-others, c", "others, c"),
+    ("softmax_cross_entropy", "logit > largest", "logit >= largest"),
+    ("softmax_cross_entropy", "(largest - logit) +", "(logit - largest) +"),
+];
+
+#[test]
+fn every_wrong_kernel_is_found_out() {
+    let Some(adapter) = common::gpu() else { return };
+    for (name, right, wrong) in MUTANTS {
+        let kernel = kernels::by_name(name).unwrap();
+        let shaders = ShaderSet::new(Family::Tiled);
+        let source = shaders.source(kernel);
+        assert_eq!(source.matches(right).count(), 1, "{name}: \"{right}\" stands there once");
+        let mutant = source.replace(right, wrong);
+        let shaders = shaders.with(kernel, mutant);
+        let checks = check::check_kernel(&adapter, &shaders, kernel).unwrap();
+        let failed = checks.iter().filter(|check| !check.passed).count();
+        assert!(failed > 0, "{name} passes with \"{wrong}\" in place of \"{right}\"");
+        println!("{name} with \"{wrong}\": {failed} of {} shapes", checks.len());
+    }
+}
+
+#[test]
+fn shaders_of_a_folder_stand_in_for_those_they_are_named_after() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(ShaderSet::from_folder(Family::Tiled, folder.path()).is_err());
+    let kernel = kernels::by_name("dense").unwrap();
+    std::fs::write(folder.path().join("dense.wgsl"), "// other").unwrap();
+    let shaders = ShaderSet::from_folder(Family::Tiled, folder.path()).unwrap();
+    assert_eq!(shaders, ShaderSet::new(Family::Tiled).with(kernel, "// other"));
+}
