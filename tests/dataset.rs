@@ -199,7 +199,7 @@ fn pipes_loops_and_locked_files_are_refused_without_waiting() {
 
     let locked = folder.path().join("locked");
     fs::write(&locked, images()).unwrap();
-    fs::set_permissions(&locked, Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&locked, Permissions::from_mode(0o000)).unwrap();
     // Root reads it all the same.
     if File::open(&locked).is_err() {
         check_path_refused(&locked, "cannot be read");
