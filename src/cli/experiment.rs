@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Run time of a race if neither time nor updates are limited, in seconds.
-const DEFAULT_BUDGET: f64 = 400.0;
+const DEFAULT_BUDGET: f64 = 300.0;
 /// Evaluations of a run if not said otherwise, after the one at the start.
-const EVALUATIONS: f64 = 16.0;
+const EVALUATIONS: f64 = 15.0;
 
 /// Which clock a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel: Option<Cancellation>,
-    /// Run time of each run, in seconds [default: 400, or none with --updates]
+    /// Run time of each run, in seconds [default: 300, or none with --updates]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<f64>,
@@ -79,7 +79,7 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     updates: Option<u64>,
-    /// Run time between evaluations, in seconds [default: a sixteenth of the budget]
+    /// Run time between evaluations, in seconds [default: a fifteenth of the budget]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluate_every: Option<f64>,

@@ -118,7 +118,11 @@ fn check(args: &CheckArgs) -> Result<Exit> {
     let checks = check::check(&adapter, &shaders)?;
     let passed = checks.iter().all(|check| check.passed);
     let checked = Checked { adapter: &adapter, family, tolerance: TOLERANCE, passed, checks };
-    if args.json { print_json(&checked)? } else { print(&text(&checked))? }
+    if args.json {
+        print_json(&checked)?
+    } else {
+        print(&text(&checked))?
+    }
     Ok(if passed { Exit::Done } else { Exit::Failed })
 }
 
