@@ -74,8 +74,8 @@ impl DelayModel for Delays {
             law => law.quantile(rng.random()),
         };
         *task += 1;
-        // The cast saturates: no duration is longer than 584 years.
-        Duration::from_nanos((*factor * seconds * 1e9).round() as u64)
+        // Rounded to the nearest. The cast saturates: no duration is longer than 584 years.
+        Duration::from_nanos((*factor * seconds * 1e9 + 0.5) as u64)
     }
 }
 

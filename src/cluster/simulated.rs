@@ -141,5 +141,6 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
 
 /// Saturates below the time that stands for never.
 fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(earliest::NEVER - 1)
+    let whole = time.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(time.subsec_nanos().into()).min(earliest::NEVER - 1)
 }
