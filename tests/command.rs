@@ -123,8 +123,11 @@ fn without_an_adapter_auto_runs_on_the_host_and_says_so() {
     let out = tempdir().unwrap();
     let run = out.path().join("run");
     let mut command = tortoise(&["train", "async", "--model", "logistic", "--updates", "2"]);
-    let output =
-        command.args(["--out", run.to_str().unwrap()]).envs(no_driver(out.path())).output().unwrap();
+    let output = command
+        .args(["--out", run.to_str().unwrap()])
+        .envs(no_driver(out.path()))
+        .output()
+        .unwrap();
     let message = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{message}");
     assert!(message.contains("the host engine computes; install a Vulkan driver"), "{message}");
@@ -161,7 +164,8 @@ fn a_race_leaves_a_whole_run_directory() {
     let folder = out.path().join("race");
     let output = short("race", &folder, &["--events", "--seeds", "2"]);
     let table = String::from_utf8(output.stdout).unwrap();
-    for word in ["k-batch-async:2", "s/update", "theory", "staleness", "test acc.", "off the clock"] {
+    for word in ["k-batch-async:2", "s/update", "theory", "staleness", "test acc.", "off the clock"]
+    {
         assert!(table.contains(word), "{word} is not in:\n{table}");
     }
     for picture in ["loss-time", "loss-updates", "frontier", "race"] {
@@ -182,7 +186,9 @@ fn a_race_leaves_a_whole_run_directory() {
                 assert!(text.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()));
             }
             let csv = fs::read_to_string(run.join("evaluations.csv")).unwrap();
-            assert!(csv.starts_with("t,update,gradients,train_loss,test_loss,test_accuracy\n0,0,0,"));
+            assert!(
+                csv.starts_with("t,update,gradients,train_loss,test_loss,test_accuracy\n0,0,0,")
+            );
             assert!(run.join("initial.safetensors").is_file());
             assert!(run.join("final.safetensors").is_file());
         }
