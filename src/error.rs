@@ -37,7 +37,7 @@ pub enum Error {
         /// Which learner.
         learner: usize,
         /// What ended it.
-        source: Box<Error>,
+        source: Box<Self>,
     },
     /// Parameters are no longer finite: the learning rate is too large for the staleness.
     #[error("{0}")]

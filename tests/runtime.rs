@@ -77,7 +77,6 @@ fn update_times_match_every_closed_form_and_respect_every_bound() {
     }
     // The deviations are chance: neither a bias nor a standard error that hides one.
     let rms = f64::sqrt(squares / compared);
-    eprintln!("RMS {rms} {compared}");
     assert!(compared > 150.0 && (0.85..1.15).contains(&rms), "RMS z = {rms} of {compared}");
 }
 

@@ -119,9 +119,9 @@ fn check(args: &CheckArgs) -> Result<Exit> {
     let passed = checks.iter().all(|check| check.passed);
     let checked = Checked { adapter: &adapter, family, tolerance: TOLERANCE, passed, checks };
     if args.json {
-        print_json(&checked)?
+        print_json(&checked)?;
     } else {
-        print(&text(&checked))?
+        print(&text(&checked))?;
     }
     Ok(if passed { Exit::Done } else { Exit::Failed })
 }

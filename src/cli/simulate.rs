@@ -91,9 +91,9 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
         theory,
     };
     if args.json {
-        print_json(&simulation)?
+        print_json(&simulation)?;
     } else {
-        print(&text(&simulation))?
+        print(&text(&simulation))?;
     }
     Ok(Exit::Done)
 }

@@ -60,13 +60,13 @@ impl Panel {
         }
         let (middle, centre) = (left + width / 2.0, top + height / 2.0);
         let (below, beside) = (bottom + 36.0, left - 48.0);
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" fill=\"none\" \
              stroke=\"#888\"/>\
              <text x=\"{middle}\" y=\"{below}\" text-anchor=\"middle\">{across}</text>\
              <text transform=\"translate({beside} {centre}) rotate(-90)\" \
-             text-anchor=\"middle\">{up}</text>\n"
+             text-anchor=\"middle\">{up}</text>"
         );
         svg
     }

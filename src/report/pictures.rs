@@ -48,6 +48,9 @@ const CAPTION: f64 = 26.0;
 /// Text size, in logical pixels.
 const SIZE: f64 = 13.0;
 
+/// Draws a panel with its left upper corner there.
+type Draw<'a> = &'a dyn Fn((f64, f64)) -> String;
+
 /// Draws `loss-time`, `loss-updates`, `frontier` and, side by side, `race` into `directory`.
 /// `caption` stands below each.
 ///
@@ -59,7 +62,7 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
     let time = |at: (f64, f64)| curves(at, series, &styles, loss, "run time (s)", |p| p.time);
     let updates = |at: (f64, f64)| curves(at, series, &styles, loss, "updates", |p| p.updates);
     let frontier = |at: (f64, f64)| frontier(at, series, &styles, loss);
-    let panels: [(&str, &dyn Fn((f64, f64)) -> String); 3] =
+    let panels: [(&str, Draw<'_>); 3] =
         [("loss-time", &time), ("loss-updates", &updates), ("frontier", &frontier)];
 
     let step = PANEL.0 + GAP;
@@ -209,19 +212,19 @@ fn sheet(panels: &str, across: u8, legend: &[Series], styles: &[Style], caption:
         let y = below + LEGEND_LINE * (at / columns) as f64;
         let (Style { colour, dash, .. }, name) = (style, escape(&series.name));
         let (end, text, middle) = (x + 30.0, x + 38.0, y - 4.5);
-        let _ = write!(
+        let _ = writeln!(
             body,
             "<line x1=\"{x}\" x2=\"{end}\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"{colour}\" \
              stroke-width=\"2.5\" stroke-dasharray=\"{dash}\"/>\
-             <text x=\"{text}\" y=\"{y}\">{name}</text>\n"
+             <text x=\"{text}\" y=\"{y}\">{name}</text>"
         );
     }
     let mut height = below + LEGEND_LINE * rows as f64;
     for line in wrap(caption, ((width - LEFT) / (0.53 * (SIZE - 2.0))) as usize) {
         let (text, size) = (escape(&line), SIZE - 2.0);
-        let _ = write!(
+        let _ = writeln!(
             body,
-            "<text x=\"{LEFT}\" y=\"{height}\" font-size=\"{size}\" fill=\"#555\">{text}</text>\n"
+            "<text x=\"{LEFT}\" y=\"{height}\" font-size=\"{size}\" fill=\"#555\">{text}</text>"
         );
         height += 16.0;
     }

@@ -139,7 +139,8 @@ impl Observer for Window {
             if version == self.warm_up {
                 self.start = time;
                 self.tally = Tally { updates: version, last_update: time, ..Tally::default() };
-            } else if version > self.warm_up && (version - self.warm_up) % self.batch == 0 {
+            } else if version > self.warm_up && (version - self.warm_up).is_multiple_of(self.batch)
+            {
                 self.batch_ends.push(time);
             }
         }

@@ -29,7 +29,7 @@ pub fn ageing(law: &Distribution) -> Ageing {
         Distribution::Constant(_)
         | Distribution::ShiftedExponential { .. }
         | Distribution::Uniform { .. } => Ageing::NewLonger,
-        Distribution::Weibull { shape, .. } if shape == 1.0 => Ageing::Memoryless,
+        Distribution::Weibull { shape: 1.0, .. } => Ageing::Memoryless,
         Distribution::Weibull { shape, .. } if shape > 1.0 => Ageing::NewLonger,
         Distribution::Weibull { .. } | Distribution::Hyperexponential { .. } => Ageing::NewShorter,
         Distribution::Pareto { .. } | Distribution::Bimodal { .. } | Distribution::Trace(_) => {
