@@ -41,7 +41,7 @@ pub struct Point {
 const PANEL: (f64, f64) = (430.0, 330.0);
 const LEFT: f64 = 68.0;
 const TOP: f64 = 24.0;
-const BELOW: f64 = 58.0;
+const BELOW: f64 = 68.0;
 const GAP: f64 = 84.0;
 const LEGEND_LINE: f64 = 21.0;
 const CAPTION: f64 = 26.0;
