@@ -90,9 +90,9 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
     Ok(files)
 }
 
-/// Whether a loss can be drawn on a logarithmic axis.
-fn drawable(loss: f64) -> bool {
-    loss.is_finite() && loss > 0.0
+/// Whether a value can be drawn on a logarithmic axis.
+fn drawable(value: f64) -> bool {
+    value.is_finite() && value > 0.0
 }
 
 /// One axis for all panels. An entrant that diverges is cut off at three times the loss at the
@@ -114,7 +114,7 @@ fn curves(
     title: &str,
     of: impl Fn(&Point) -> f64,
 ) -> String {
-    let ends = || series.iter().filter_map(|s| s.points.last()).map(&of).filter(|x| *x > 0.0);
+    let ends = || series.iter().filter_map(|s| s.points.last()).map(&of).filter(|x| drawable(*x));
     let (low, high) = (ends().fold(f64::NAN, f64::min), ends().fold(0.0, f64::max));
     // Where the ends lie apart by more than a factor of ten, from 1 on a logarithmic axis.
     let across = match Axis::fitting(low, high) {
@@ -127,8 +127,9 @@ fn curves(
     let _ = write!(svg, "<g clip-path=\"{}\">", panel.clip());
     let mut clipped = String::new();
     for (series, style) in series.iter().zip(styles) {
-        // A loss that is no number breaks the line.
-        for part in series.points.split(|point| !drawable(point.loss)) {
+        // What is no number breaks the line.
+        let gap = |point: &Point| !drawable(point.loss) || !of(point).is_finite();
+        for part in series.points.split(gap).filter(|part| !part.is_empty()) {
             let band = |sign: f64| {
                 let edge = move |p: &Point| (p.loss + sign * p.loss_se.unwrap_or(0.0)).max(1e-12);
                 part.iter().map(move |point| (x(point), edge(point)))

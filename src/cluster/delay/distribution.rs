@@ -46,7 +46,8 @@ const GRAMMAR: [(&str, &[&str]); 9] = [
 impl Distribution {
     /// The time that X stays below with probability `u`, for `u` in `[0, 1)`.
     pub fn quantile(&self, u: f64) -> f64 {
-        let exponential = |u: f64, mean: f64| -mean * (-u).ln_1p();
+        // 1 - u is exact: u is a multiple of 2^-53.
+        let exponential = |u: f64, mean: f64| -mean * (1.0 - u).ln();
         match *self {
             Self::Constant(seconds) => seconds,
             Self::Exponential { mean } => exponential(u, mean),

@@ -1,0 +1,99 @@
+//! Pictures of anything that a race can come to: never a panic, always whole, the same bytes for the
+//! same race, and every curve inside its frame.
+
+use std::fs;
+
+use resvg::usvg::{Options, Tree};
+use tempfile::tempdir;
+use tortoise::{
+    Error,
+    report::pictures::{Point, Series, draw},
+};
+
+fn course(name: &str, losses: &[f64], time_per_update: f64) -> Series {
+    let point = |(at, &loss): (usize, &f64)| Point {
+        time: 10.0 * at as f64,
+        updates: (10.0 * at as f64 / time_per_update).floor(),
+        loss,
+        loss_se: (at % 2 == 1).then_some(0.05 * loss),
+    };
+    let points = losses.iter().enumerate().map(point).collect();
+    Series { name: name.to_owned(), points, time_per_update }
+}
+
+fn races() -> Vec<Vec<Series>> {
+    let falling = [2.3, 1.0, 0.5, 0.3];
+    vec![
+        Vec::new(),
+        vec![course("sync", &falling, 2.7)],
+        vec![course("sync", &[2.3], 2.7), course("async", &[], f64::NAN)],
+        vec![course("sync", &falling, 2.7), course("async", &[2.3, 9e9, f64::NAN, 0.4], 0.125)],
+        vec![course("async", &[f64::NAN, f64::INFINITY], 0.0), course("sync", &[0.0, -1.0], -1.0)],
+        vec![course("k-sync:2", &[0.5, 0.5], 1.0), course("k-sync:4", &[0.5, 0.5], 1.0)],
+        (1..31).map(|k| course(&format!("k-async:{k}"), &falling, k as f64 / 8.0)).collect(),
+        vec![course("<&\"weird\">", &falling, 1.0)],
+    ]
+}
+
+#[test]
+fn whatever_a_race_comes_to_there_are_whole_pictures_of_it() {
+    for race in races() {
+        let folder = tempdir().unwrap();
+        let files =
+            draw(&race, "caption with <, & and \"quotes\" ".repeat(9).as_str(), folder.path());
+        let files = files.unwrap();
+        assert_eq!(files.len(), 8);
+        for file in files {
+            let bytes = fs::read(&file).unwrap();
+            if file.extension().is_some_and(|extension| extension == "png") {
+                let picture = image::load_from_memory(&bytes).unwrap();
+                assert!(picture.width() > 900 && picture.height() > 600);
+            } else {
+                let svg = String::from_utf8(bytes).unwrap();
+                Tree::from_str(&svg, &Options::default()).unwrap();
+                assert!(!svg.contains("NaN") && !svg.contains("inf"), "{svg}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_race_gives_the_same_bytes() {
+    let folders = [tempdir().unwrap(), tempdir().unwrap()];
+    let [first, second] =
+        folders.each_ref().map(|folder| draw(&races()[3], "twice", folder.path()).unwrap());
+    for (first, second) in first.iter().zip(&second) {
+        assert_eq!(fs::read(first).unwrap(), fs::read(second).unwrap());
+    }
+}
+
+#[test]
+fn every_entrant_is_named_in_the_legend() {
+    let folder = tempdir().unwrap();
+    let race = &races()[6];
+    draw(race, "", folder.path()).unwrap();
+    for picture in ["loss-time", "loss-updates", "frontier", "race"] {
+        let svg = fs::read_to_string(folder.path().join(format!("{picture}.svg"))).unwrap();
+        assert!(race.iter().all(|series| svg.contains(&format!(">{}</text>", series.name))));
+    }
+}
+
+#[test]
+fn curves_within_the_range_stay_within_the_frame() {
+    let folder = tempdir().unwrap();
+    draw(&races()[1], "", folder.path()).unwrap();
+    let svg = fs::read_to_string(folder.path().join("loss-time.svg")).unwrap();
+    let points = svg.split("<polyline points=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!(points.split(' ').count(), 4);
+    for point in points.split(' ') {
+        let (x, y) = point.split_once(',').unwrap();
+        let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
+        assert!((68.0..=498.0).contains(&x) && (24.0..=354.0).contains(&y), "{point}");
+    }
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_an_error() {
+    let error = draw(&races()[1], "", "/nonexistent/folder".as_ref()).unwrap_err();
+    assert!(matches!(error, Error::Io { .. }));
+}
