@@ -53,8 +53,11 @@ fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
     let cell = |digits: usize, scale: f64, of: &dyn Fn(&RunSummary) -> Option<f64>| {
         let (mean, error) = entrant.mean(of);
         let Some(mean) = mean else { return "-".to_owned() };
-        let mean = format!("{:.digits$}", scale * mean);
-        error.map_or(mean.clone(), |error| format!("{mean} ± {:.digits$}", scale * error))
+        let number = |value: f64| match scale * value {
+            value if value.abs() < 1e7 => format!("{value:.digits$}"),
+            value => format!("{value:.1e}"),
+        };
+        error.map_or_else(|| number(mean), |error| format!("{} ± {}", number(mean), number(error)))
     };
     let diverged = entrant.runs.iter().any(|run| run.ended == Ended::Diverged);
     let theory = &entrant.theory;
