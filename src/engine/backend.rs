@@ -69,7 +69,7 @@ impl Backend {
             return Ok(Self::Host { stands_in: *device != DeviceChoice::Host });
         };
         let family = match family {
-            FamilyChoice::Auto => Family::Tiled,
+            FamilyChoice::Auto => adapter.family(),
             FamilyChoice::Family(family) => family,
         };
         Ok(Self::Gpu { adapter: adapter.into(), shaders: ShaderSet::new(family) })

@@ -6,6 +6,7 @@ use std::{cmp::Reverse, fmt, str::FromStr};
 
 use serde::Serialize;
 
+use super::kernels::Family;
 use crate::{Error, Result};
 
 /// What a person is told to do where no adapter is found.
@@ -59,6 +60,11 @@ impl AdapterId {
     /// Whether it computes on the CPU.
     pub fn is_software(&self) -> bool {
         self.kind == "software"
+    }
+
+    /// The family of kernels that suits it.
+    pub fn family(&self) -> Family {
+        Family::Tiled
     }
 
     fn new(info: &wgpu::AdapterInfo, adapter: &wgpu::Adapter) -> Self {
