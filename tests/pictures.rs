@@ -32,6 +32,7 @@ fn races() -> Vec<Vec<Series>> {
         vec![course("k-sync:2", &[0.5, 0.5], 1.0), course("k-sync:4", &[0.5, 0.5], 1.0)],
         (1..31).map(|k| course(&format!("k-async:{k}"), &falling, k as f64 / 8.0)).collect(),
         vec![course("<&\"weird\">", &falling, 1.0)],
+        vec![course("control \u{0} \u{1b} \u{ffff}", &falling, 1.0)],
     ]
 }
 

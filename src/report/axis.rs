@@ -83,6 +83,10 @@ impl Axis {
             }
             chosen = ticks(multiples);
         }
+        if chosen.len() < 3 {
+            // Too narrow a range: even steps.
+            return self.linear_ticks();
+        }
         let every = chosen.len().div_ceil(9);
         chosen.into_iter().step_by(every.max(1)).collect()
     }
@@ -93,8 +97,8 @@ fn label(value: f64) -> String {
     if magnitude >= 1e6 || (magnitude < 1e-4 && magnitude > 0.0) {
         return format!("{value:.0e}");
     }
-    // Two digits behind the leading one are all a tick has; trailing zeros say nothing.
-    let digits = if magnitude == 0.0 { 0 } else { (1 - magnitude.log10().floor() as i32).max(0) };
+    // Two digits behind the leading one are all that a tick has; trailing zeros say nothing.
+    let digits = if magnitude == 0.0 { 0 } else { (2 - magnitude.log10().floor() as i32).max(0) };
     let text = format!("{value:.*}", digits as usize);
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
@@ -117,6 +121,7 @@ mod tests {
         assert_eq!(labels(Axis::from_zero(0.7)), "0 0.2 0.4 0.6");
         assert_eq!(labels(Axis::log(0.1, 2.3)), "0.1 0.2 0.5 1 2");
         assert_eq!(labels(Axis::log(0.21, 0.39)), "0.25 0.3 0.4");
+        assert_eq!(labels(Axis::log(0.3, 0.3)), "0.29 0.295 0.3 0.305 0.31");
         assert_eq!(labels(Axis::log(1.0, 20_000.0)), "1 10 100 1000 10000");
         assert_eq!(labels(Axis::log(1e-9, 1e9)).split(' ').count(), 7);
     }

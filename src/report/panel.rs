@@ -115,6 +115,15 @@ impl Rectangle {
         Self { left: x - radius, top: y - radius, right: x + radius, bottom: y + radius }
     }
 
+    /// A line to the nearest point of this label from a marker at `x`, `y`, where it is not beside it.
+    pub(super) fn leader(&self, x: f64, y: f64) -> String {
+        let (near_x, near_y) = (x.clamp(self.left, self.right), y.clamp(self.top, self.bottom));
+        if (near_x - x).hypot(near_y - y) < 14.0 {
+            return String::new();
+        }
+        format!("<path d=\"M{x:.1} {y:.1}L{near_x:.1} {near_y:.1}\" stroke=\"#aaa\"/>")
+    }
+
     fn overlaps(&self, other: &Self) -> bool {
         self.left < other.right
             && other.left < self.right
@@ -130,19 +139,32 @@ impl Rectangle {
     }
 }
 
-/// A marker in the entrant's colour, with a white edge.
+/// A marker in the entrant's colour, about `2 r` wide.
 pub(super) fn marker(style: &Style, x: f64, y: f64, r: f64) -> String {
+    let (d, e, t) = (2.0 * r, 1.2 * r, 0.8 * r);
     let path = match style.marker {
-        0 => format!("M{:.1} {y:.1}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0z", x - r, d = 2.0 * r),
-        1 => format!("M{:.1} {:.1}h{d}v{d}h-{d}z", x - r, y - r, d = 2.0 * r),
-        2 => format!("M{x:.1} {:.1}l{r} {r}l-{r} {r}l-{r} -{r}z", y - r),
-        _ => format!("M{x:.1} {:.1}l{r} {h}h-{d}z", y - r, h = 1.8 * r, d = 2.0 * r),
+        0 => format!("M{:.1} {y:.1}a{r} {r} 0 1 0 {d} 0a{r} {r} 0 1 0 -{d} 0z", x - r),
+        1 => format!("M{:.1} {:.1}h{d}v{d}h-{d}z", x - r, y - r),
+        2 => format!("M{x:.1} {:.1}l{e} {d}h-{w}z", y - e, w = 2.0 * e),
+        3 => format!("M{x:.1} {:.1}l{e} {e}l-{e} {e}l-{e} -{e}z", y - e),
+        4 => format!("M{x:.1} {:.1}l{e} -{d}h-{w}z", y + e, w = 2.0 * e),
+        _ => format!(
+            "M{:.1} {:.1}h{t}v{t}h{t}v{t}h-{t}v{t}h-{t}v-{t}h-{t}v-{t}h{t}z",
+            x - 0.5 * t,
+            y - 1.5 * t
+        ),
     };
-    let colour = style.colour;
-    format!("<path d=\"{path}\" fill=\"{colour}\" stroke=\"#fff\"/>")
+    let colour = style.colour.as_str();
+    let (fill, edge, width) =
+        if style.hollow { ("#fff", colour, 1.5) } else { (colour, "#fff", 0.8) };
+    format!("<path d=\"{path}\" fill=\"{fill}\" stroke=\"{edge}\" stroke-width=\"{width}\"/>")
 }
 
-/// Text as XML has it.
+/// Text as XML has it, which knows no control characters.
 pub(super) fn escape(text: &str) -> String {
+    let text: String = text
+        .chars()
+        .map(|c| if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) { ' ' } else { c })
+        .collect();
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -45,6 +45,8 @@ const BELOW: f64 = 68.0;
 const GAP: f64 = 84.0;
 const LEGEND_LINE: f64 = 21.0;
 const CAPTION: f64 = 26.0;
+/// Between the markers of a line.
+const MARKER_EVERY: f64 = 72.0;
 /// Text size, in logical pixels.
 const SIZE: f64 = 13.0;
 
@@ -125,11 +127,13 @@ fn curves(
     let panel = Panel { at, size: PANEL, across, up: loss };
     let mut svg = panel.frame(title, "training loss");
     let _ = write!(svg, "<g clip-path=\"{}\">", panel.clip());
-    let mut clipped = String::new();
-    for (series, style) in series.iter().zip(styles) {
+    // All bands lie below all lines, and all lines below all markers.
+    let (mut bands, mut lines, mut markers) = (String::new(), String::new(), String::new());
+    for (n, (entrant, style)) in series.iter().zip(styles).enumerate() {
+        let first_marker = at.0 + MARKER_EVERY * (n as f64 + 0.5) / series.len() as f64;
         // What is no number breaks the line.
         let gap = |point: &Point| !drawable(point.loss) || !of(point).is_finite();
-        for part in series.points.split(gap).filter(|part| !part.is_empty()) {
+        for part in entrant.points.split(gap).filter(|part| !part.is_empty()) {
             let band = |sign: f64| {
                 let edge = move |p: &Point| (p.loss + sign * p.loss_se.unwrap_or(0.0)).max(1e-12);
                 part.iter().map(move |point| (x(point), edge(point)))
@@ -140,87 +144,115 @@ fn curves(
             };
             if part.iter().any(|point| point.loss_se.is_some_and(|se| se > 0.0)) {
                 let edge: Vec<_> = band(1.0).chain(band(-1.0).rev()).map(place).collect();
-                let (points, colour) = (edge.join(" "), style.colour);
+                let (points, colour) = (edge.join(" "), &style.colour);
                 let _ = write!(
-                    clipped,
+                    bands,
                     "<polygon points=\"{points}\" fill=\"{colour}\" fill-opacity=\"0.16\"/>"
                 );
             }
             if let [only] = part {
                 let (x, y) = panel.place(x(only), only.loss);
-                clipped += &marker(style, x, y, 3.0);
+                markers += &marker(style, x, y, 3.5);
             }
             let line: Vec<_> = part.iter().map(|point| place((x(point), point.loss))).collect();
             let (points, Style { colour, dash, .. }) = (line.join(" "), style);
             let _ = write!(
-                clipped,
+                lines,
                 "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" \
                  stroke-width=\"2\" stroke-linejoin=\"round\" stroke-dasharray=\"{dash}\"/>"
             );
+            let places: Vec<_> =
+                part.iter().map(|point| panel.place(x(point), point.loss)).collect();
+            markers += &markers_along(&places, first_marker, style);
         }
     }
-    svg + &clipped + "</g>\n"
+    svg + &bands + &lines + &markers + "</g>\n"
 }
 
-/// The last loss of each entrant against its time per update, named beside its marker.
+/// Markers on a line, at `first` and from there on at even distances across.
+fn markers_along(line: &[(f64, f64)], first: f64, style: &Style) -> String {
+    let mut next = first;
+    let mut svg = String::new();
+    for pair in line.windows(2) {
+        let [(x0, y0), (x1, y1)] = [pair[0], pair[1]];
+        if next < x0 {
+            next += MARKER_EVERY * ((x0 - next) / MARKER_EVERY).ceil();
+        }
+        while next < x1 {
+            svg += &marker(style, next, y0 + (y1 - y0) * (next - x0) / (x1 - x0), 3.5);
+            next += MARKER_EVERY;
+        }
+    }
+    svg
+}
+
+/// The last loss of each entrant against its time per update, named beside its marker. What came
+/// to no loss or to one off the axis of the curves stands at the upper edge and is said to diverge.
 fn frontier(at: (f64, f64), series: &[Series], styles: &[Style], loss: Axis) -> String {
-    let end = |series: &Series| {
-        let loss = series.points.last().map(|point| point.loss).filter(|loss| drawable(*loss));
-        loss.map(|loss| (series.time_per_update, loss)).filter(|(time, _)| time.is_finite())
-    };
     let ends: Vec<_> = series
         .iter()
         .zip(styles)
-        .filter_map(|(series, style)| Some((series.name.as_str(), style, end(series)?)))
+        .filter(|(series, _)| series.time_per_update.is_finite())
+        .filter_map(|(series, style)| Some((series, style, series.points.last()?.loss)))
         .collect();
-    let times = || ends.iter().map(|(_, _, (time, _))| *time).filter(|time| *time > 0.0);
+    let times = || ends.iter().map(|(series, ..)| series.time_per_update).filter(|t| drawable(*t));
     let across = Axis::fitting(times().fold(f64::NAN, f64::min), times().fold(0.0, f64::max));
     // Ends are close together where starts and ends are far apart.
-    let losses = || ends.iter().map(|(_, _, (_, loss))| *loss).filter(|l| loss.place(*l) <= 1.0);
+    let on_axis = |end: f64| drawable(end) && loss.place(end) <= 1.0;
+    let losses = || ends.iter().map(|(.., end)| *end).filter(|end| on_axis(*end));
     let up = Axis::log(losses().fold(f64::NAN, f64::min), losses().fold(f64::NAN, f64::max));
     let panel = Panel { at, size: PANEL, across, up };
     let mut svg = panel.frame("time per update (s)", "training loss at the end");
     let places: Vec<_> = ends
         .iter()
-        .map(|&(name, style, (time, loss))| {
-            let (x, y) = panel.place(time.max(f64::MIN_POSITIVE), loss);
-            (name, style, x.max(at.0), y.max(at.1))
+        .map(|&(Series { name, time_per_update, .. }, style, end)| {
+            let (x, y) = panel.place(time_per_update.max(f64::MIN_POSITIVE), end);
+            let (name, y) =
+                if on_axis(end) { (name.clone(), y) } else { (format!("{name} (diverged)"), at.1) };
+            (name, style, x.max(at.0), y)
         })
         .collect();
     let mut taken: Vec<Rectangle> =
-        places.iter().map(|&(_, _, x, y)| Rectangle::around(x, y, 5.0)).collect();
+        places.iter().map(|&(.., x, y)| Rectangle::around(x, y, 6.0)).collect();
+    let (mut leaders, mut markers, mut labels) = (String::new(), String::new(), String::new());
     for (name, style, x, y) in places {
-        svg += &marker(style, x, y, 5.0);
-        let label = panel.free_box(name, SIZE - 1.0, (x, y), &taken);
-        let (text, tx, ty) = (escape(name), label.left, label.bottom - 0.25 * SIZE);
+        let label = panel.free_box(&name, SIZE - 1.0, (x, y), &taken);
+        leaders += &label.leader(x, y);
+        markers += &marker(style, x, y, 5.0);
+        let (text, tx, ty) = (escape(&name), label.left, label.bottom - 0.25 * SIZE);
         let size = SIZE - 1.0;
-        let _ = write!(svg, "<text x=\"{tx:.1}\" y=\"{ty:.1}\" font-size=\"{size}\">{text}</text>");
+        let _ =
+            write!(labels, "<text x=\"{tx:.1}\" y=\"{ty:.1}\" font-size=\"{size}\">{text}</text>");
         taken.push(label);
     }
-    svg + "\n"
+    svg += &leaders;
+    svg + &markers + &labels + "\n"
 }
 
 /// A whole picture: panels, the legend below them, the caption below that.
 fn sheet(panels: &str, across: u8, legend: &[Series], styles: &[Style], caption: &str) -> String {
     let n = f64::from(across);
     let width = LEFT + n * PANEL.0 + (n - 1.0) * GAP + 24.0;
-    let columns = (((width - LEFT) / 165.0) as usize).clamp(1, legend.len().max(1));
+    let longest = legend.iter().map(|series| series.name.chars().count()).max().unwrap_or(0);
+    let column = 60.0 + 0.56 * SIZE * longest as f64;
+    let columns = (((width - LEFT) / column) as usize).clamp(1, legend.len().max(1));
     let rows = legend.len().div_ceil(columns);
     let below = TOP + PANEL.1 + BELOW;
     let mut body = String::new();
     for (at, (series, style)) in legend.iter().zip(styles).enumerate() {
-        let x = LEFT + 165.0 * (at % columns) as f64;
+        let x = LEFT + column * (at % columns) as f64;
         let y = below + LEGEND_LINE * (at / columns) as f64;
         let (Style { colour, dash, .. }, name) = (style, escape(&series.name));
-        let (end, text, middle) = (x + 30.0, x + 38.0, y - 4.5);
+        let (end, text, middle) = (x + 34.0, x + 42.0, y - 4.5);
+        let mark = marker(style, x + 17.0, middle, 3.5);
         let _ = writeln!(
             body,
             "<line x1=\"{x}\" x2=\"{end}\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"{colour}\" \
              stroke-width=\"2.5\" stroke-dasharray=\"{dash}\"/>\
-             <text x=\"{text}\" y=\"{y}\">{name}</text>"
+             {mark}<text x=\"{text}\" y=\"{y}\">{name}</text>"
         );
     }
-    let mut height = below + LEGEND_LINE * rows as f64;
+    let mut height = below + LEGEND_LINE * rows as f64 + 4.0;
     for line in wrap(caption, ((width - LEFT) / (0.53 * (SIZE - 2.0))) as usize) {
         let (text, size) = (escape(&line), SIZE - 2.0);
         let _ = writeln!(

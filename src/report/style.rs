@@ -1,40 +1,57 @@
-//! How an entrant is drawn: the same colour for the same variant in every picture, in colours that
-//! colour-blind people can tell apart (Okabe and Ito 2008), and a dash of its own besides.
+//! How an entrant is drawn: its variant gives the colour, in colours that colour-blind people can
+//! tell apart (Okabe and Ito 2008), and the shape of the marker; its place among the entrants of the
+//! variant gives the dash, the shade and whether the marker is hollow. So pictures read in grey too.
 
-/// Colour by variant.
-const COLOURS: [(&str, &str); 6] = [
-    ("sync", "#000000"),
-    ("k-sync", "#0072b2"),
-    ("k-batch-sync", "#56b4e9"),
-    ("async", "#d55e00"),
-    ("k-async", "#e69f00"),
-    ("k-batch-async", "#009e73"),
+/// Colour by variant; the rest are for other names, in turn. The row's number is the marker's.
+const COLOURS: [(&str, [u8; 3]); 9] = [
+    ("sync", [0x00, 0x00, 0x00]),
+    ("k-sync", [0x00, 0x72, 0xb2]),
+    ("k-batch-sync", [0x56, 0xb4, 0xe9]),
+    ("async", [0xd5, 0x5e, 0x00]),
+    ("k-async", [0xe6, 0x9f, 0x00]),
+    ("k-batch-async", [0x00, 0x9e, 0x73]),
+    ("", [0xcc, 0x79, 0xa7]),
+    ("", [0x77, 0x77, 0x77]),
+    ("", [0x8a, 0x6d, 0x3b]),
 ];
-const OTHER: &str = "#cc79a7";
+/// So many of them have names.
+const KNOWN: usize = 6;
 const DASHES: [&str; 5] = ["", "7 3", "2 3", "9 3 2 3", "14 4"];
+/// Towards black and towards white; with the dashes, fifteen entrants of a variant differ.
+const SHADES: [(f64, f64); 3] = [(0.0, 0.0), (0.0, 0.35), (255.0, 0.35)];
 
 /// How the lines and markers of an entrant look.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Style {
-    pub(super) colour: &'static str,
+    pub(super) colour: String,
     pub(super) dash: &'static str,
-    /// 0: circle, 1: square, 2: diamond, 3: triangle.
+    /// 0: circle, 1: square, 2: triangle, 3: diamond, 4: triangle on its tip, 5: plus; then again.
     pub(super) marker: usize,
+    pub(super) hollow: bool,
 }
 
-/// A style for each name; entrants of one variant differ in dash and marker.
+/// A style for each name; what follows a colon tells entrants of one variant apart.
 pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Style> {
-    let mut seen: Vec<&str> = Vec::new();
+    let (mut seen, mut others) = (Vec::new(), Vec::new());
     names
         .map(|name| {
             let variant = name.split(':').next().unwrap_or(name);
-            let known = COLOURS.iter().find(|(known, _)| *known == variant);
+            let known = COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant);
+            if known.is_none() && !others.contains(&variant) {
+                others.push(variant);
+            }
+            let other = others.iter().position(|other| *other == variant).unwrap_or(0);
+            let row = known.unwrap_or(KNOWN + other % (COLOURS.len() - KNOWN));
             let again = seen.iter().filter(|before| **before == variant).count();
             seen.push(variant);
+            let (end, part) = SHADES[again % SHADES.len()];
+            let shade = |channel: u8| (f64::from(channel) * (1.0 - part) + end * part) as u8;
+            let [r, g, b] = COLOURS[row].1.map(shade);
             Style {
-                colour: known.map_or(OTHER, |(_, colour)| colour),
+                colour: format!("#{r:02x}{g:02x}{b:02x}"),
                 dash: DASHES[again % DASHES.len()],
-                marker: again % 4,
+                marker: row % 6,
+                hollow: again % 2 == 1,
             }
         })
         .collect()
