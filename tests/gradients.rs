@@ -41,9 +41,12 @@ fn in_f64(params: &[f32]) -> Vec<f64> {
     params.iter().copied().map(f64::from).collect()
 }
 
-fn open(model: &Model, minibatch: usize) -> Option<Gpu> {
-    let shaders = ShaderSet::new(Family::Tiled);
-    Some(Gpu::open(&common::gpu()?, model.clone(), minibatch, &shaders).unwrap())
+/// An engine a family.
+fn open(model: &Model, minibatch: usize) -> Vec<Gpu> {
+    let Some(adapter) = common::gpu() else { return Vec::new() };
+    let shaders = Family::ALL.map(ShaderSet::new);
+    let open = |shaders| Gpu::open(&adapter, model.clone(), minibatch, shaders).unwrap();
+    shaders.iter().map(open).collect()
 }
 
 /// ||actual - expected|| / ||expected||; infinite where something is not finite.
@@ -78,10 +81,11 @@ fn gradients_match_the_reference() {
     for shape in ["logistic", "mlp:16", "mlp:33,17"] {
         for l2 in [0.0, 0.01] {
             let model = model(shape, l2);
-            let Some(mut gpu) = open(&model, 32) else { return };
-            // 65 makes the engine grow, and 7 after it leaves most rows unused.
-            for samples in [1, 32, 65, 7] {
-                check(&mut gpu, &model, &model.initial(samples as u64), samples);
+            for mut gpu in open(&model, 32) {
+                // 65 makes the engine grow, and 7 after it leaves most rows unused.
+                for samples in [1, 32, 65, 7] {
+                    check(&mut gpu, &model, &model.initial(samples as u64), samples);
+                }
             }
         }
     }
@@ -91,13 +95,14 @@ fn gradients_match_the_reference() {
 fn evaluations_match_the_reference() {
     let model = model("mlp:33,17", 0.01);
     let params = model.initial(1);
-    let Some(mut gpu) = open(&model, 4) else { return };
-    for samples in [1, 999, 1000, 1001, 2345] {
-        let split = split(samples);
-        let got = gpu.evaluate(&params, &split).unwrap();
-        let (loss, hits) = reference::evaluate(&model, &in_f64(&params), &batch(samples));
-        assert!((got.loss - loss).abs() <= TOLERANCE * loss, "{} in place of {loss}", got.loss);
-        assert_eq!(got.accuracy, hits as f64 / samples as f64, "accuracy of {samples}");
+    for mut gpu in open(&model, 4) {
+        for samples in [1, 999, 1000, 1001, 2345] {
+            let split = split(samples);
+            let got = gpu.evaluate(&params, &split).unwrap();
+            let (loss, hits) = reference::evaluate(&model, &in_f64(&params), &batch(samples));
+            assert!((got.loss - loss).abs() <= TOLERANCE * loss, "{} in place of {loss}", got.loss);
+            assert_eq!(got.accuracy, hits as f64 / samples as f64, "accuracy of {samples}");
+        }
     }
 }
 
@@ -105,10 +110,11 @@ fn evaluations_match_the_reference() {
 fn an_evaluation_leaves_gradients_as_they_are() {
     let model = model("mlp:16", 0.0);
     let params = model.initial(1);
-    let Some(mut gpu) = open(&model, 32) else { return };
-    check(&mut gpu, &model, &params, 32);
-    gpu.evaluate(&model.initial(2), &split(50)).unwrap();
-    check(&mut gpu, &model, &params, 32);
+    for mut gpu in open(&model, 32) {
+        check(&mut gpu, &model, &params, 32);
+        gpu.evaluate(&model.initial(2), &split(50)).unwrap();
+        check(&mut gpu, &model, &params, 32);
+    }
 }
 
 #[test]
@@ -157,7 +163,7 @@ fn a_shader_that_does_not_compile_is_an_error_that_names_it() {
 #[test]
 fn what_does_not_fit_the_model_is_an_error() {
     let model = model("logistic", 0.0);
-    let Some(mut gpu) = open(&model, 1) else { return };
+    let Some(mut gpu) = open(&model, 1).pop() else { return };
     let mut gradient = vec![0.0; model.params()];
     assert!(matches!(gpu.load(&[0.0]), Err(Error::Config(_))));
     assert!(matches!(gpu.gradient(&Minibatch::default(), &mut gradient), Err(Error::Config(_))));

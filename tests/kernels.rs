@@ -9,12 +9,13 @@ mod common;
 use std::collections::HashMap;
 
 use naga::{
-    AddressSpace, Module, Scalar, ScalarKind, ShaderStage, StorageAccess, TypeInner,
-    valid::{Capabilities, ValidationFlags, Validator},
+    AddressSpace, ImageClass, Module, Scalar, ScalarKind, ShaderStage, StorageAccess,
+    StorageFormat, TypeInner,
+    valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator},
 };
 use tortoise::engine::gpu::{
     check,
-    kernels::{self, BindingKind, Family, KERNELS, Kernel, ShaderSet},
+    kernels::{self, BindingKind, Family, Form, KERNELS, Kernel, ShaderSet},
 };
 
 /// Bytes of workgroup memory, and invocations of a workgroup, that WebGPU grants everywhere.
@@ -29,9 +30,14 @@ fn module(family: Family, kernel: &Kernel) -> Module {
     let source = shaders.source(kernel);
     let module = naga::front::wgsl::parse_str(source)
         .unwrap_or_else(|error| panic!("{}", error.emit_to_string_with_path(source, kernel.name)));
-    if let Err(error) =
-        Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module)
-    {
+    let (mut capabilities, mut operations) = (Capabilities::empty(), SubgroupOperationSet::empty());
+    if family == Family::Lanes {
+        capabilities = Capabilities::SUBGROUP;
+        operations = SubgroupOperationSet::SHUFFLE;
+    }
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+    validator.subgroup_stages(ShaderStages::COMPUTE).subgroup_operations(operations);
+    if let Err(error) = validator.validate(&module) {
         panic!("{}", error.emit_to_string_with_path(source, kernel.name));
     }
     module
@@ -71,12 +77,32 @@ fn every_binding_is_what_the_table_says() {
                     BindingKind::Read
                 }
                 AddressSpace::Storage { .. } => BindingKind::Write,
+                AddressSpace::Handle => match module.types[variable.ty].inner {
+                    TypeInner::Image { class: ImageClass::Storage { access, format }, .. } => {
+                        assert_eq!(format, StorageFormat::Rgba32Float, "{}", kernel.name);
+                        if access == StorageAccess::LOAD {
+                            BindingKind::Read
+                        } else {
+                            BindingKind::Write
+                        }
+                    }
+                    ref other => panic!("{}: {other:?} is bound", kernel.name),
+                },
                 space => panic!("{}: {space:?} is bound", kernel.name),
             };
-            Some((at.binding, (variable.name.clone().unwrap(), kind)))
+            let form = match module.types[variable.ty].inner {
+                TypeInner::Image { .. } => Form::Texels,
+                TypeInner::Array { base, .. } => match module.types[base].inner {
+                    TypeInner::Vector { .. } => Form::Padded,
+                    _ => Form::Packed,
+                },
+                _ => Form::Packed,
+            };
+            Some((at.binding, (variable.name.clone().unwrap(), kind, form)))
         });
         let bound: HashMap<_, _> = bound.collect();
-        let table = (0..).zip(kernel.bindings.iter().map(|b| (b.name.to_string(), b.kind)));
+        let table = kernel.bindings.iter();
+        let table = (0..).zip(table.map(|b| (b.name.to_string(), b.kind, family.form(b.name))));
         assert_eq!(bound, table.collect(), "{family}/{}", kernel.name);
     }
 }
@@ -158,20 +184,58 @@ const MUTANTS: [(&str, &str, &str); 20] = [
     ("softmax_cross_entropy", "(largest - logit) +", "(logit - largest) +"),
 ];
 
+/// The same for `lanes`.
+const LANES_MUTANTS: [(&str, &str, &str); 20] = [
+    ("dense", "args.relu != 0u", "false"),
+    ("dense", "row >= args.rows ||", "row + 1u >= args.rows ||"),
+    (
+        "dense",
+        "let bias_2 = textureLoad(params, vec2(quad + LANES,",
+        "let bias_2 = textureLoad(params, vec2(quad,",
+    ),
+    ("dense", "let s = r + LANES;", "let s = r;"),
+    ("dense", "sums_2[q] = add(sums_2[q], zs_4,", "sums_2[q] = add(sums_2[q], xs_4,"),
+    ("dense", "let h = subgroupShuffle(ws, 7u)", "let h = subgroupShuffle(ws, 6u)"),
+    ("dense", "group.x + group.y * groups.x", "group.x"),
+    ("dense_input_gradient", "> vec4(0.0)", ">= vec4(0.0)"),
+    ("dense_input_gradient", "input + 3u, args.inputs", "input + 2u, args.inputs"),
+    (
+        "dense_input_gradient",
+        "store(quad + LANES, row_0 + r, sums_2[r])",
+        "store(quad + LANES, row_0 + r, sums[r])",
+    ),
+    ("dense_weight_gradient", "2.0 * args.l2", "args.l2"),
+    ("dense_weight_gradient", "&& input < args.inputs", ""),
+    ("dense_weight_gradient", "vec4(1.0), ones", "vec4(0.0), ones"),
+    ("dense_weight_gradient", "let d = dy_at(quad, k + 3u)", "let d = dy_at(quad, k + 2u)"),
+    ("dense_weight_gradient", "sums[11] = fma(vec4(xs.w)", "sums[11] = fma(vec4(xs.z)"),
+    ("dense_weight_gradient", "tile % tiles_across", "tile % (tiles_across + 1u)"),
+    (
+        "softmax_cross_entropy",
+        "exp(textureLoad(logits, vec2(q, row)) - largest.logit)",
+        "exp(textureLoad(logits, vec2(q, row)))",
+    ),
+    ("softmax_cross_entropy", "(sum * f32(args.rows))", "sum"),
+    ("softmax_cross_entropy", "vec4(-rest)", "vec4(rest)"),
+    ("softmax_cross_entropy", "logit > one.logit", "logit >= one.logit"),
+];
+
 #[test]
 fn every_wrong_kernel_is_found_out() {
     let Some(adapter) = common::gpu() else { return };
-    for (name, right, wrong) in MUTANTS {
+    let tiled = MUTANTS.map(|mutant| (Family::Tiled, mutant));
+    let lanes = LANES_MUTANTS.map(|mutant| (Family::Lanes, mutant));
+    for (family, (name, right, wrong)) in tiled.into_iter().chain(lanes) {
         let kernel = kernels::by_name(name).unwrap();
-        let shaders = ShaderSet::new(Family::Tiled);
+        let shaders = ShaderSet::new(family);
         let source = shaders.source(kernel);
         assert_eq!(source.matches(right).count(), 1, "{name}: \"{right}\" stands there once");
         let mutant = source.replace(right, wrong);
         let shaders = shaders.with(kernel, mutant);
         let checks = check::check_kernel(&adapter, &shaders, kernel).unwrap();
         let failed = checks.iter().filter(|check| !check.passed).count();
-        assert!(failed > 0, "{name} passes with \"{wrong}\" in place of \"{right}\"");
-        println!("{name} with \"{wrong}\": {failed} of {} shapes", checks.len());
+        assert!(failed > 0, "{family}/{name} passes with \"{wrong}\" in place of \"{right}\"");
+        println!("{family}/{name} with \"{wrong}\": {failed} of {} shapes", checks.len());
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) fn run(args: &DevicesArgs) -> Result<Exit> {
 fn describe(adapter: &AdapterId) -> String {
     let AdapterId { index, driver, driver_info, limits, features, .. } = adapter;
     let Limits { buffer, storage_binding, workgroup_storage, workgroup_invocations, .. } = limits;
-    let family = adapter.family();
+    let family = adapter.family(0);
     let mebibytes = |bytes: &u64| bytes >> 20;
     let subgroup = match adapter.subgroup {
         Some([least, most]) if least == most => format!("subgroups of {least}"),

@@ -41,7 +41,7 @@ struct CheckArgs {
     /// auto, an adapter's index or part of its name
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
-    /// Family of the kernels: auto or tiled
+    /// Family of the kernels: auto, tiled or lanes
     #[arg(long, default_value = "auto")]
     kernels: FamilyChoice,
     /// Folder with edited shaders, KERNEL.wgsl, in place of those built in
@@ -107,7 +107,7 @@ struct Checked<'a> {
 }
 
 fn check(args: &CheckArgs) -> Result<Exit> {
-    let Backend::Gpu { adapter, shaders } = Backend::choose(&args.device, args.kernels)? else {
+    let Backend::Gpu { adapter, shaders } = Backend::choose(&args.device, args.kernels, 0)? else {
         return Err(Error::NoAdapter(format!("no GPU adapter to check kernels on; {REMEDY}")));
     };
     let family = shaders.family();

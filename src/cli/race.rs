@@ -122,7 +122,8 @@ impl Race {
         let model = Model::new(&experiment.model, inputs, classes, experiment.l2 as f32)?;
         let runs = experiment.entrants.len() * experiment.seeds as usize;
         let progress = Progress::new(runs, quiet);
-        let gradients = Backend::choose(&experiment.device, experiment.kernels)?;
+        let gradients =
+            Backend::choose(&experiment.device, experiment.kernels, model.longest_side().max(m))?;
         if let Some(note) = gradients.note() {
             progress.note(&note);
         }

@@ -60,16 +60,16 @@ pub enum Backend {
 }
 
 impl Backend {
-    /// Decides where to compute.
+    /// Decides where to compute what has matrices with sides of at most `longest`.
     ///
     /// # Errors
     /// [`Error::NoAdapter`] where an adapter is asked for that is not there.
-    pub fn choose(device: &DeviceChoice, family: FamilyChoice) -> Result<Self> {
+    pub fn choose(device: &DeviceChoice, family: FamilyChoice, longest: usize) -> Result<Self> {
         let Some(adapter) = adapter::choose(device)? else {
             return Ok(Self::Host { stands_in: *device != DeviceChoice::Host });
         };
         let family = match family {
-            FamilyChoice::Auto => adapter.family(),
+            FamilyChoice::Auto => adapter.family(longest),
             FamilyChoice::Family(family) => family,
         };
         Ok(Self::Gpu { adapter: adapter.into(), shaders: ShaderSet::new(family) })

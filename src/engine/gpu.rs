@@ -75,7 +75,7 @@ impl Gpu {
         let layers: Vec<_> = model
             .layers()
             .iter()
-            .map(|layer| LayerBuffers::new(&device, layer))
+            .map(|layer| LayerBuffers::new(&device, shaders.family(), layer))
             .collect::<Result<_>>()?;
         let gradient = Plan::new(&device, &pipelines, &model, &layers, minibatch.max(1), true)?;
         let (family, evaluation, penalty) = (shaders.family(), None, 0.0);
@@ -134,7 +134,12 @@ impl Engine for Gpu {
         let plan = &mut self.gradient;
         plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
         let sum = plan.run(&self.device, &self.pipelines, &self.layers, |losses, dparams| {
-            bytemuck::cast_slice_mut(gradient).copy_from_slice(dparams);
+            let mut gradient: &mut [u8] = bytemuck::cast_slice_mut(gradient);
+            for row in dparams {
+                let (to, rest) = gradient.split_at_mut(row.len());
+                to.copy_from_slice(row);
+                gradient = rest;
+            }
             total(losses)
         })?;
         Ok((sum / rows as f64 + self.penalty) as f32)
@@ -153,7 +158,8 @@ impl Engine for Gpu {
             plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
             plan.run(&self.device, &self.pipelines, &self.layers, |losses, hit| {
                 loss += total(losses);
-                hits += words(hit).map(u32::from_ne_bytes).filter(|&hit| hit != 0).count();
+                let hit = hit.flat_map(words).map(u32::from_ne_bytes);
+                hits += hit.filter(|&hit| hit != 0).count();
             })?;
         }
         self.evaluation = Some(plan);

@@ -81,6 +81,12 @@ impl Model {
         self.layers[0].inputs
     }
 
+    /// The longest side of any matrix of parameters.
+    pub fn longest_side(&self) -> usize {
+        let sides = self.layers.iter().map(|layer| layer.outputs.max(layer.inputs + 1));
+        sides.max().unwrap_or(0)
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.layers[self.layers.len() - 1].outputs

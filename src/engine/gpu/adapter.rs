@@ -54,6 +54,8 @@ pub struct Limits {
     pub workgroup_invocations: u32,
     /// Workgroups along one dimension of a dispatch.
     pub workgroups: u32,
+    /// Texels along a side of a texture.
+    pub texture_side: u32,
 }
 
 impl AdapterId {
@@ -62,9 +64,16 @@ impl AdapterId {
         self.kind == "software"
     }
 
-    /// The family of kernels that suits it.
-    pub fn family(&self) -> Family {
-        Family::Tiled
+    /// The family of kernels that suits it, where no side of a matrix is longer than `longest`.
+    ///
+    /// `lanes` counts on a software adapter's subgroups of 8, and on textures that long.
+    pub fn family(&self, longest: usize) -> Family {
+        let fits = longest <= self.limits.texture_side as usize;
+        if self.is_software() && self.subgroup == Some([8, 8]) && fits {
+            Family::Lanes
+        } else {
+            Family::Tiled
+        }
     }
 
     fn new(info: &wgpu::AdapterInfo, adapter: &wgpu::Adapter) -> Self {
@@ -94,6 +103,7 @@ impl AdapterId {
                 workgroup_storage: limits.max_compute_workgroup_storage_size,
                 workgroup_invocations: limits.max_compute_invocations_per_workgroup,
                 workgroups: limits.max_compute_workgroups_per_dimension,
+                texture_side: limits.max_texture_dimension_2d,
             },
             features: [
                 ("subgroups", wgpu::Features::SUBGROUP),
@@ -276,6 +286,7 @@ mod tests {
                 workgroup_storage: 0,
                 workgroup_invocations: 0,
                 workgroups: 0,
+                texture_side: 0,
             },
             features: Vec::new(),
         }

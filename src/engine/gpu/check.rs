@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::{
     adapter::AdapterId,
-    buffers::{Readback, Storage},
+    buffers::{Copied, Readback, Storage},
     device::{Device, Pipeline},
-    kernels::{Arguments, KERNELS, Kernel, ShaderSet},
+    kernels::{Arguments, Family, KERNELS, Kernel, ShaderSet},
     plan::Call,
 };
 use crate::Result;
@@ -87,7 +87,7 @@ pub fn check_kernel(
     let bench = Bench::new(adapter, shaders)?;
     let mut checks = Vec::new();
     cases::each(kernel, &mut |case| {
-        checks.push(case.judge(kernel, &case.run(&bench, kernel.name)?));
+        checks.push(case.judge(kernel, &case.run(&bench, kernel)?));
         Ok(())
     })?;
     Ok(checks)
@@ -107,12 +107,12 @@ pub fn repeat(
     let mut runs = Vec::new();
     let mut most = 0;
     cases::each(kernel, &mut |case| {
-        let size = case.outputs.iter().map(Output::len).sum();
+        let size = case.outputs.iter().map(|(_, output)| output.len()).sum();
         if size > most {
             most = size;
             runs.clear();
             for _ in 0..repeats {
-                runs.push(case.run(&bench, kernel.name)?.concat());
+                runs.push(case.run(&bench, kernel)?.concat());
             }
         }
         Ok(())
@@ -122,6 +122,7 @@ pub fn repeat(
 
 /// A device with the kernels compiled.
 struct Bench {
+    family: Family,
     device: Device,
     pipelines: Vec<Pipeline>,
 }
@@ -130,7 +131,7 @@ impl Bench {
     fn new(adapter: &AdapterId, shaders: &ShaderSet) -> Result<Self> {
         let device = Device::open(adapter)?;
         let pipelines = super::plan::compile(&device, shaders)?;
-        Ok(Self { device, pipelines })
+        Ok(Self { family: shaders.family(), device, pipelines })
     }
 }
 
@@ -141,10 +142,10 @@ type Bind = dyn Fn(&Bench, &[&Storage]) -> Result<Call>;
 struct Case {
     shape: String,
     bind: Box<Bind>,
-    /// In the order of the bindings, as bits.
-    inputs: Vec<Vec<u32>>,
-    /// In the order of the bindings.
-    outputs: Vec<Output>,
+    /// In the order of the bindings, as bits; each with its columns.
+    inputs: Vec<(u32, Vec<u32>)>,
+    /// In the order of the bindings; each with its columns.
+    outputs: Vec<(u32, Output)>,
 }
 
 enum Output {
@@ -166,8 +167,8 @@ impl Case {
         at: usize,
         shape: String,
         args: A,
-        inputs: Vec<Vec<u32>>,
-        outputs: Vec<Output>,
+        inputs: Vec<(u32, Vec<u32>)>,
+        outputs: Vec<(u32, Output)>,
     ) -> Self {
         // Every third case pretends that a dispatch is at most three workgroups wide, as one of
         // millions of rows would be folded.
@@ -175,50 +176,56 @@ impl Case {
         let bind = Box::new(move |bench: &Bench, buffers: &[&Storage]| {
             let mut call = Call::new(&bench.device, &bench.pipelines, &args, buffers)?;
             if let Some(widest) = widest {
-                call.fold(args.dispatch_within(widest));
+                call.fold(args.dispatch_within(bench.family, widest));
             }
             Ok(call)
         });
         Self { shape, bind, inputs, outputs }
     }
 
-    fn run(&self, bench: &Bench, name: &str) -> Result<Vec<Vec<u32>>> {
-        let Bench { device, pipelines } = bench;
+    fn run(&self, bench: &Bench, kernel: &Kernel) -> Result<Vec<Vec<u32>>> {
+        let Bench { family, device, pipelines } = bench;
+        let nothing = self
+            .outputs
+            .iter()
+            .map(|(columns, output)| (*columns, vec![f32::NAN.to_bits(); output.len()]));
+        let matrices = self.inputs.iter().cloned().chain(nothing);
         let mut buffers = Vec::new();
-        for input in &self.inputs {
-            let storage = Storage::new(device, name, 1, input.len())?;
-            storage.upload(device, input);
-            buffers.push(storage);
-        }
-        for output in &self.outputs {
-            let storage = Storage::new(device, name, 1, output.len())?;
-            storage.upload(device, &vec![f32::NAN.to_bits(); output.len()]);
+        for (binding, (columns, bits)) in kernel.bindings[1..].iter().zip(matrices) {
+            let (rows, form) = (bits.len() / columns as usize, family.form(binding.name));
+            let storage = Storage::new(device, binding.name, rows, columns as usize, form)?;
+            storage.upload(device, &bits);
             buffers.push(storage);
         }
         let call = (self.bind)(bench, &buffers.iter().collect::<Vec<_>>())?;
 
         let mut encoder = device.device.create_command_encoder(&Default::default());
         call.record(&mut encoder.begin_compute_pass(&Default::default()), pipelines);
-        let outputs = &buffers[self.inputs.len()..];
-        let elements = outputs.iter().map(Storage::elements).sum();
-        let readback = Readback::new(device, name, elements)?;
-        let mut at = 0;
-        for output in outputs {
-            readback.copy(&mut encoder, output, output.elements(), at);
-            at += output.elements();
+        let mut end = 0;
+        let mut copied = Vec::new();
+        for output in &buffers[self.inputs.len()..] {
+            let to = Readback::place(output, output.rows(), end);
+            end = to.end();
+            copied.push((output, to));
         }
-        readback.read(device, encoder.finish(), elements, name, |bytes| {
-            let mut words = super::words(bytes).map(u32::from_ne_bytes);
-            let lengths = outputs.iter().map(|output| output.elements() as usize);
-            lengths.map(|length| words.by_ref().take(length).collect()).collect()
+        let readback = Readback::new(device, kernel.name, end)?;
+        for (output, to) in &copied {
+            readback.copy(&mut encoder, output, to);
+        }
+        readback.read(device, encoder.finish(), end, kernel.name, |bytes| {
+            let words = |row| super::words(row).map(u32::from_ne_bytes);
+            let all = |copied: &Copied| {
+                copied.rows(bytes).chain(copied.padding(bytes)).flat_map(words).collect()
+            };
+            copied.iter().map(|(_, copied)| all(copied)).collect()
         })
     }
 
     fn judge(&self, kernel: &Kernel, got: &[Vec<u32>]) -> Check {
         let names = kernel.bindings.iter().skip(1 + self.inputs.len());
         let (mut relative_error, mut first) = (0.0_f64, None);
-        for ((output, bits), binding) in self.outputs.iter().zip(got).zip(names) {
-            let (got, expected): (Vec<_>, Vec<_>) = match output {
+        for (((_, output), bits), binding) in self.outputs.iter().zip(got).zip(names) {
+            let (got, mut expected): (Vec<_>, Vec<_>) = match output {
                 Output::Floats(expected) => {
                     let float = |&bits| f64::from(f32::from_bits(bits));
                     (bits.iter().map(float).collect(), expected.clone())
@@ -228,6 +235,8 @@ impl Case {
                     (bits.iter().map(number).collect(), expected.iter().map(number).collect())
                 }
             };
+            // Behind the rows comes what pads them: other kernels count on zeros there.
+            expected.resize(got.len(), 0.0);
             let error = relative(&got, &expected);
             relative_error = relative_error.max(error);
             if error > TOLERANCE && first.is_none() {

@@ -11,9 +11,12 @@ use std::{
 
 use super::{
     adapter::{self, AdapterId},
-    kernels::{BindingKind, Kernel},
+    kernels::{Binding, BindingKind, Family, Form, Kernel},
 };
 use crate::{Error, Result};
+
+/// The format of textures: four columns a texel.
+pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 
 /// How long a submission may take before the device counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,18 +36,20 @@ pub(crate) struct Device {
 /// A compiled kernel.
 #[derive(Debug)]
 pub(crate) struct Pipeline {
+    pub(super) family: Family,
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
 impl Device {
-    /// Opens the adapter with all that its limits allow and no features.
+    /// Opens the adapter with all that its limits allow, and subgroups where it has them.
     pub(crate) fn open(adapter: &AdapterId) -> Result<Self> {
         let failed = |problem: String| Error::Device { adapter: adapter.name.clone(), problem };
         let found = adapter::find(adapter)?;
         let (device, queue) = pollster::block_on(found.request_device(&wgpu::DeviceDescriptor {
             label: Some("tortoise"),
             required_limits: found.limits(),
+            required_features: found.features() & wgpu::Features::SUBGROUP,
             ..Default::default()
         }))
         .map_err(|error| failed(error.to_string()))?;
@@ -74,8 +79,13 @@ impl Device {
         fault.as_ref().map_or(Ok(()), |problem| Err(self.error(problem)))
     }
 
-    /// Compiles `source` as this kernel, with the bindings that the table gives it.
-    pub(crate) fn compile(&self, kernel: &'static Kernel, source: &str) -> Result<Pipeline> {
+    /// Compiles `source` as this kernel of the family, with the bindings that the table gives it.
+    pub(crate) fn compile(
+        &self,
+        family: Family,
+        kernel: &'static Kernel,
+        source: &str,
+    ) -> Result<Pipeline> {
         let device = &self.device;
         let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
             .map(|filter| device.push_error_scope(filter));
@@ -83,7 +93,8 @@ impl Device {
             label: Some(kernel.name),
             source: wgpu::ShaderSource::Wgsl(source.into()),
         });
-        let entries: Vec<_> = (0..).zip(kernel.bindings).map(|(at, b)| entry(at, b.kind)).collect();
+        let bindings = (0..).zip(kernel.bindings);
+        let entries: Vec<_> = bindings.map(|(at, binding)| entry(family, at, binding)).collect();
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label: Some(kernel.name),
             entries: &entries,
@@ -112,7 +123,7 @@ impl Device {
             }
         }
         self.healthy()?;
-        Ok(Pipeline { pipeline, layout })
+        Ok(Pipeline { family, pipeline, layout })
     }
 
     /// Waits for a submission and runs the callbacks that are due.
@@ -134,16 +145,26 @@ impl Device {
     }
 }
 
-fn entry(binding: u32, kind: BindingKind) -> wgpu::BindGroupLayoutEntry {
-    let ty = match kind {
-        BindingKind::Uniform => wgpu::BufferBindingType::Uniform,
-        BindingKind::Read => wgpu::BufferBindingType::Storage { read_only: true },
-        BindingKind::Write => wgpu::BufferBindingType::Storage { read_only: false },
+fn entry(family: Family, at: u32, binding: &Binding) -> wgpu::BindGroupLayoutEntry {
+    let texels = family.form(binding.name) == Form::Texels;
+    let buffer =
+        |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
+    let texture = |access| wgpu::BindingType::StorageTexture {
+        access,
+        format: TEXEL,
+        view_dimension: wgpu::TextureViewDimension::D2,
+    };
+    let ty = match binding.kind {
+        BindingKind::Uniform => buffer(wgpu::BufferBindingType::Uniform),
+        BindingKind::Read if texels => texture(wgpu::StorageTextureAccess::ReadOnly),
+        BindingKind::Read => buffer(wgpu::BufferBindingType::Storage { read_only: true }),
+        BindingKind::Write if texels => texture(wgpu::StorageTextureAccess::WriteOnly),
+        BindingKind::Write => buffer(wgpu::BufferBindingType::Storage { read_only: false }),
     };
     wgpu::BindGroupLayoutEntry {
-        binding,
+        binding: at,
         visibility: wgpu::ShaderStages::COMPUTE,
-        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+        ty,
         count: None,
     }
 }

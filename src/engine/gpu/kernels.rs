@@ -12,11 +12,8 @@ use crate::{Error, Result};
 /// The most workgroups one dimension of a dispatch may have in any WebGPU implementation.
 const MOST_WORKGROUPS: u32 = 65535;
 
-/// Rows, and columns, of the tile that a workgroup of a dense kernel computes.
-const TILE: u32 = 32;
-
-/// Rows that a workgroup of `softmax_cross_entropy` takes.
-const SOFTMAX_ROWS: u32 = 64;
+/// Columns up to which the dense kernels of `lanes` have a path of their own.
+const NARROW: u32 = 12;
 
 /// One kernel: its name, which is also its file's, and its bindings.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,15 +48,26 @@ pub struct Binding {
     pub kind: BindingKind,
 }
 
-/// What a binding is bound to.
+/// What a kernel does with a binding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BindingKind {
     /// The arguments, in a uniform buffer.
     Uniform,
-    /// A storage buffer that is only read.
+    /// It is only read.
     Read,
-    /// A storage buffer that is written.
+    /// It is written.
     Write,
+}
+
+/// How a family keeps a matrix or vector on the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A buffer of numbers, row after row.
+    Packed,
+    /// A buffer of vec4s, each row padded to whole ones.
+    Padded,
+    /// A texture of four columns a texel, each row padded to whole ones.
+    Texels,
 }
 
 /// The arguments of one kernel; with them its shapes, and so its dispatch, are known.
@@ -68,17 +76,17 @@ pub trait Arguments: Pod {
     const KERNEL: &'static Kernel;
 
     /// How many workgroups there are to run.
-    fn workgroups(&self) -> u64;
+    fn workgroups(&self, family: Family) -> u64;
 
     /// The dispatch: x first, and y where x alone does not reach.
-    fn dispatch(&self) -> [u32; 3] {
-        self.dispatch_within(MOST_WORKGROUPS)
+    fn dispatch(&self, family: Family) -> [u32; 3] {
+        self.dispatch_within(family, MOST_WORKGROUPS)
     }
 
     /// The dispatch where one dimension has at most `most` workgroups.
-    fn dispatch_within(&self, most: u32) -> [u32; 3] {
+    fn dispatch_within(&self, family: Family, most: u32) -> [u32; 3] {
         let most = u64::from(most);
-        let workgroups = self.workgroups();
+        let workgroups = self.workgroups(family);
         let x = workgroups.min(most);
         let y = workgroups.div_ceil(x.max(1));
         [x as u32, y as u32, 1]
@@ -184,37 +192,52 @@ pub fn by_name(name: &str) -> Option<&'static Kernel> {
 impl Arguments for Dense {
     const KERNEL: &'static Kernel = &DENSE;
 
-    fn workgroups(&self) -> u64 {
-        tiles(self.rows, self.outputs)
+    fn workgroups(&self, family: Family) -> u64 {
+        match family {
+            Family::Tiled => tiles([self.rows, self.outputs], [32, 32]),
+            Family::Lanes if self.outputs <= NARROW => tiles([self.rows, 1], [16, 1]),
+            Family::Lanes => tiles([self.rows, self.outputs], [16, 64]),
+        }
     }
 }
 
 impl Arguments for SoftmaxCrossEntropy {
     const KERNEL: &'static Kernel = &SOFTMAX_CROSS_ENTROPY;
 
-    fn workgroups(&self) -> u64 {
-        u64::from(self.rows.div_ceil(SOFTMAX_ROWS))
+    fn workgroups(&self, family: Family) -> u64 {
+        match family {
+            Family::Tiled => tiles([self.rows, 1], [64, 1]),
+            Family::Lanes => tiles([self.rows, 1], [8, 1]),
+        }
     }
 }
 
 impl Arguments for DenseInputGradient {
     const KERNEL: &'static Kernel = &DENSE_INPUT_GRADIENT;
 
-    fn workgroups(&self) -> u64 {
-        tiles(self.rows, self.inputs)
+    fn workgroups(&self, family: Family) -> u64 {
+        match family {
+            Family::Tiled => tiles([self.rows, self.inputs], [32, 32]),
+            Family::Lanes => tiles([self.rows, self.inputs], [16, 64]),
+        }
     }
 }
 
 impl Arguments for DenseWeightGradient {
     const KERNEL: &'static Kernel = &DENSE_WEIGHT_GRADIENT;
 
-    fn workgroups(&self) -> u64 {
-        tiles(self.inputs + 1, self.outputs)
+    fn workgroups(&self, family: Family) -> u64 {
+        match family {
+            Family::Tiled => tiles([self.inputs + 1, self.outputs], [32, 32]),
+            Family::Lanes if self.outputs <= NARROW => tiles([self.inputs + 1, 1], [32, 1]),
+            Family::Lanes => tiles([self.inputs + 1, self.outputs], [32, 64]),
+        }
     }
 }
 
-fn tiles(rows: u32, columns: u32) -> u64 {
-    u64::from(rows.div_ceil(TILE)) * u64::from(columns.div_ceil(TILE))
+/// How many tiles cover a matrix.
+fn tiles(matrix: [u32; 2], tile: [u32; 2]) -> u64 {
+    u64::from(matrix[0].div_ceil(tile[0])) * u64::from(matrix[1].div_ceil(tile[1]))
 }
 
 /// Shaders of the same names and meaning, made for one kind of adapter.
@@ -223,16 +246,28 @@ fn tiles(rows: u32, columns: u32) -> u64 {
 pub enum Family {
     /// Storage buffers, workgroup memory and register blocking: runs wherever WebGPU does.
     Tiled,
+    /// Storage textures and one subgroup of 8 a workgroup: for drivers that compute on a processor.
+    Lanes,
 }
 
 impl Family {
     /// Every family.
-    pub const ALL: [Self; 1] = [Self::Tiled];
+    pub const ALL: [Self; 2] = [Self::Tiled, Self::Lanes];
+
+    /// How this family keeps what is bound under this name.
+    pub fn form(self, name: &str) -> Form {
+        match (self, name) {
+            (Self::Tiled, _) | (Self::Lanes, "args" | "labels" | "losses" | "hits") => Form::Packed,
+            (Self::Lanes, "dparams") => Form::Padded,
+            (Self::Lanes, _) => Form::Texels,
+        }
+    }
 
     /// The word for it on the command line and in records, and its folder under `shaders/`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tiled => "tiled",
+            Self::Lanes => "lanes",
         }
     }
 
@@ -247,6 +282,10 @@ impl Family {
             (Self::Tiled, "softmax_cross_entropy") => source!("tiled", "softmax_cross_entropy"),
             (Self::Tiled, "dense_input_gradient") => source!("tiled", "dense_input_gradient"),
             (Self::Tiled, "dense_weight_gradient") => source!("tiled", "dense_weight_gradient"),
+            (Self::Lanes, "dense") => source!("lanes", "dense"),
+            (Self::Lanes, "softmax_cross_entropy") => source!("lanes", "softmax_cross_entropy"),
+            (Self::Lanes, "dense_input_gradient") => source!("lanes", "dense_input_gradient"),
+            (Self::Lanes, "dense_weight_gradient") => source!("lanes", "dense_weight_gradient"),
             (family, name) => unreachable!("no kernel {name} in family {family}"),
         }
     }

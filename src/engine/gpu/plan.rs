@@ -6,8 +6,8 @@ use super::{
     buffers::{self, Readback, Storage},
     device::{Device, Pipeline},
     kernels::{
-        self, Arguments, Dense, DenseInputGradient, DenseWeightGradient, KERNELS, ShaderSet,
-        SoftmaxCrossEntropy,
+        self, Arguments, Dense, DenseInputGradient, DenseWeightGradient, Family, KERNELS,
+        ShaderSet, SoftmaxCrossEntropy,
     },
 };
 use crate::{
@@ -20,6 +20,7 @@ use crate::{
 pub(crate) struct Call {
     uniform: wgpu::Buffer,
     bind_group: wgpu::BindGroup,
+    family: Family,
     kernel: usize,
     workgroups: [u32; 3],
 }
@@ -35,20 +36,18 @@ impl Call {
         let kernel = kernels::position(A::KERNEL);
         let pipeline = &pipelines[kernel];
         let uniform = buffers::uniform(device, A::KERNEL.name, size_of::<A>())?;
-        let storage = buffers.iter().map(|storage| &storage.buffer);
+        let storage = buffers.iter().map(|storage| storage.binding());
         let entries: Vec<_> = (0..)
-            .zip(std::iter::once(&uniform).chain(storage))
-            .map(|(binding, buffer)| wgpu::BindGroupEntry {
-                binding,
-                resource: buffer.as_entire_binding(),
-            })
+            .zip(std::iter::once(uniform.as_entire_binding()).chain(storage))
+            .map(|(binding, resource)| wgpu::BindGroupEntry { binding, resource })
             .collect();
         let bind_group = device.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some(A::KERNEL.name),
             layout: &pipeline.layout,
             entries: &entries,
         });
-        let mut call = Self { uniform, bind_group, kernel, workgroups: [0; 3] };
+        let mut call =
+            Self { uniform, bind_group, family: pipeline.family, kernel, workgroups: [0; 3] };
         call.set(device, args);
         device.healthy()?;
         Ok(call)
@@ -56,7 +55,7 @@ impl Call {
 
     /// Writes the arguments for what is submitted next.
     pub(crate) fn set<A: Arguments>(&mut self, device: &Device, args: &A) {
-        self.workgroups = args.dispatch();
+        self.workgroups = args.dispatch(self.family);
         device.queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(args));
     }
 
@@ -75,7 +74,9 @@ impl Call {
 
 /// Compiles every kernel of the set, in the order of [`KERNELS`].
 pub(crate) fn compile(device: &Device, shaders: &ShaderSet) -> Result<Vec<Pipeline>> {
-    KERNELS.into_iter().map(|kernel| device.compile(kernel, shaders.source(kernel))).collect()
+    let family = shaders.family();
+    let compile = |kernel| device.compile(family, kernel, shaders.source(kernel));
+    KERNELS.into_iter().map(compile).collect()
 }
 
 /// W with b, and where the gradient needs it, their gradient: both `[inputs + 1, outputs]`.
@@ -86,8 +87,9 @@ pub(crate) struct LayerBuffers {
 }
 
 impl LayerBuffers {
-    pub(crate) fn new(device: &Device, layer: &Layer) -> Result<Self> {
-        let storage = |label| Storage::new(device, label, layer.inputs + 1, layer.outputs);
+    pub(crate) fn new(device: &Device, family: Family, layer: &Layer) -> Result<Self> {
+        let (rows, columns) = (layer.inputs + 1, layer.outputs);
+        let storage = |name| Storage::new(device, name, rows, columns, family.form(name));
         Ok(Self { params: storage("params")?, dparams: storage("dparams")? })
     }
 }
@@ -119,15 +121,17 @@ impl Plan {
         capacity: usize,
         gradient: bool,
     ) -> Result<Self> {
-        let storage = |label, columns| Storage::new(device, label, capacity, columns);
-        let images = storage("images", model.inputs())?;
+        let family = pipelines[0].family;
+        let storage =
+            |name, columns| Storage::new(device, name, capacity, columns, family.form(name));
+        let images = storage("x", model.inputs())?;
         let [labels, losses, hits] =
             [storage("labels", 1)?, storage("losses", 1)?, storage("hits", 1)?];
         let dlogits = storage("dlogits", model.classes())?;
         let outputs: Vec<_> = model
             .layers()
             .iter()
-            .map(|layer| storage("outputs", layer.outputs))
+            .map(|layer| storage("y", layer.outputs))
             .collect::<Result<_>>()?;
 
         let mut forward = Vec::with_capacity(layers.len());
@@ -162,12 +166,17 @@ impl Plan {
             backward.push((by_weight, Some(by_input)));
             dy = dx;
         }
-        let beside = if gradient { model.params() } else { capacity };
-        let readback = Readback::new(device, "readback", (beside + capacity) as u64)?;
-        let (capacity, rows) = (capacity, 0);
+        let beside = if gradient {
+            layers.iter().map(|layer| &layer.dparams).collect()
+        } else {
+            vec![&hits]
+        };
+        let results = std::iter::once(&losses).chain(beside);
+        let bytes = results.fold(0, |end, from| Readback::place(from, from.rows(), end).end());
+        let readback = Readback::new(device, "readback", bytes)?;
         Ok(Self {
             capacity,
-            rows,
+            rows: 0,
             images,
             labels,
             losses,
@@ -214,13 +223,14 @@ impl Plan {
         }
     }
 
-    /// Runs it and hands `take` the bytes of the losses, and of the gradient or else the hits.
+    /// Runs it and hands `take` the bytes of the losses, and rows of the gradient, layer after
+    /// layer, or else the hits.
     pub(crate) fn run<T>(
         &self,
         device: &Device,
         pipelines: &[Pipeline],
         layers: &[LayerBuffers],
-        take: impl FnOnce(&[u8], &[u8]) -> T,
+        take: impl FnOnce(&[u8], &mut dyn Iterator<Item = &[u8]>) -> T,
     ) -> Result<T> {
         let mut encoder = device.device.create_command_encoder(&Default::default());
         {
@@ -230,23 +240,23 @@ impl Plan {
             let calls = self.forward.iter().chain([&self.softmax]).chain(back.flatten());
             calls.for_each(|call| call.record(&mut pass, pipelines));
         }
-        let rows = self.rows as u64;
-        let mut at = rows;
-        self.readback.copy(&mut encoder, &self.losses, rows, 0);
-        if self.backward.is_empty() {
-            self.readback.copy(&mut encoder, &self.hits, rows, at);
-            at += rows;
-        } else {
-            for layer in layers {
-                let elements = layer.dparams.elements();
-                self.readback.copy(&mut encoder, &layer.dparams, elements, at);
-                at += elements;
-            }
+        let losses = Readback::place(&self.losses, self.rows, 0);
+        self.readback.copy(&mut encoder, &self.losses, &losses);
+        let evaluation = self.backward.is_empty();
+        let hits = evaluation.then_some((&self.hits, self.rows));
+        let dparams = layers.iter().filter(|_| !evaluation).map(|layer| &layer.dparams);
+        let mut end = losses.end();
+        let mut copied = Vec::with_capacity(layers.len());
+        for (from, rows) in hits.into_iter().chain(dparams.map(|from| (from, from.rows()))) {
+            let to = Readback::place(from, rows, end);
+            self.readback.copy(&mut encoder, from, &to);
+            end = to.end();
+            copied.push(to);
         }
-        let doing = if self.backward.is_empty() { "evaluation" } else { "gradient" };
-        self.readback.read(device, encoder.finish(), at, doing, |bytes| {
-            let (losses, others) = bytes.split_at(self.rows * size_of::<f32>());
-            take(losses, others)
+        let doing = if evaluation { "evaluation" } else { "gradient" };
+        self.readback.read(device, encoder.finish(), end, doing, |bytes| {
+            let losses = &bytes[..losses.end()];
+            take(losses, &mut copied.iter().flat_map(|copied| copied.rows(bytes)))
         })
     }
 }

@@ -83,7 +83,8 @@ fn dense(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
     let mut y = vec![0.0; (rows * outputs) as usize];
     host::dense(&args, &wide(&x), &wide(&params), &mut y);
     let shape = format!("{rows} x {inputs} x {outputs}, relu {}", args.relu);
-    Case::new(at, shape, args, vec![bits(&x), bits(&params)], vec![Output::Floats(y)])
+    let inputs = vec![(inputs, bits(&x)), (outputs, bits(&params))];
+    Case::new(at, shape, args, inputs, vec![(outputs, Output::Floats(y))])
 }
 
 fn dense_input_gradient(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
@@ -96,8 +97,9 @@ fn dense_input_gradient(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
     let mut dx = vec![0.0; x.len()];
     host::dense_input_gradient(&args, &wide(&dy), &wide(&params), &wide(&x), &mut dx);
     let shape = format!("{rows} x {inputs} x {outputs}");
-    let inputs = vec![bits(&dy), bits(&params), bits(&x)];
-    Case::new(at, shape, args, inputs, vec![Output::Floats(dx)])
+    let expected = vec![(inputs, Output::Floats(dx))];
+    let inputs = vec![(outputs, bits(&dy)), (outputs, bits(&params)), (inputs, bits(&x))];
+    Case::new(at, shape, args, inputs, expected)
 }
 
 fn dense_weight_gradient(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
@@ -110,8 +112,8 @@ fn dense_weight_gradient(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
     let mut dparams = vec![0.0; params.len()];
     host::dense_weight_gradient(&args, &wide(&x), &wide(&dy), &wide(&params), &mut dparams);
     let shape = format!("{rows} x {inputs} x {outputs}, l2 {l2}");
-    let inputs = vec![bits(&x), bits(&dy), bits(&params)];
-    Case::new(at, shape, args, inputs, vec![Output::Floats(dparams)])
+    let inputs = vec![(inputs, bits(&x)), (outputs, bits(&dy)), (outputs, bits(&params))];
+    Case::new(at, shape, args, inputs, vec![(outputs, Output::Floats(dparams))])
 }
 
 fn softmax_cross_entropy(at: usize, (rows, classes, kind): (u32, u32, Logits)) -> Case {
@@ -139,8 +141,12 @@ fn softmax_cross_entropy(at: usize, (rows, classes, kind): (u32, u32, Logits)) -
         &mut dlogits,
     );
     let shape = format!("{rows} x {classes}, {kind:?}");
-    let outputs = vec![Output::Floats(losses), Output::Integers(hits), Output::Floats(dlogits)];
-    Case::new(at, shape, args, vec![bits(&logits), labels], outputs)
+    let outputs = vec![
+        (1, Output::Floats(losses)),
+        (1, Output::Integers(hits)),
+        (classes, Output::Floats(dlogits)),
+    ];
+    Case::new(at, shape, args, vec![(classes, bits(&logits)), (1, labels)], outputs)
 }
 
 fn wide(values: &[f32]) -> Vec<f64> {
