@@ -70,8 +70,17 @@ fn store(quad: u32, input: u32, sum: vec4<f32>) {
 }
 
 fn wide(input_0: u32, quad: u32, lane: u32) {
-    var sums: array<vec4<f32>, INPUTS>;    // [input], the lane's first quad
-    var sums_2: array<vec4<f32>, INPUTS>;  // [input], its second quad
+    // By which of four inputs, [quad of inputs]: of the lane's first quad of columns, then of its
+    // second. The driver keeps sums in registers only where it unrolls a loop, and gives up beyond
+    // 64 multiply-adds or 16 stores: else this is five times slower.
+    var sums_a: array<vec4<f32>, LANES>;
+    var sums_b: array<vec4<f32>, LANES>;
+    var sums_c: array<vec4<f32>, LANES>;
+    var sums_d: array<vec4<f32>, LANES>;
+    var sums_a_2: array<vec4<f32>, LANES>;
+    var sums_b_2: array<vec4<f32>, LANES>;
+    var sums_c_2: array<vec4<f32>, LANES>;
+    var sums_d_2: array<vec4<f32>, LANES>;
     let inputs = input_0 / 4u + lane;
     let ones = ones_in(inputs);
     for (var k = 0u; k < args.rows; k += 4u) {
@@ -83,40 +92,46 @@ fn wide(input_0: u32, quad: u32, lane: u32) {
         let b_2 = dy_at(quad + LANES, k + 1u);
         let c_2 = dy_at(quad + LANES, k + 2u);
         let d_2 = dy_at(quad + LANES, k + 3u);
-        let x_a = x_at(inputs, k, ones);
-        let x_b = x_at(inputs, k + 1u, ones);
-        let x_c = x_at(inputs, k + 2u, ones);
-        let x_d = x_at(inputs, k + 3u, ones);
-        // By input in place of by sample. Four loops, since the driver unrolls only small ones.
-        let xs = transpose(mat4x4(x_a, x_b, x_c, x_d));
+        // By input in place of by sample.
+        let xs = transpose(mat4x4(
+            x_at(inputs, k, ones), x_at(inputs, k + 1u, ones),
+            x_at(inputs, k + 2u, ones), x_at(inputs, k + 3u, ones)));
         for (var q = 0u; q < LANES; q++) {
             let v = subgroupShuffle(xs[0], q);
-            sums[q * 4u] = add(sums[q * 4u], v, a, b, c, d);
-            sums_2[q * 4u] = add(sums_2[q * 4u], v, a_2, b_2, c_2, d_2);
+            sums_a[q] = add(sums_a[q], v, a, b, c, d);
+            sums_a_2[q] = add(sums_a_2[q], v, a_2, b_2, c_2, d_2);
         }
         for (var q = 0u; q < LANES; q++) {
             let v = subgroupShuffle(xs[1], q);
-            sums[q * 4u + 1u] = add(sums[q * 4u + 1u], v, a, b, c, d);
-            sums_2[q * 4u + 1u] = add(sums_2[q * 4u + 1u], v, a_2, b_2, c_2, d_2);
+            sums_b[q] = add(sums_b[q], v, a, b, c, d);
+            sums_b_2[q] = add(sums_b_2[q], v, a_2, b_2, c_2, d_2);
         }
         for (var q = 0u; q < LANES; q++) {
             let v = subgroupShuffle(xs[2], q);
-            sums[q * 4u + 2u] = add(sums[q * 4u + 2u], v, a, b, c, d);
-            sums_2[q * 4u + 2u] = add(sums_2[q * 4u + 2u], v, a_2, b_2, c_2, d_2);
+            sums_c[q] = add(sums_c[q], v, a, b, c, d);
+            sums_c_2[q] = add(sums_c_2[q], v, a_2, b_2, c_2, d_2);
         }
         for (var q = 0u; q < LANES; q++) {
             let v = subgroupShuffle(xs[3], q);
-            sums[q * 4u + 3u] = add(sums[q * 4u + 3u], v, a, b, c, d);
-            sums_2[q * 4u + 3u] = add(sums_2[q * 4u + 3u], v, a_2, b_2, c_2, d_2);
+            sums_d[q] = add(sums_d[q], v, a, b, c, d);
+            sums_d_2[q] = add(sums_d_2[q], v, a_2, b_2, c_2, d_2);
         }
     }
-    for (var i = 0u; i < 16u; i++) {
-        store(quad, input_0 + i, sums[i]);
-        store(quad + LANES, input_0 + i, sums_2[i]);
+    for (var q = 0u; q < LANES; q++) {
+        store(quad, input_0 + q * 4u, sums_a[q]);
+        store(quad + LANES, input_0 + q * 4u, sums_a_2[q]);
     }
-    for (var i = 16u; i < 32u; i++) {
-        store(quad, input_0 + i, sums[i]);
-        store(quad + LANES, input_0 + i, sums_2[i]);
+    for (var q = 0u; q < LANES; q++) {
+        store(quad, input_0 + q * 4u + 1u, sums_b[q]);
+        store(quad + LANES, input_0 + q * 4u + 1u, sums_b_2[q]);
+    }
+    for (var q = 0u; q < LANES; q++) {
+        store(quad, input_0 + q * 4u + 2u, sums_c[q]);
+        store(quad + LANES, input_0 + q * 4u + 2u, sums_c_2[q]);
+    }
+    for (var q = 0u; q < LANES; q++) {
+        store(quad, input_0 + q * 4u + 3u, sums_d[q]);
+        store(quad + LANES, input_0 + q * 4u + 3u, sums_d_2[q]);
     }
 }
 

@@ -1,4 +1,7 @@
-//! `tortoise kernels`: which WGSL kernels there are, and whether they compute what they should.
+//! `tortoise kernels`: which WGSL kernels there are, whether they compute what they should, and how
+//! fast.
+
+mod bench;
 
 use std::{fmt::Write as _, path::PathBuf};
 
@@ -33,11 +36,14 @@ enum KernelsCommand {
         json: bool,
     },
     /// Compare each kernel with its f64 twin on the host, over many shapes
-    Check(CheckArgs),
+    Check(Which),
+    /// Time each kernel of a gradient, and the whole step, beside the host's sgemm; each is checked
+    /// first
+    Bench(bench::BenchArgs),
 }
 
 #[derive(Debug, Args)]
-struct CheckArgs {
+struct Which {
     /// auto, an adapter's index or part of its name
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
@@ -55,7 +61,23 @@ struct CheckArgs {
 pub(super) fn run(args: &KernelsArgs) -> Result<Exit> {
     match &args.command {
         KernelsCommand::List { json } => list(*json),
-        KernelsCommand::Check(args) => check(args),
+        KernelsCommand::Check(which) => check(which),
+        KernelsCommand::Bench(args) => bench::run(args),
+    }
+}
+
+impl Which {
+    /// The adapter and the shaders, for matrices with sides of at most `longest`.
+    fn choose(&self, longest: usize) -> Result<(AdapterId, ShaderSet)> {
+        let backend = Backend::choose(&self.device, self.kernels, longest)?;
+        let Backend::Gpu { adapter, shaders } = backend else {
+            return Err(Error::NoAdapter(format!("no GPU adapter to run kernels on; {REMEDY}")));
+        };
+        let shaders = match &self.shaders {
+            Some(folder) => ShaderSet::from_folder(shaders.family(), folder)?,
+            None => shaders,
+        };
+        Ok((*adapter, shaders))
     }
 }
 
@@ -106,19 +128,13 @@ struct Checked<'a> {
     checks: Vec<Check>,
 }
 
-fn check(args: &CheckArgs) -> Result<Exit> {
-    let Backend::Gpu { adapter, shaders } = Backend::choose(&args.device, args.kernels, 0)? else {
-        return Err(Error::NoAdapter(format!("no GPU adapter to check kernels on; {REMEDY}")));
-    };
+fn check(which: &Which) -> Result<Exit> {
+    let (adapter, shaders) = which.choose(0)?;
     let family = shaders.family();
-    let shaders = match &args.shaders {
-        Some(folder) => ShaderSet::from_folder(family, folder)?,
-        None => shaders,
-    };
     let checks = check::check(&adapter, &shaders)?;
     let passed = checks.iter().all(|check| check.passed);
     let checked = Checked { adapter: &adapter, family, tolerance: TOLERANCE, passed, checks };
-    if args.json {
+    if which.json {
         print_json(&checked)?;
     } else {
         print(&text(&checked))?;

@@ -13,8 +13,10 @@ use std::{
 use super::{Dataset, Split, idx, idx::Idx};
 use crate::{Error, Result};
 
+/// Pixels of an image of MNIST.
+pub const PIXELS: usize = 28 * 28;
 /// Ten digits, or ten kinds of clothes.
-const CLASSES: usize = 10;
+pub const CLASSES: usize = 10;
 /// What the names of the training and of the test files begin with.
 const NAMES: [[&str; 2]; 2] = [["train", "t10k"], ["emnist-digits-train", "emnist-digits-test"]];
 /// What to do about missing data.

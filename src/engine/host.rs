@@ -232,7 +232,8 @@ fn weight<'a>(layer: &Layer, params: &'a [f32]) -> MatRef<'a, f32> {
     matrix(&params[layer.weight()], layer.inputs, layer.outputs)
 }
 
-fn matrix(values: &[f32], rows: usize, columns: usize) -> MatRef<'_, f32> {
+/// Row-major `values` as a matrix.
+pub(super) fn matrix(values: &[f32], rows: usize, columns: usize) -> MatRef<'_, f32> {
     MatRef::from_row_major_slice(values, rows, columns)
 }
 
@@ -242,7 +243,7 @@ fn shared(multiplications: usize) -> Par {
 }
 
 /// `to` = (`to` +) `left` `right`.
-fn product(
+pub(super) fn product(
     to: &mut [f32],
     add: Accum,
     left: MatRef<'_, f32>,

@@ -9,16 +9,18 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
+use self::rig::Rig;
 use super::{
     adapter::AdapterId,
-    buffers::{Copied, Readback, Storage},
-    device::{Device, Pipeline},
-    kernels::{Arguments, Family, KERNELS, Kernel, ShaderSet},
+    buffers::Storage,
+    kernels::{Arguments, KERNELS, Kernel, ShaderSet},
     plan::Call,
 };
 use crate::Result;
 
 mod cases;
+mod rig;
+pub mod timing;
 
 /// The largest relative L2 error with which a kernel passes.
 pub const TOLERANCE: f64 = 1e-5;
@@ -82,12 +84,12 @@ pub fn check(adapter: &AdapterId, shaders: &ShaderSet) -> Result<Vec<Check>> {
 pub fn check_kernel(
     adapter: &AdapterId,
     shaders: &ShaderSet,
-    kernel: &Kernel,
+    kernel: &'static Kernel,
 ) -> Result<Vec<Check>> {
-    let bench = Bench::new(adapter, shaders)?;
+    let rig = Rig::open(adapter, shaders)?;
     let mut checks = Vec::new();
     cases::each(kernel, &mut |case| {
-        checks.push(case.judge(kernel, &case.run(&bench, kernel)?));
+        checks.push(case.judge(kernel, &rig.bind(kernel, &case)?.run()?));
         Ok(())
     })?;
     Ok(checks)
@@ -100,10 +102,10 @@ pub fn check_kernel(
 pub fn repeat(
     adapter: &AdapterId,
     shaders: &ShaderSet,
-    kernel: &Kernel,
+    kernel: &'static Kernel,
     repeats: usize,
 ) -> Result<Vec<Vec<u32>>> {
-    let bench = Bench::new(adapter, shaders)?;
+    let rig = Rig::open(adapter, shaders)?;
     let mut runs = Vec::new();
     let mut most = 0;
     cases::each(kernel, &mut |case| {
@@ -112,7 +114,7 @@ pub fn repeat(
             most = size;
             runs.clear();
             for _ in 0..repeats {
-                runs.push(case.run(&bench, kernel)?.concat());
+                runs.push(rig.bind(kernel, &case)?.run()?.concat());
             }
         }
         Ok(())
@@ -120,23 +122,8 @@ pub fn repeat(
     Ok(runs)
 }
 
-/// A device with the kernels compiled.
-struct Bench {
-    family: Family,
-    device: Device,
-    pipelines: Vec<Pipeline>,
-}
-
-impl Bench {
-    fn new(adapter: &AdapterId, shaders: &ShaderSet) -> Result<Self> {
-        let device = Device::open(adapter)?;
-        let pipelines = super::plan::compile(&device, shaders)?;
-        Ok(Self { family: shaders.family(), device, pipelines })
-    }
-}
-
 /// Binds a kernel's buffers, with the arguments of a case.
-type Bind = dyn Fn(&Bench, &[&Storage]) -> Result<Call>;
+type Bind = dyn Fn(&Rig, &[&Storage]) -> Result<Call>;
 
 /// One kernel's arguments and inputs, and what it should give.
 struct Case {
@@ -173,52 +160,14 @@ impl Case {
         // Every third case pretends that a dispatch is at most three workgroups wide, as one of
         // millions of rows would be folded.
         let widest = (at % 3 == 2).then_some(3);
-        let bind = Box::new(move |bench: &Bench, buffers: &[&Storage]| {
-            let mut call = Call::new(&bench.device, &bench.pipelines, &args, buffers)?;
+        let bind = Box::new(move |rig: &Rig, buffers: &[&Storage]| {
+            let mut call = Call::new(&rig.device, &rig.pipelines, &args, buffers)?;
             if let Some(widest) = widest {
-                call.fold(args.dispatch_within(bench.family, widest));
+                call.fold(args.dispatch_within(rig.family, widest));
             }
             Ok(call)
         });
         Self { shape, bind, inputs, outputs }
-    }
-
-    fn run(&self, bench: &Bench, kernel: &Kernel) -> Result<Vec<Vec<u32>>> {
-        let Bench { family, device, pipelines } = bench;
-        let nothing = self
-            .outputs
-            .iter()
-            .map(|(columns, output)| (*columns, vec![f32::NAN.to_bits(); output.len()]));
-        let matrices = self.inputs.iter().cloned().chain(nothing);
-        let mut buffers = Vec::new();
-        for (binding, (columns, bits)) in kernel.bindings[1..].iter().zip(matrices) {
-            let (rows, form) = (bits.len() / columns as usize, family.form(binding.name));
-            let storage = Storage::new(device, binding.name, rows, columns as usize, form)?;
-            storage.upload(device, &bits);
-            buffers.push(storage);
-        }
-        let call = (self.bind)(bench, &buffers.iter().collect::<Vec<_>>())?;
-
-        let mut encoder = device.device.create_command_encoder(&Default::default());
-        call.record(&mut encoder.begin_compute_pass(&Default::default()), pipelines);
-        let mut end = 0;
-        let mut copied = Vec::new();
-        for output in &buffers[self.inputs.len()..] {
-            let to = Readback::place(output, output.rows(), end);
-            end = to.end();
-            copied.push((output, to));
-        }
-        let readback = Readback::new(device, kernel.name, end)?;
-        for (output, to) in &copied {
-            readback.copy(&mut encoder, output, to);
-        }
-        readback.read(device, encoder.finish(), end, kernel.name, |bytes| {
-            let words = |row| super::words(row).map(u32::from_ne_bytes);
-            let all = |copied: &Copied| {
-                copied.rows(bytes).chain(copied.padding(bytes)).flat_map(words).collect()
-            };
-            copied.iter().map(|(_, copied)| all(copied)).collect()
-        })
     }
 
     fn judge(&self, kernel: &Kernel, got: &[Vec<u32>]) -> Check {

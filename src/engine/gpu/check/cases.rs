@@ -62,17 +62,33 @@ enum Logits {
 
 /// Makes the cases of a kernel, one at a time, and hands them to `take`.
 pub(super) fn each(kernel: &Kernel, take: &mut dyn FnMut(Case) -> Result<()>) -> Result<()> {
-    let make: fn(usize, [u32; 3]) -> Case = match kernel.name {
+    if kernel.name == "softmax_cross_entropy" {
+        let mut cases = SOFTMAX.into_iter().enumerate();
+        return cases.try_for_each(|(at, case)| take(softmax_cross_entropy(at, case)));
+    }
+    let make = product(kernel);
+    DENSE.into_iter().enumerate().try_for_each(|(at, sizes)| take(make(at, sizes)))
+}
+
+/// One case of a kernel, of these rows, inputs and outputs, on the most ordinary numbers.
+pub(super) fn ordinary(kernel: &Kernel, sizes: [u32; 3]) -> Case {
+    match kernel.name {
+        "softmax_cross_entropy" => {
+            let [rows, _, classes] = sizes;
+            softmax_cross_entropy(0, (rows, classes, Logits::Uniform(3.0)))
+        }
+        _ => product(kernel)(0, sizes),
+    }
+}
+
+/// What makes cases of a kernel that is a matrix product.
+fn product(kernel: &Kernel) -> fn(usize, [u32; 3]) -> Case {
+    match kernel.name {
         "dense" => dense,
         "dense_input_gradient" => dense_input_gradient,
         "dense_weight_gradient" => dense_weight_gradient,
-        "softmax_cross_entropy" => {
-            let mut cases = SOFTMAX.into_iter().enumerate();
-            return cases.try_for_each(|(at, case)| take(softmax_cross_entropy(at, case)));
-        }
         name => unreachable!("kernel {name} has no cases"),
-    };
-    DENSE.into_iter().enumerate().try_for_each(|(at, shape)| take(make(at, shape)))
+    }
 }
 
 fn dense(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {

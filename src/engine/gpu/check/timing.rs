@@ -1,0 +1,211 @@
+//! How long each kernel of a gradient takes, and the whole step. First checked, then timed.
+//!
+//! Every figure is the median of [`SAMPLES`] after a warm-up of [`WARM_UP`], which is left out. A
+//! sample of a kernel hands over so many dispatches at once that handing over does not show.
+
+use std::time::{Duration, Instant};
+
+use faer::{Accum, Par};
+use serde::Serialize;
+
+use super::{Check, cases, rig::Rig};
+use crate::{
+    Result,
+    dataset::Minibatch,
+    engine::{
+        Engine,
+        gpu::{
+            Gpu,
+            adapter::AdapterId,
+            kernels::{self, Kernel, ShaderSet},
+        },
+        host,
+        model::Model,
+    },
+};
+
+/// Samples of which the median is given.
+pub const SAMPLES: usize = 15;
+/// What runs before the first sample, for caches and clocks.
+pub const WARM_UP: Duration = Duration::from_millis(100);
+/// What a sample lasts at least.
+const SAMPLE: Duration = Duration::from_millis(10);
+
+/// How long one kernel takes on one shape.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct KernelTiming {
+    /// The kernel's name.
+    pub kernel: &'static str,
+    /// m, the rows of the minibatch.
+    pub rows: u32,
+    /// Columns of X.
+    pub inputs: u32,
+    /// Columns of Y.
+    pub outputs: u32,
+    /// How far it is off its twin on this shape.
+    pub check: Check,
+    /// Median of a dispatch; none where the check failed.
+    pub seconds: Option<f64>,
+    /// Floating-point operations of the matrix product, a multiply-add being two; none where it is
+    /// none.
+    pub operations: Option<f64>,
+    /// Bytes of its matrices, each counted once.
+    pub bytes: f64,
+    /// Median of the host's sgemm on the same shape, on all cores or on one, whichever is faster.
+    pub host_seconds: Option<f64>,
+}
+
+/// How long a learner's whole step takes: parameters and minibatch up, loss and gradient down.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct StepTiming {
+    /// m, the samples of the minibatch.
+    pub rows: u32,
+    /// Median of a step.
+    pub seconds: f64,
+}
+
+/// Times of the kernels of one gradient and of the step they make.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Timings {
+    /// In the order in which a gradient runs them.
+    pub kernels: Vec<KernelTiming>,
+    /// Of the whole; none where a kernel is wrong.
+    pub step: Option<StepTiming>,
+}
+
+/// Times what a gradient of `model` over minibatches of `rows` samples runs on this adapter.
+///
+/// # Errors
+/// [`crate::Error::NoAdapter`] and [`crate::Error::Device`] where something could not be run.
+pub fn time(adapter: &AdapterId, shaders: &ShaderSet, model: &Model, rows: u32) -> Result<Timings> {
+    let rig = Rig::open(adapter, shaders)?;
+    let mut kernels = Vec::new();
+    for (kernel, sizes) in dispatches(model, rows) {
+        kernels.push(time_kernel(&rig, kernel, sizes)?);
+    }
+    let right = kernels.iter().all(|timing| timing.check.passed);
+    let step = if right { Some(time_step(adapter, shaders, model, rows)?) } else { None };
+    Ok(Timings { kernels, step })
+}
+
+/// The kernels of a gradient in their order, each with its rows, inputs and outputs.
+fn dispatches(model: &Model, rows: u32) -> Vec<(&'static Kernel, [u32; 3])> {
+    let named = |name| kernels::by_name(name).expect("the table has it");
+    let sizes =
+        |layer: &crate::engine::model::Layer| [rows, layer.inputs as u32, layer.outputs as u32];
+    let layers = model.layers();
+    let mut all: Vec<_> = layers.iter().map(|layer| (named("dense"), sizes(layer))).collect();
+    let classes = model.classes() as u32;
+    all.push((named("softmax_cross_entropy"), [rows, classes, classes]));
+    for (at, layer) in layers.iter().enumerate().rev() {
+        all.push((named("dense_weight_gradient"), sizes(layer)));
+        if at > 0 {
+            all.push((named("dense_input_gradient"), sizes(layer)));
+        }
+    }
+    all
+}
+
+fn time_kernel(
+    rig: &Rig,
+    kernel: &'static Kernel,
+    [rows, inputs, outputs]: [u32; 3],
+) -> Result<KernelTiming> {
+    let case = cases::ordinary(kernel, [rows, inputs, outputs]);
+    let bound = rig.bind(kernel, &case)?;
+    let check = case.judge(kernel, &bound.run()?);
+    let is_product = kernel.name != "softmax_cross_entropy";
+    let seconds =
+        if check.passed { Some(median(|dispatches| bound.time(dispatches))?) } else { None };
+    let elements = case.inputs.iter().map(|(_, bits)| bits.len());
+    let elements = elements.chain(case.outputs.iter().map(|(_, output)| output.len()));
+    Ok(KernelTiming {
+        kernel: kernel.name,
+        rows,
+        inputs,
+        outputs,
+        check,
+        seconds,
+        operations: is_product
+            .then(|| 2.0 * f64::from(rows) * f64::from(inputs) * f64::from(outputs)),
+        bytes: 4.0 * elements.sum::<usize>() as f64,
+        host_seconds: if is_product {
+            Some(time_host(kernel, rows, inputs, outputs)?)
+        } else {
+            None
+        },
+    })
+}
+
+/// The host's sgemm on the shape of the kernel's product.
+fn time_host(kernel: &Kernel, rows: u32, inputs: u32, outputs: u32) -> Result<f64> {
+    let [rows, inputs, outputs] = [rows, inputs, outputs].map(|size| size as usize);
+    let (x, w, y) =
+        (vec![0.5; rows * inputs], vec![0.5; inputs * outputs], vec![0.5; rows * outputs]);
+    let x = host::matrix(&x, rows, inputs);
+    let w = host::matrix(&w, inputs, outputs);
+    let y = host::matrix(&y, rows, outputs);
+    let (left, right) = match kernel.name {
+        "dense" => (x, w),
+        "dense_input_gradient" => (y, w.transpose()),
+        _ => (x.transpose(), y),
+    };
+    let mut to = vec![0.0; left.nrows() * right.ncols()];
+    let mut best = f64::INFINITY;
+    for par in [Par::Seq, Par::rayon(0)] {
+        let seconds = median(|products| {
+            let start = Instant::now();
+            for _ in 0..products {
+                host::product(&mut to, Accum::Replace, left, right, |_| par);
+            }
+            Ok(start.elapsed())
+        })?;
+        best = best.min(seconds);
+    }
+    Ok(best)
+}
+
+fn time_step(
+    adapter: &AdapterId,
+    shaders: &ShaderSet,
+    model: &Model,
+    rows: u32,
+) -> Result<StepTiming> {
+    let mut gpu = Gpu::open(adapter, model.clone(), rows as usize, shaders)?;
+    let params = model.initial(0);
+    let samples = rows as usize;
+    let batch = Minibatch {
+        images: (0..samples * model.inputs()).map(|at| (at % 256) as f32 / 255.0).collect(),
+        labels: (0..samples).map(|at| (at % model.classes()) as u32).collect(),
+    };
+    let mut gradient = vec![0.0; model.params()];
+    let seconds = median(|steps| {
+        let start = Instant::now();
+        for _ in 0..steps {
+            gpu.load(&params)?;
+            gpu.gradient(&batch, &mut gradient)?;
+        }
+        Ok(start.elapsed())
+    })?;
+    Ok(StepTiming { rows, seconds })
+}
+
+/// Seconds of one, where `time` tells how long so many take.
+fn median(mut time: impl FnMut(usize) -> Result<Duration>) -> Result<f64> {
+    let (start, mut count) = (Instant::now(), 1);
+    loop {
+        let took = time(count)?;
+        if took < SAMPLE {
+            let short = SAMPLE.as_secs_f64() / took.as_secs_f64().max(1e-9);
+            count = (count as f64 * short.clamp(1.2, 8.0)).ceil() as usize;
+        } else if start.elapsed() >= WARM_UP {
+            break;
+        }
+    }
+    let mut samples = Vec::with_capacity(SAMPLES);
+    for _ in 0..SAMPLES {
+        samples.push(time(count)?.as_secs_f64() / count as f64);
+    }
+    samples.sort_by(f64::total_cmp);
+    Ok(samples[SAMPLES / 2])
+}
