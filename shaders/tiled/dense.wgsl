@@ -1,13 +1,24 @@
 // Y = act(X W + b), act being ReLU or the identity.
 //
-//   x       [rows, inputs]
+//   x       [rows, inputs]          rows padded to whole vec4s with zeros, here and below
 //   params  [inputs + 1, outputs]   W, and b as one more row
 //   y       [rows, outputs]
 //
-// With a column of ones behind X this is one matrix product over inputs + 1.
+// An invocation has a block of 4 rows by 4 columns, and for four inputs at a time loads 8 vec4s
+// straight from the buffers for 64 multiply-adds. From workgroup memory it would need the same
+// bytes; on many GPUs that is the nearest cache under another name, and the way through it costs
+// a copy and two barriers a slice.
 //
-// A workgroup of 32 computes a tile of 32 rows by 32 columns, each invocation 8 by 4 of it in
-// registers. Slices of 16 along the sum pass through workgroup memory.
+// What counts is latency. With 32 rows, 784 inputs and 128 outputs there are 256 blocks: at an
+// invocation each, 8 warps for the 132 multiprocessors of an H100, and 196 trips to the L2 cache
+// one after another. So 64 invocations deal the inputs of a block out among them, 4 trips each,
+// and their sums meet in workgroup memory, always in the same order. A workgroup has 4 rows by 16
+// columns: 64 workgroups for those sizes, and 8 for ten classes, which leave a quarter of it idle.
+// A multiprocessor has room for 8, by their 256 invocations as by their 16 KiB.
+//
+// With many rows it is bytes that count. Where tiles of 16 rows still make 128 workgroups, a tile
+// has 16 rows and a block 16 invocations, so that W comes a quarter as often: with 512 rows, 26 MB
+// from the L2 cache in place of 64. Reasoned, not timed.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
 // Host twin: engine/host/kernels.rs, dense.
 
@@ -19,81 +30,73 @@ struct Arguments {
 }
 
 @group(0) @binding(0) var<uniform> args: Arguments;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> params: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> params: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
-const SIDE = 32u;               // of a tile
-const QUADS = SIDE / 4u;        // vec4s along a side
-const SLICE = 16u;
-const LOADS = SLICE * QUADS / 32u;
+const INVOCATIONS = 256u;
+const QUADS = 4u;      // vec4s along a row of a tile
+const MANY = 128u;     // workgroups that keep a GPU busy
 
-var<workgroup> x_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][row / 4]
-var<workgroup> w_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][column / 4]
+var<workgroup> partial: array<vec4<f32>, INVOCATIONS * 4u>;  // [part][row][quad]
 
-fn x_at(row: u32, k: u32) -> f32 {
-    if row >= args.rows || k > args.inputs { return 0.0; }
-    if k == args.inputs { return 1.0; }
-    return x[row * args.inputs + k];
+fn x_at(row: u32, quad: u32) -> vec4<f32> {
+    return x[min(row, args.rows - 1u) * ((args.inputs + 3u) / 4u) + quad];
 }
 
-fn w_at(k: u32, column: u32) -> f32 {
-    if k > args.inputs || column >= args.outputs { return 0.0; }
-    return params[k * args.outputs + column];
+// Rows behind W meet what pads X, so it does not matter what they hold.
+fn w_at(input: u32, quad: u32) -> vec4<f32> {
+    return params[min(input, args.inputs) * ((args.outputs + 3u) / 4u) + quad];
 }
 
-fn store(row: u32, column: u32, value: f32) {
-    if row >= args.rows || column >= args.outputs { return; }
-    y[row * args.outputs + column] =
-        select(value, 0.0, args.relu != 0u && value < 0.0);
+// sum + m v.
+fn add(sum: vec4<f32>, v: vec4<f32>, m: mat4x4<f32>) -> vec4<f32> {
+    let half = fma(vec4(v.y), m[1], fma(vec4(v.x), m[0], sum));
+    return fma(vec4(v.w), m[3], fma(vec4(v.z), m[2], half));
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
-    let tiles_across = (args.outputs + SIDE - 1u) / SIDE;
+    let quads = (args.outputs + 3u) / 4u;
+    let tiles_across = (quads + QUADS - 1u) / QUADS;
+    let tall = (args.rows + 15u) / 16u * tiles_across >= MANY;
+    let rows = select(4u, 16u, tall);
     let tile = group.x + group.y * groups.x;
-    let row_0 = tile / tiles_across * SIDE;
-    let column_0 = tile % tiles_across * SIDE;
-    let my_rows = local / QUADS;
-    let my_columns = local % QUADS;
+    let row_0 = tile / tiles_across * rows;
+    let quad_0 = tile % tiles_across * QUADS;
 
-    var sums: array<vec4<f32>, 8>;  // [row]
-    for (var k_0 = 0u; k_0 <= args.inputs; k_0 += SLICE) {
-        for (var load = 0u; load < LOADS; load++) {
-            let at = local + load * 32u;
-            // Neighbours read neighbours: along a row of X, along a row of W.
-            let k = k_0 + at % SLICE;
-            let row = row_0 + at / SLICE * 4u;
-            x_slice[at % SLICE * QUADS + at / SLICE] =
-                vec4(x_at(row, k), x_at(row + 1u, k), x_at(row + 2u, k), x_at(row + 3u, k));
-            let k_w = k_0 + at / QUADS;
-            let column = column_0 + at % QUADS * 4u;
-            w_slice[at] = vec4(w_at(k_w, column), w_at(k_w, column + 1u),
-                               w_at(k_w, column + 2u), w_at(k_w, column + 3u));
+    // Neighbours have neighbouring quads, then blocks, then parts, so that a warp uses all of the
+    // 32 bytes that a cache fetches at least.
+    let part = local / rows;
+    let parts = INVOCATIONS / rows;
+    let block = local % rows / QUADS * 4u;  // its first row in the tile
+    let quad = quad_0 + local % QUADS;
+    let idle = row_0 + block >= args.rows || quad >= quads;
+
+    var sums: array<vec4<f32>, 4>;  // [row]
+    for (var k = part * 4u; k < select(args.inputs, 0u, idle); k += parts * 4u) {
+        let w = mat4x4(w_at(k, quad), w_at(k + 1u, quad), w_at(k + 2u, quad), w_at(k + 3u, quad));
+        for (var r = 0u; r < 4u; r++) {
+            sums[r] = add(sums[r], x_at(row_0 + block + r, k / 4u), w);
         }
-        workgroupBarrier();
-        for (var k = 0u; k < SLICE; k++) {
-            let xs = x_slice[k * QUADS + my_rows * 2u];
-            let xs_2 = x_slice[k * QUADS + my_rows * 2u + 1u];
-            let ws = w_slice[k * QUADS + my_columns];
-            sums[0] = fma(vec4(xs.x), ws, sums[0]);
-            sums[1] = fma(vec4(xs.y), ws, sums[1]);
-            sums[2] = fma(vec4(xs.z), ws, sums[2]);
-            sums[3] = fma(vec4(xs.w), ws, sums[3]);
-            sums[4] = fma(vec4(xs_2.x), ws, sums[4]);
-            sums[5] = fma(vec4(xs_2.y), ws, sums[5]);
-            sums[6] = fma(vec4(xs_2.z), ws, sums[6]);
-            sums[7] = fma(vec4(xs_2.w), ws, sums[7]);
-        }
-        workgroupBarrier();
     }
-    let column = column_0 + my_columns * 4u;
-    for (var r = 0u; r < 8u; r++) {
-        let row = row_0 + my_rows * 8u + r;
-        store(row, column, sums[r].x);
-        store(row, column + 1u, sums[r].y);
-        store(row, column + 2u, sums[r].z);
-        store(row, column + 3u, sums[r].w);
+    for (var r = 0u; r < 4u; r++) {
+        partial[(part * rows + block + r) * QUADS + local % QUADS] = sums[r];
     }
+    workgroupBarrier();
+
+    // In two steps, all taking part in the first: a quarter of the array is whole parts.
+    partial[local] = (partial[local] + partial[local + INVOCATIONS])
+        + (partial[local + INVOCATIONS * 2u] + partial[local + INVOCATIONS * 3u]);
+    workgroupBarrier();
+    let row = row_0 + local / QUADS;
+    if local >= rows * QUADS || row >= args.rows || quad >= quads { return; }
+    var sum = w_at(args.inputs, quad);
+    for (var at = local; at < INVOCATIONS; at += rows * QUADS) {
+        sum += partial[at];
+    }
+    // Not by max, which would hide that a sum is not a number.
+    let off = vec4(args.relu != 0u) & (sum < vec4(0.0));
+    y[row * quads + quad] = select(sum, vec4(0.0), off);
 }

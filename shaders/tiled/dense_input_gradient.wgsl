@@ -1,12 +1,19 @@
-// dX = dY W^T where X > 0, and 0 elsewhere: back through a dense layer and the ReLU before it.
+// dX = dY W^T where X > 0, and 0 elsewhere: the gradient behind a ReLU.
 //
-//   dy      [rows, outputs]
-//   params  [inputs + 1, outputs]   W, and b as one more row, which is not read
-//   x       [rows, inputs]          the layer's input, that is, the ReLU's output
+//   dy      [rows, outputs]         rows padded to whole vec4s with zeros, here and below
+//   params  [inputs + 1, outputs]   W, and b as one more row; b is not used
+//   x       [rows, inputs]
 //   dx      [rows, inputs]
 //
-// A workgroup of 32 computes a tile of 32 rows by 32 columns, each invocation 8 by 4 of it in
-// registers. Slices of 16 along the sum, over outputs, pass through workgroup memory.
+// As in dense.wgsl, an invocation has a block of 4 rows by 4 columns, and for four outputs at a
+// time loads 8 vec4s straight from the buffers for 64 multiply-adds; W comes by rows, and turning
+// four of them over costs nothing, since a component of a vec4 is a register of its own.
+//
+// The sum runs over the outputs, which are few: ten classes are three vec4s. So a block has 4
+// invocations, which deal them out among them, one trip to the L2 cache each for ten classes and 8
+// for 128 outputs; their sums meet in workgroup memory, always in the same order. A workgroup of 64
+// has 16 rows by 16 columns: with 128 columns, 16 workgroups for 32 rows and 256 for 512.
+// Reasoned, not timed.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
 // Host twin: engine/host/kernels.rs, dense_input_gradient.
 
@@ -17,81 +24,70 @@ struct Arguments {
 }
 
 @group(0) @binding(0) var<uniform> args: Arguments;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read> params: array<f32>;
-@group(0) @binding(3) var<storage, read> x: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(1) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> params: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
-const SIDE = 32u;               // of a tile
-const QUADS = SIDE / 4u;        // vec4s along a side
-const SLICE = 16u;
-const LOADS = SLICE * QUADS / 32u;
+const ROWS = 16u;   // of a tile
+const QUADS = 4u;   // vec4s along a row of a tile
+const PARTS = 4u;
+const INVOCATIONS = ROWS / 4u * QUADS * PARTS;
 
-var<workgroup> dy_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][row / 4]
-var<workgroup> w_slice: array<vec4<f32>, SLICE * QUADS>;   // [k][column / 4]
+var<workgroup> partial: array<vec4<f32>, PARTS * ROWS * QUADS>;  // [part][row][quad]
 
-fn dy_at(row: u32, k: u32) -> f32 {
-    if row >= args.rows || k >= args.outputs { return 0.0; }
-    return dy[row * args.outputs + k];
+fn dy_at(row: u32, quad: u32) -> vec4<f32> {
+    return dy[min(row, args.rows - 1u) * ((args.outputs + 3u) / 4u) + quad];
 }
 
-fn w_at(k: u32, column: u32) -> f32 {
-    if k >= args.outputs || column >= args.inputs { return 0.0; }
-    return params[column * args.outputs + k];
+fn w_at(input: u32, quad: u32) -> vec4<f32> {
+    return params[min(input, args.inputs) * ((args.outputs + 3u) / 4u) + quad];
 }
 
-fn store(row: u32, column: u32, value: f32) {
-    if row >= args.rows || column >= args.inputs { return; }
-    let at = row * args.inputs + column;
-    dx[at] = select(0.0, value, x[at] > 0.0);
+// sum + m v.
+fn add(sum: vec4<f32>, v: vec4<f32>, m: mat4x4<f32>) -> vec4<f32> {
+    let half = fma(vec4(v.y), m[1], fma(vec4(v.x), m[0], sum));
+    return fma(vec4(v.w), m[3], fma(vec4(v.z), m[2], half));
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
-    let tiles_across = (args.inputs + SIDE - 1u) / SIDE;
+    let quads = (args.inputs + 3u) / 4u;
+    let tiles_across = (quads + QUADS - 1u) / QUADS;
     let tile = group.x + group.y * groups.x;
-    let row_0 = tile / tiles_across * SIDE;
-    let column_0 = tile % tiles_across * SIDE;
-    let my_rows = local / QUADS;
-    let my_columns = local % QUADS;
+    let row_0 = tile / tiles_across * ROWS;
+    let quad_0 = tile % tiles_across * QUADS;
 
-    var sums: array<vec4<f32>, 8>;  // [row]
-    for (var k_0 = 0u; k_0 < args.outputs; k_0 += SLICE) {
-        for (var load = 0u; load < LOADS; load++) {
-            let at = local + load * 32u;
-            // Neighbours read neighbours: along a row of dY, along a row of W.
-            let k = k_0 + at % SLICE;
-            let to = at % SLICE * QUADS + at / SLICE;
-            let row = row_0 + at / SLICE * 4u;
-            dy_slice[to] =
-                vec4(dy_at(row, k), dy_at(row + 1u, k), dy_at(row + 2u, k), dy_at(row + 3u, k));
-            let column = column_0 + at / SLICE * 4u;
-            w_slice[to] = vec4(w_at(k, column), w_at(k, column + 1u),
-                               w_at(k, column + 2u), w_at(k, column + 3u));
+    // Neighbours have neighbouring parts, since both operands lie along the outputs.
+    let part = local % PARTS;
+    let across = local / PARTS % QUADS;
+    let block = local / PARTS / QUADS * 4u;  // its first row in the tile
+    let idle = row_0 + block >= args.rows || quad_0 + across >= quads;
+
+    var sums: array<vec4<f32>, 4>;  // [row]
+    for (var k = part; k < select((args.outputs + 3u) / 4u, 0u, idle); k += PARTS) {
+        let input = (quad_0 + across) * 4u;
+        // By output in place of by input.
+        let w = transpose(mat4x4(w_at(input, k), w_at(input + 1u, k),
+                                 w_at(input + 2u, k), w_at(input + 3u, k)));
+        for (var r = 0u; r < 4u; r++) {
+            sums[r] = add(sums[r], dy_at(row_0 + block + r, k), w);
         }
-        workgroupBarrier();
-        for (var k = 0u; k < SLICE; k++) {
-            let dys = dy_slice[k * QUADS + my_rows * 2u];
-            let dys_2 = dy_slice[k * QUADS + my_rows * 2u + 1u];
-            let ws = w_slice[k * QUADS + my_columns];
-            sums[0] = fma(vec4(dys.x), ws, sums[0]);
-            sums[1] = fma(vec4(dys.y), ws, sums[1]);
-            sums[2] = fma(vec4(dys.z), ws, sums[2]);
-            sums[3] = fma(vec4(dys.w), ws, sums[3]);
-            sums[4] = fma(vec4(dys_2.x), ws, sums[4]);
-            sums[5] = fma(vec4(dys_2.y), ws, sums[5]);
-            sums[6] = fma(vec4(dys_2.z), ws, sums[6]);
-            sums[7] = fma(vec4(dys_2.w), ws, sums[7]);
-        }
-        workgroupBarrier();
     }
-    let column = column_0 + my_columns * 4u;
-    for (var r = 0u; r < 8u; r++) {
-        let row = row_0 + my_rows * 8u + r;
-        store(row, column, sums[r].x);
-        store(row, column + 1u, sums[r].y);
-        store(row, column + 2u, sums[r].z);
-        store(row, column + 3u, sums[r].w);
+    for (var r = 0u; r < 4u; r++) {
+        partial[(part * ROWS + block + r) * QUADS + across] = sums[r];
     }
+    workgroupBarrier();
+
+    // A tile has as many vec4s as invocations, and each sums one.
+    let row = row_0 + local / QUADS;
+    let quad = quad_0 + local % QUADS;
+    if row >= args.rows || quad >= quads { return; }
+    var sum = partial[local];
+    for (var p = 1u; p < PARTS; p++) {
+        sum += partial[p * ROWS * QUADS + local];
+    }
+    let to = row * quads + quad;
+    dx[to] = select(vec4(0.0), sum, x[to] > vec4(0.0));
 }

@@ -1,14 +1,21 @@
 // dW = X^T dY + 2 L2 W, and db = the column sums of dY.
 //
-//   x       [rows, inputs]
+//   x       [rows, inputs]          rows padded to whole vec4s with zeros, here and below
 //   dy      [rows, outputs]
 //   params  [inputs + 1, outputs]   W, and b as one more row
 //   dparams [inputs + 1, outputs]   dW, and db as one more row
 //
 // With a column of ones behind X this is one matrix product over the rows.
 //
-// A workgroup of 32 computes a tile of 32 by 32 parameters, each invocation 8 by 4 of it in
-// registers. Slices of 16 along the sum pass through workgroup memory.
+// The scheme of dense.wgsl, for the reasons given there. An invocation has a block of 4 inputs by
+// 4 columns, and for four rows at a time loads 8 vec4s straight from the buffers. The rows of a
+// block are dealt out among 16 invocations, whose sums meet in workgroup memory, always in the same
+// order. A workgroup has 16 inputs by 16 columns: for 784 x 128 weights 400 workgroups, and 8
+// trips to the L2 cache one after another at 512 rows, one at up to 64.
+//
+// Ten classes would make 50 such workgroups. Where there are fewer than 128, a tile has 4 inputs
+// and a block 64 invocations. That uses half of the 32 bytes that a cache fetches of X at least,
+// but X is small, and idle processors cost more. Reasoned, not timed.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
 // Host twin: engine/host/kernels.rs, dense_weight_gradient.
 
@@ -20,82 +27,83 @@ struct Arguments {
 }
 
 @group(0) @binding(0) var<uniform> args: Arguments;
-@group(0) @binding(1) var<storage, read> x: array<f32>;
-@group(0) @binding(2) var<storage, read> dy: array<f32>;
-@group(0) @binding(3) var<storage, read> params: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dparams: array<f32>;
+@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> dy: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> params: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> dparams: array<vec4<f32>>;
 
-const SIDE = 32u;               // of a tile
-const QUADS = SIDE / 4u;        // vec4s along a side
-const SLICE = 16u;
-const LOADS = SLICE * QUADS / 32u;
+const INVOCATIONS = 256u;
+const QUADS = 4u;      // vec4s along a row of a tile
+const MANY = 128u;     // workgroups that keep a GPU busy
 
-var<workgroup> x_slice: array<vec4<f32>, SLICE * QUADS>;   // [k][input / 4]
-var<workgroup> dy_slice: array<vec4<f32>, SLICE * QUADS>;  // [k][column / 4]
+var<workgroup> partial: array<vec4<f32>, INVOCATIONS * 4u>;  // [part][input][quad]
 
-fn x_at(k: u32, input: u32) -> f32 {
-    if k >= args.rows || input > args.inputs { return 0.0; }
-    if input == args.inputs { return 1.0; }
-    return x[k * args.inputs + input];
+// Four inputs, or the column of ones behind the last. Behind the last row are zeros, which meet
+// that row of dY once more.
+fn x_at(row: u32, input: u32) -> vec4<f32> {
+    let quads = (args.inputs + 3u) / 4u;
+    let xs = x[min(row, args.rows - 1u) * quads + min(input / 4u, quads - 1u)];
+    let ones = vec4(input) + vec4(0u, 1u, 2u, 3u) == vec4(args.inputs);
+    return select(vec4(0.0), select(xs, vec4(1.0), ones), row < args.rows);
 }
 
-fn dy_at(k: u32, column: u32) -> f32 {
-    if k >= args.rows || column >= args.outputs { return 0.0; }
-    return dy[k * args.outputs + column];
+fn dy_at(row: u32, quad: u32) -> vec4<f32> {
+    return dy[min(row, args.rows - 1u) * ((args.outputs + 3u) / 4u) + quad];
 }
 
-fn store(input: u32, column: u32, sum: f32) {
-    if input > args.inputs || column >= args.outputs { return; }
-    let at = input * args.outputs + column;
-    let decay = select(0.0, 2.0 * args.l2, input < args.inputs);
-    dparams[at] = fma(decay, params[at], sum);
+// sum + m v.
+fn add(sum: vec4<f32>, v: vec4<f32>, m: mat4x4<f32>) -> vec4<f32> {
+    let half = fma(vec4(v.y), m[1], fma(vec4(v.x), m[0], sum));
+    return fma(vec4(v.w), m[3], fma(vec4(v.z), m[2], half));
 }
 
-@compute @workgroup_size(32)
+@compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) local: u32) {
-    let tiles_across = (args.outputs + SIDE - 1u) / SIDE;
+    let quads = (args.outputs + 3u) / 4u;
+    let tiles_across = (quads + QUADS - 1u) / QUADS;
+    let tall = (args.inputs + 16u) / 16u * tiles_across >= MANY;
+    let inputs = select(4u, 16u, tall);
     let tile = group.x + group.y * groups.x;
-    let input_0 = tile / tiles_across * SIDE;
-    let column_0 = tile % tiles_across * SIDE;
-    let my_inputs = local / QUADS;
-    let my_columns = local % QUADS;
+    let input_0 = tile / tiles_across * inputs;
+    let quad_0 = tile % tiles_across * QUADS;
 
-    var sums: array<vec4<f32>, 8>;  // [input]
-    for (var k_0 = 0u; k_0 < args.rows; k_0 += SLICE) {
-        for (var load = 0u; load < LOADS; load++) {
-            let at = local + load * 32u;
-            // Neighbours read neighbours: along a row of X, along a row of dY.
-            let k = k_0 + at / QUADS;
-            let input = input_0 + at % QUADS * 4u;
-            x_slice[at] = vec4(x_at(k, input), x_at(k, input + 1u),
-                               x_at(k, input + 2u), x_at(k, input + 3u));
-            let column = column_0 + at % QUADS * 4u;
-            dy_slice[at] = vec4(dy_at(k, column), dy_at(k, column + 1u),
-                                dy_at(k, column + 2u), dy_at(k, column + 3u));
-        }
-        workgroupBarrier();
-        for (var k = 0u; k < SLICE; k++) {
-            let xs = x_slice[k * QUADS + my_inputs * 2u];
-            let xs_2 = x_slice[k * QUADS + my_inputs * 2u + 1u];
-            let dys = dy_slice[k * QUADS + my_columns];
-            sums[0] = fma(vec4(xs.x), dys, sums[0]);
-            sums[1] = fma(vec4(xs.y), dys, sums[1]);
-            sums[2] = fma(vec4(xs.z), dys, sums[2]);
-            sums[3] = fma(vec4(xs.w), dys, sums[3]);
-            sums[4] = fma(vec4(xs_2.x), dys, sums[4]);
-            sums[5] = fma(vec4(xs_2.y), dys, sums[5]);
-            sums[6] = fma(vec4(xs_2.z), dys, sums[6]);
-            sums[7] = fma(vec4(xs_2.w), dys, sums[7]);
-        }
-        workgroupBarrier();
+    // Neighbours have neighbouring quads, then blocks, then parts.
+    let part = local / inputs;
+    let parts = INVOCATIONS / inputs;
+    let block = local % inputs / QUADS * 4u;  // its first input in the tile
+    let quad = quad_0 + local % QUADS;
+    let idle = input_0 + block > args.inputs || quad >= quads;
+
+    var sums: array<vec4<f32>, 4>;  // [input]
+    for (var k = part * 4u; k < select(args.rows, 0u, idle); k += parts * 4u) {
+        let input = input_0 + block;
+        // By input in place of by row.
+        let xs = transpose(mat4x4(x_at(k, input), x_at(k + 1u, input),
+                                  x_at(k + 2u, input), x_at(k + 3u, input)));
+        let dys = mat4x4(dy_at(k, quad), dy_at(k + 1u, quad),
+                         dy_at(k + 2u, quad), dy_at(k + 3u, quad));
+        sums[0] = add(sums[0], xs[0], dys);
+        sums[1] = add(sums[1], xs[1], dys);
+        sums[2] = add(sums[2], xs[2], dys);
+        sums[3] = add(sums[3], xs[3], dys);
     }
-    let column = column_0 + my_columns * 4u;
-    for (var r = 0u; r < 8u; r++) {
-        let input = input_0 + my_inputs * 8u + r;
-        store(input, column, sums[r].x);
-        store(input, column + 1u, sums[r].y);
-        store(input, column + 2u, sums[r].z);
-        store(input, column + 3u, sums[r].w);
+    for (var r = 0u; r < 4u; r++) {
+        partial[(part * inputs + block + r) * QUADS + local % QUADS] = sums[r];
     }
+    workgroupBarrier();
+
+    // In two steps, all taking part in the first: a quarter of the array is whole parts.
+    partial[local] = (partial[local] + partial[local + INVOCATIONS])
+        + (partial[local + INVOCATIONS * 2u] + partial[local + INVOCATIONS * 3u]);
+    workgroupBarrier();
+    let input = input_0 + local / QUADS;
+    if local >= inputs * QUADS || input > args.inputs || quad >= quads { return; }
+    let to = input * quads + quad;
+    var sum = vec4(0.0);
+    if args.l2 != 0.0 && input < args.inputs { sum = 2.0 * args.l2 * params[to]; }
+    for (var at = local; at < INVOCATIONS; at += inputs * QUADS) {
+        sum += partial[at];
+    }
+    dparams[to] = sum;
 }

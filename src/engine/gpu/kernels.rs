@@ -15,6 +15,9 @@ const MOST_WORKGROUPS: u32 = 65535;
 /// Columns up to which the dense kernels of `lanes` have a path of their own.
 const NARROW: u32 = 12;
 
+/// Workgroups that keep a GPU busy, for the dense kernels of `tiled`.
+const MANY: u64 = 128;
+
 /// One kernel: its name, which is also its file's, and its bindings.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Kernel {
@@ -194,7 +197,7 @@ impl Arguments for Dense {
 
     fn workgroups(&self, family: Family) -> u64 {
         match family {
-            Family::Tiled => tiles([self.rows, self.outputs], [32, 32]),
+            Family::Tiled => tiles_for_a_gpu([self.rows, self.outputs]),
             Family::Lanes if self.outputs <= NARROW => tiles([self.rows, 1], [16, 1]),
             Family::Lanes => tiles([self.rows, self.outputs], [16, 64]),
         }
@@ -206,7 +209,7 @@ impl Arguments for SoftmaxCrossEntropy {
 
     fn workgroups(&self, family: Family) -> u64 {
         match family {
-            Family::Tiled => tiles([self.rows, 1], [64, 1]),
+            Family::Tiled => tiles([self.rows, 1], [16, 1]),
             Family::Lanes => tiles([self.rows, 1], [8, 1]),
         }
     }
@@ -217,7 +220,7 @@ impl Arguments for DenseInputGradient {
 
     fn workgroups(&self, family: Family) -> u64 {
         match family {
-            Family::Tiled => tiles([self.rows, self.inputs], [32, 32]),
+            Family::Tiled => tiles([self.rows, self.inputs], [16, 16]),
             Family::Lanes => tiles([self.rows, self.inputs], [16, 64]),
         }
     }
@@ -228,7 +231,7 @@ impl Arguments for DenseWeightGradient {
 
     fn workgroups(&self, family: Family) -> u64 {
         match family {
-            Family::Tiled => tiles([self.inputs + 1, self.outputs], [32, 32]),
+            Family::Tiled => tiles_for_a_gpu([self.inputs + 1, self.outputs]),
             Family::Lanes if self.outputs <= NARROW => tiles([self.inputs + 1, 1], [32, 1]),
             Family::Lanes => tiles([self.inputs + 1, self.outputs], [32, 64]),
         }
@@ -238,6 +241,12 @@ impl Arguments for DenseWeightGradient {
 /// How many tiles cover a matrix.
 fn tiles(matrix: [u32; 2], tile: [u32; 2]) -> u64 {
     u64::from(matrix[0].div_ceil(tile[0])) * u64::from(matrix[1].div_ceil(tile[1]))
+}
+
+/// How many tiles of 16 by 16 cover a matrix, or of 4 by 16 where those are too few.
+fn tiles_for_a_gpu(matrix: [u32; 2]) -> u64 {
+    let tall = tiles(matrix, [16, 16]);
+    if tall >= MANY { tall } else { tiles(matrix, [4, 16]) }
 }
 
 /// Shaders of the same names and meaning, made for one kind of adapter.
@@ -257,8 +266,8 @@ impl Family {
     /// How this family keeps what is bound under this name.
     pub fn form(self, name: &str) -> Form {
         match (self, name) {
-            (Self::Tiled, _) | (Self::Lanes, "args" | "labels" | "losses" | "hits") => Form::Packed,
-            (Self::Lanes, "dparams") => Form::Padded,
+            (_, "args" | "labels" | "losses" | "hits") => Form::Packed,
+            (Self::Tiled, _) | (Self::Lanes, "dparams") => Form::Padded,
             (Self::Lanes, _) => Form::Texels,
         }
     }

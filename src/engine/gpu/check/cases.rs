@@ -11,8 +11,10 @@ use crate::{
     },
 };
 
-/// Rows, inputs, outputs: one, just below, at and just above a tile, and the sizes of MNIST.
-const DENSE: [[u32; 3]; 14] = [
+/// Rows, inputs, outputs: one, just below, at and just above a tile, and the sizes of MNIST; then,
+/// for both shapes of tile of the tiled family and about where one gives way to the other, sums
+/// that are shorter than the parts they are dealt out into, or go round and do not come out even.
+const DENSE: [[u32; 3]; 18] = [
     [1, 1, 1],
     [1, 785, 10],
     [7, 1, 63],
@@ -27,6 +29,10 @@ const DENSE: [[u32; 3]; 14] = [
     [785, 1, 1],
     [1, 16, 785],
     [1000, 128, 10],
+    [127, 35, 250],
+    [263, 70, 120],
+    [70, 250, 120],
+    [144, 143, 224],
 ];
 
 /// Rows and classes, and what the logits are like.
