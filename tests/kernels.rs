@@ -65,7 +65,7 @@ fn every_shader_is_valid_within_the_default_limits() {
 }
 
 #[test]
-fn every_binding_is_what_the_table_says() {
+fn every_binding_and_override_is_what_the_table_says() {
     for (family, kernel) in every() {
         let module = module(family, kernel);
         let bound = module.global_variables.iter().filter_map(|(_, variable)| {
@@ -100,6 +100,9 @@ fn every_binding_is_what_the_table_says() {
             };
             Some((at.binding, (variable.name.clone().unwrap(), kind, form)))
         });
+        let overrides = module.overrides.iter();
+        let overrides: Vec<_> = overrides.map(|(_, one)| one.name.clone().unwrap()).collect();
+        assert_eq!(overrides, family.switches(kernel), "{family}/{}", kernel.name);
         let bound: HashMap<_, _> = bound.collect();
         let table = kernel.bindings.iter();
         let table = (0..).zip(table.map(|b| (b.name.to_string(), b.kind, family.form(b.name))));

@@ -26,6 +26,8 @@ struct Arguments {
     relu: u32,
 }
 
+override NARROW: bool;  // at most 12 outputs
+
 @group(0) @binding(0) var<uniform> args: Arguments;
 @group(0) @binding(1) var x: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var params: texture_storage_2d<rgba32float, read>;
@@ -34,7 +36,6 @@ struct Arguments {
 const LANES = 8u;
 const ROWS = 16u;     // of a tile
 const QUADS = 16u;    // vec4s along a row of a wide tile
-const NARROW = 12u;   // outputs that a narrow tile can take
 
 fn x_at(quad: u32, row: u32) -> vec4<f32> {
     return select(vec4(0.0), textureLoad(x, vec2(quad, row)), quad * 4u < args.inputs);
@@ -133,7 +134,7 @@ fn narrow(row: u32, lane: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let tile = group.x + group.y * groups.x;
-    if args.outputs <= NARROW {
+    if NARROW {
         narrow(tile * ROWS + lane, lane);
     } else {
         let tiles_across = (args.outputs + QUADS * 4u - 1u) / (QUADS * 4u);

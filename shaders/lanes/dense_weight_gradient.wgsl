@@ -27,6 +27,9 @@ struct Arguments {
     l2: f32,
 }
 
+override NARROW: bool;  // at most 12 outputs
+override DECAY: bool;   // l2 is not 0
+
 @group(0) @binding(0) var<uniform> args: Arguments;
 @group(0) @binding(1) var x: texture_storage_2d<rgba32float, read>;
 @group(0) @binding(2) var dy: texture_storage_2d<rgba32float, read>;
@@ -35,8 +38,7 @@ struct Arguments {
 
 const LANES = 8u;
 const INPUTS = 32u;   // of a tile
-const QUADS = 16u;    // vec4s along a row of a wide tile
-const NARROW = 12u;   // outputs that a narrow tile can take
+const QUADS = 8u;     // vec4s along a row of a wide tile
 
 // Rows behind the last may hold what an earlier minibatch left there.
 fn x_at(quad: u32, row: u32, ones: vec4<bool>) -> vec4<f32> {
@@ -63,24 +65,18 @@ fn store(quad: u32, input: u32, sum: vec4<f32>) {
     let quads = (args.outputs + 3u) / 4u;
     if input > args.inputs || quad >= quads { return; }
     var total = sum;
-    if args.l2 != 0.0 && input < args.inputs {
+    if DECAY && input < args.inputs {
         total = fma(vec4(2.0 * args.l2), textureLoad(params, vec2(quad, input)), sum);
     }
     dparams[input * quads + quad] = total;
 }
 
 fn wide(input_0: u32, quad: u32, lane: u32) {
-    // By which of four inputs, [quad of inputs]: of the lane's first quad of columns, then of its
-    // second. The driver keeps sums in registers only where it unrolls a loop, and gives up beyond
-    // 64 multiply-adds or 16 stores: else this is five times slower.
+    // By which of four inputs, [quad of inputs].
     var sums_a: array<vec4<f32>, LANES>;
     var sums_b: array<vec4<f32>, LANES>;
     var sums_c: array<vec4<f32>, LANES>;
     var sums_d: array<vec4<f32>, LANES>;
-    var sums_a_2: array<vec4<f32>, LANES>;
-    var sums_b_2: array<vec4<f32>, LANES>;
-    var sums_c_2: array<vec4<f32>, LANES>;
-    var sums_d_2: array<vec4<f32>, LANES>;
     let inputs = input_0 / 4u + lane;
     let ones = ones_in(inputs);
     for (var k = 0u; k < args.rows; k += 4u) {
@@ -88,50 +84,26 @@ fn wide(input_0: u32, quad: u32, lane: u32) {
         let b = dy_at(quad, k + 1u);
         let c = dy_at(quad, k + 2u);
         let d = dy_at(quad, k + 3u);
-        let a_2 = dy_at(quad + LANES, k);
-        let b_2 = dy_at(quad + LANES, k + 1u);
-        let c_2 = dy_at(quad + LANES, k + 2u);
-        let d_2 = dy_at(quad + LANES, k + 3u);
         // By input in place of by sample.
         let xs = transpose(mat4x4(
             x_at(inputs, k, ones), x_at(inputs, k + 1u, ones),
             x_at(inputs, k + 2u, ones), x_at(inputs, k + 3u, ones)));
         for (var q = 0u; q < LANES; q++) {
-            let v = subgroupShuffle(xs[0], q);
-            sums_a[q] = add(sums_a[q], v, a, b, c, d);
-            sums_a_2[q] = add(sums_a_2[q], v, a_2, b_2, c_2, d_2);
+            sums_a[q] = add(sums_a[q], subgroupShuffle(xs[0], q), a, b, c, d);
+            sums_b[q] = add(sums_b[q], subgroupShuffle(xs[1], q), a, b, c, d);
         }
         for (var q = 0u; q < LANES; q++) {
-            let v = subgroupShuffle(xs[1], q);
-            sums_b[q] = add(sums_b[q], v, a, b, c, d);
-            sums_b_2[q] = add(sums_b_2[q], v, a_2, b_2, c_2, d_2);
-        }
-        for (var q = 0u; q < LANES; q++) {
-            let v = subgroupShuffle(xs[2], q);
-            sums_c[q] = add(sums_c[q], v, a, b, c, d);
-            sums_c_2[q] = add(sums_c_2[q], v, a_2, b_2, c_2, d_2);
-        }
-        for (var q = 0u; q < LANES; q++) {
-            let v = subgroupShuffle(xs[3], q);
-            sums_d[q] = add(sums_d[q], v, a, b, c, d);
-            sums_d_2[q] = add(sums_d_2[q], v, a_2, b_2, c_2, d_2);
+            sums_c[q] = add(sums_c[q], subgroupShuffle(xs[2], q), a, b, c, d);
+            sums_d[q] = add(sums_d[q], subgroupShuffle(xs[3], q), a, b, c, d);
         }
     }
     for (var q = 0u; q < LANES; q++) {
         store(quad, input_0 + q * 4u, sums_a[q]);
-        store(quad + LANES, input_0 + q * 4u, sums_a_2[q]);
-    }
-    for (var q = 0u; q < LANES; q++) {
         store(quad, input_0 + q * 4u + 1u, sums_b[q]);
-        store(quad + LANES, input_0 + q * 4u + 1u, sums_b_2[q]);
     }
     for (var q = 0u; q < LANES; q++) {
         store(quad, input_0 + q * 4u + 2u, sums_c[q]);
-        store(quad + LANES, input_0 + q * 4u + 2u, sums_c_2[q]);
-    }
-    for (var q = 0u; q < LANES; q++) {
         store(quad, input_0 + q * 4u + 3u, sums_d[q]);
-        store(quad + LANES, input_0 + q * 4u + 3u, sums_d_2[q]);
     }
 }
 
@@ -172,7 +144,7 @@ fn narrow(quad: u32, lane: u32) {
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
     let tile = group.x + group.y * groups.x;
-    if args.outputs <= NARROW {
+    if NARROW {
         narrow(tile * INPUTS / 4u + lane, lane);
     } else {
         let tiles_across = (args.outputs + QUADS * 4u - 1u) / (QUADS * 4u);

@@ -8,15 +8,19 @@ mod buffers;
 pub mod check;
 mod device;
 pub mod kernels;
+mod pipelines;
 mod plan;
 
 use serde::Serialize;
 
+pub use self::device::DRIVER_THREADS;
+
 use self::{
     adapter::AdapterId,
     buffers::Storage,
-    device::{Device, Pipeline},
+    device::Device,
     kernels::{Family, ShaderSet},
+    pipelines::Pipelines,
     plan::{LayerBuffers, Plan},
 };
 use super::{Engine, Evaluation, model::Model};
@@ -32,8 +36,7 @@ const EVALUATED_AT_ONCE: usize = 1000;
 #[derive(Debug)]
 pub struct Gpu {
     device: Device,
-    family: Family,
-    pipelines: Vec<Pipeline>,
+    pipelines: Pipelines,
     model: Model,
     layers: Vec<LayerBuffers>,
     gradient: Plan,
@@ -71,15 +74,23 @@ impl Gpu {
         shaders: &ShaderSet,
     ) -> Result<Self> {
         let device = Device::open(adapter)?;
-        let pipelines = plan::compile(&device, shaders)?;
+        let mut pipelines = Pipelines::new(&device, shaders)?;
         let layers: Vec<_> = model
             .layers()
             .iter()
             .map(|layer| LayerBuffers::new(&device, shaders.family(), layer))
             .collect::<Result<_>>()?;
-        let gradient = Plan::new(&device, &pipelines, &model, &layers, minibatch.max(1), true)?;
-        let (family, evaluation, penalty) = (shaders.family(), None, 0.0);
-        Ok(Self { device, family, pipelines, model, layers, gradient, evaluation, penalty })
+        let gradient = Plan::new(&device, &mut pipelines, &model, &layers, minibatch.max(1), true)?;
+        let (evaluation, penalty) = (None, 0.0);
+        let mut gpu = Self { device, pipelines, model, layers, gradient, evaluation, penalty };
+        gpu.warm_up()?;
+        Ok(gpu)
+    }
+
+    /// Computes a gradient of nothing: drivers compile a kernel when it first runs.
+    fn warm_up(&mut self) -> Result<()> {
+        let nothing = Minibatch { images: vec![0.0; self.model.inputs()], labels: vec![0] };
+        self.gradient(&nothing, &mut vec![0.0; self.model.params()]).map(drop)
     }
 
     /// What computes here.
@@ -89,7 +100,7 @@ impl Gpu {
             adapter: adapter.name.clone(),
             backend: adapter.backend.into(),
             driver: format!("{} {}", adapter.driver, adapter.driver_info).trim().into(),
-            family: self.family,
+            family: self.pipelines.family(),
         }
     }
 
@@ -101,7 +112,8 @@ impl Gpu {
         match self.evaluation.take() {
             Some(plan) if plan.capacity() >= capacity => Ok(plan),
             _ => {
-                Plan::new(&self.device, &self.pipelines, &self.model, &self.layers, capacity, false)
+                let Self { device, pipelines, model, layers, .. } = self;
+                Plan::new(device, pipelines, model, layers, capacity, false)
             }
         }
     }
@@ -128,12 +140,12 @@ impl Engine for Gpu {
             )));
         }
         if rows > self.gradient.capacity() {
-            let Self { device, pipelines, model, layers, .. } = &*self;
+            let Self { device, pipelines, model, layers, .. } = self;
             self.gradient = Plan::new(device, pipelines, model, layers, rows, true)?;
         }
         let plan = &mut self.gradient;
         plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
-        let sum = plan.run(&self.device, &self.pipelines, &self.layers, |losses, dparams| {
+        let sum = plan.run(&self.device, &self.layers, |losses, dparams| {
             let mut gradient: &mut [u8] = bytemuck::cast_slice_mut(gradient);
             for row in dparams {
                 let (to, rest) = gradient.split_at_mut(row.len());
@@ -156,7 +168,7 @@ impl Engine for Gpu {
             let end = split.len().min(start + plan.capacity());
             split.gather(start..end, &mut batch);
             plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
-            plan.run(&self.device, &self.pipelines, &self.layers, |losses, hit| {
+            plan.run(&self.device, &self.layers, |losses, hit| {
                 loss += total(losses);
                 let hit = hit.flat_map(words).map(u32::from_ne_bytes);
                 hits += hit.filter(|&hit| hit != 0).count();

@@ -86,7 +86,7 @@ pub fn check_kernel(
     shaders: &ShaderSet,
     kernel: &'static Kernel,
 ) -> Result<Vec<Check>> {
-    let rig = Rig::open(adapter, shaders)?;
+    let mut rig = Rig::open(adapter, shaders)?;
     let mut checks = Vec::new();
     cases::each(kernel, &mut |case| {
         checks.push(case.judge(kernel, &rig.bind(kernel, &case)?.run()?));
@@ -105,7 +105,7 @@ pub fn repeat(
     kernel: &'static Kernel,
     repeats: usize,
 ) -> Result<Vec<Vec<u32>>> {
-    let rig = Rig::open(adapter, shaders)?;
+    let mut rig = Rig::open(adapter, shaders)?;
     let mut runs = Vec::new();
     let mut most = 0;
     cases::each(kernel, &mut |case| {
@@ -123,7 +123,7 @@ pub fn repeat(
 }
 
 /// Binds a kernel's buffers, with the arguments of a case.
-type Bind = dyn Fn(&Rig, &[&Storage]) -> Result<Call>;
+type Bind = dyn Fn(&mut Rig, &[&Storage]) -> Result<Call>;
 
 /// One kernel's arguments and inputs, and what it should give.
 struct Case {
@@ -160,10 +160,10 @@ impl Case {
         // Every third case pretends that a dispatch is at most three workgroups wide, as one of
         // millions of rows would be folded.
         let widest = (at % 3 == 2).then_some(3);
-        let bind = Box::new(move |rig: &Rig, buffers: &[&Storage]| {
-            let mut call = Call::new(&rig.device, &rig.pipelines, &args, buffers)?;
+        let bind = Box::new(move |rig: &mut Rig, buffers: &[&Storage]| {
+            let mut call = Call::new(&rig.device, &mut rig.pipelines, &args, buffers)?;
             if let Some(widest) = widest {
-                call.fold(args.dispatch_within(rig.family, widest));
+                call.fold(args.dispatch_within(rig.pipelines.family(), widest));
             }
             Ok(call)
         });

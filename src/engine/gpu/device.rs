@@ -4,9 +4,14 @@
 //! nothing waits longer than [`PATIENCE`].
 
 use std::{
+    env, hint,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -21,6 +26,13 @@ pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 /// How long a submission may take before the device counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The variable that tells Mesa's software driver how many threads to compute on; with none it
+/// computes on the thread of the queue.
+pub const DRIVER_THREADS: &str = "LP_NUM_THREADS";
+
+/// How many devices are open in this process.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+
 /// The first thing that went wrong, as the driver's callbacks report it from any thread.
 type Fault = Arc<Mutex<Option<String>>>;
 
@@ -31,13 +43,16 @@ pub(crate) struct Device {
     pub(super) queue: wgpu::Queue,
     adapter: AdapterId,
     fault: Fault,
+    /// Whether a core is idle while the driver computes for this device alone.
+    inline: bool,
 }
 
-/// A compiled kernel.
+/// The text of a kernel, checked, and what binds to it.
 #[derive(Debug)]
-pub(crate) struct Pipeline {
-    pub(super) family: Family,
-    pub(super) pipeline: wgpu::ComputePipeline,
+pub(crate) struct Shader {
+    name: &'static str,
+    module: wgpu::ShaderModule,
+    pipeline_layout: wgpu::PipelineLayout,
     pub(super) layout: wgpu::BindGroupLayout,
 }
 
@@ -61,7 +76,11 @@ impl Device {
         device.set_device_lost_callback(move |_, message| {
             record(&report, format!("the device is lost: {message}"));
         });
-        Ok(Self { device, queue, adapter: adapter.clone(), fault })
+        let inline = adapter.is_software()
+            && env::var(DRIVER_THREADS).is_ok_and(|threads| threads == "0")
+            && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
+        OPEN.fetch_add(1, Ordering::Relaxed);
+        Ok(Self { device, queue, adapter: adapter.clone(), fault, inline })
     }
 
     pub(crate) fn adapter(&self) -> &AdapterId {
@@ -73,57 +92,88 @@ impl Device {
         Error::Device { adapter: self.adapter.name.clone(), problem: problem.into() }
     }
 
+    /// Looks again and again whether all is done, up to [`PATIENCE`]: a core that would be idle may
+    /// as well save the time it takes to wake it, 60 us of a step.
+    fn spin(&self) {
+        let start = Instant::now();
+        while matches!(self.device.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::Poll))
+            && start.elapsed() < PATIENCE
+        {
+            hint::spin_loop();
+        }
+    }
+
     /// What the driver has reported since the device was opened.
     pub(crate) fn healthy(&self) -> Result<()> {
         let fault = self.fault.lock().unwrap_or_else(PoisonError::into_inner);
         fault.as_ref().map_or(Ok(()), |problem| Err(self.error(problem)))
     }
 
-    /// Compiles `source` as this kernel of the family, with the bindings that the table gives it.
-    pub(crate) fn compile(
+    /// Checks `source` as this kernel of the family, with the bindings that the table gives it.
+    pub(crate) fn shader(
         &self,
         family: Family,
         kernel: &'static Kernel,
         source: &str,
-    ) -> Result<Pipeline> {
+    ) -> Result<Shader> {
         let device = &self.device;
+        let name = kernel.name;
+        self.refused(name, || {
+            let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+                label: Some(name),
+                source: wgpu::ShaderSource::Wgsl(source.into()),
+            });
+            let bindings = (0..).zip(kernel.bindings);
+            let entries: Vec<_> =
+                bindings.map(|(at, binding)| entry(family, at, binding)).collect();
+            let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+                label: Some(name),
+                entries: &entries,
+            });
+            let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+                label: Some(name),
+                bind_group_layouts: &[Some(&layout)],
+                immediate_size: 0,
+            });
+            Shader { name, module, pipeline_layout, layout }
+        })
+    }
+
+    /// Compiles a kernel with these values of its overrides.
+    pub(crate) fn pipeline(
+        &self,
+        shader: &Shader,
+        constants: &[(&str, f64)],
+    ) -> Result<wgpu::ComputePipeline> {
+        self.refused(shader.name, || {
+            self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+                label: Some(shader.name),
+                layout: Some(&shader.pipeline_layout),
+                module: &shader.module,
+                entry_point: Some("main"),
+                compilation_options: wgpu::PipelineCompilationOptions {
+                    constants,
+                    // Every kernel writes its workgroup memory before it reads it.
+                    zero_initialize_workgroup_memory: false,
+                },
+                cache: None,
+            })
+        })
+    }
+
+    /// What `make` makes of a kernel, or why the driver refuses it.
+    fn refused<T>(&self, kernel: &str, make: impl FnOnce() -> T) -> Result<T> {
         let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
-            .map(|filter| device.push_error_scope(filter));
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(kernel.name),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let bindings = (0..).zip(kernel.bindings);
-        let entries: Vec<_> = bindings.map(|(at, binding)| entry(family, at, binding)).collect();
-        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some(kernel.name),
-            entries: &entries,
-        });
-        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: Some(kernel.name),
-            bind_group_layouts: &[Some(&layout)],
-            immediate_size: 0,
-        });
-        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(kernel.name),
-            layout: Some(&pipeline_layout),
-            module: &module,
-            entry_point: Some("main"),
-            // Every kernel writes its workgroup memory before it reads it.
-            compilation_options: wgpu::PipelineCompilationOptions {
-                zero_initialize_workgroup_memory: false,
-                ..Default::default()
-            },
-            cache: None,
-        });
+            .map(|filter| self.device.push_error_scope(filter));
+        let made = make();
         // Scopes close in the reverse of their order.
         for scope in scopes.into_iter().rev() {
             if let Some(error) = pollster::block_on(scope.pop()) {
-                return Err(self.error(format!("kernel {}: {}", kernel.name, describe(&error))));
+                return Err(self.error(format!("kernel {kernel}: {}", describe(&error))));
             }
         }
         self.healthy()?;
-        Ok(Pipeline { family, pipeline, layout })
+        Ok(made)
     }
 
     /// Waits for a submission and runs the callbacks that are due.
@@ -131,7 +181,12 @@ impl Device {
         let wait =
             wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
         // wgpu panics where the wait itself fails, as it does when the device is lost.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device.poll(wait)));
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            if self.inline && OPEN.load(Ordering::Relaxed) == 1 {
+                self.spin();
+            }
+            self.device.poll(wait)
+        }));
         self.healthy()?;
         match polled {
             Ok(Ok(_)) => Ok(()),
@@ -142,6 +197,12 @@ impl Device {
             Ok(Err(error)) => Err(self.error(format!("{doing}: {error}"))),
             Err(_) => Err(self.error(format!("{doing}: the device is lost"))),
         }
+    }
+}
+
+impl Drop for Device {
+    fn drop(&mut self) {
+        OPEN.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

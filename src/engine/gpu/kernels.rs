@@ -2,12 +2,11 @@
 //!
 //! Knows no device. `tests/kernels.rs` compares every line of it with the WGSL.
 
-use std::{borrow::Cow, fmt, fs, path::Path, str::FromStr};
+mod family;
 
 use bytemuck::{Pod, Zeroable};
-use serde::Serialize;
 
-use crate::{Error, Result};
+pub use self::family::{Family, Form, ShaderSet};
 
 /// The most workgroups one dimension of a dispatch may have in any WebGPU implementation.
 const MOST_WORKGROUPS: u32 = 65535;
@@ -29,6 +28,13 @@ pub struct Kernel {
     pub arguments_size: usize,
     /// Binding 0, the arguments, then the inputs, then the outputs.
     pub bindings: &'static [Binding],
+}
+
+impl Kernel {
+    /// Whether most of its work is a matrix product.
+    pub fn is_product(&self) -> bool {
+        self.name != SOFTMAX_CROSS_ENTROPY.name
+    }
 }
 
 /// One field of a kernel's arguments.
@@ -62,17 +68,6 @@ pub enum BindingKind {
     Write,
 }
 
-/// How a family keeps a matrix or vector on the device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
-    /// A buffer of numbers, row after row.
-    Packed,
-    /// A buffer of vec4s, each row padded to whole ones.
-    Padded,
-    /// A texture of four columns a texel, each row padded to whole ones.
-    Texels,
-}
-
 /// The arguments of one kernel; with them its shapes, and so its dispatch, are known.
 pub trait Arguments: Pod {
     /// The kernel they are for.
@@ -80,6 +75,11 @@ pub trait Arguments: Pod {
 
     /// How many workgroups there are to run.
     fn workgroups(&self, family: Family) -> u64;
+
+    /// Whether the override of this name, one of [`Family::switches`], is on.
+    fn is_on(&self, _switch: &str) -> bool {
+        false
+    }
 
     /// The dispatch: x first, and y where x alone does not reach.
     fn dispatch(&self, family: Family) -> [u32; 3] {
@@ -202,6 +202,10 @@ impl Arguments for Dense {
             Family::Lanes => tiles([self.rows, self.outputs], [16, 64]),
         }
     }
+
+    fn is_on(&self, switch: &str) -> bool {
+        switch == "NARROW" && self.outputs <= NARROW
+    }
 }
 
 impl Arguments for SoftmaxCrossEntropy {
@@ -233,7 +237,15 @@ impl Arguments for DenseWeightGradient {
         match family {
             Family::Tiled => tiles_for_a_gpu([self.inputs + 1, self.outputs]),
             Family::Lanes if self.outputs <= NARROW => tiles([self.inputs + 1, 1], [32, 1]),
-            Family::Lanes => tiles([self.inputs + 1, self.outputs], [32, 64]),
+            Family::Lanes => tiles([self.inputs + 1, self.outputs], [32, 32]),
+        }
+    }
+
+    fn is_on(&self, switch: &str) -> bool {
+        match switch {
+            "NARROW" => self.outputs <= NARROW,
+            "DECAY" => self.l2 != 0.0,
+            _ => false,
         }
     }
 }
@@ -247,127 +259,6 @@ fn tiles(matrix: [u32; 2], tile: [u32; 2]) -> u64 {
 fn tiles_for_a_gpu(matrix: [u32; 2]) -> u64 {
     let tall = tiles(matrix, [16, 16]);
     if tall >= MANY { tall } else { tiles(matrix, [4, 16]) }
-}
-
-/// Shaders of the same names and meaning, made for one kind of adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Family {
-    /// Storage buffers, workgroup memory and register blocking: runs wherever WebGPU does.
-    Tiled,
-    /// Storage textures and one subgroup of 8 a workgroup: for drivers that compute on a processor.
-    Lanes,
-}
-
-impl Family {
-    /// Every family.
-    pub const ALL: [Self; 2] = [Self::Tiled, Self::Lanes];
-
-    /// How this family keeps what is bound under this name.
-    pub fn form(self, name: &str) -> Form {
-        match (self, name) {
-            (_, "args" | "labels" | "losses" | "hits") => Form::Packed,
-            (Self::Tiled, _) | (Self::Lanes, "dparams") => Form::Padded,
-            (Self::Lanes, _) => Form::Texels,
-        }
-    }
-
-    /// The word for it on the command line and in records, and its folder under `shaders/`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Tiled => "tiled",
-            Self::Lanes => "lanes",
-        }
-    }
-
-    fn source(self, kernel: &Kernel) -> &'static str {
-        macro_rules! source {
-            ($family:literal, $kernel:literal) => {
-                include_str!(concat!("../../../shaders/", $family, "/", $kernel, ".wgsl"))
-            };
-        }
-        match (self, kernel.name) {
-            (Self::Tiled, "dense") => source!("tiled", "dense"),
-            (Self::Tiled, "softmax_cross_entropy") => source!("tiled", "softmax_cross_entropy"),
-            (Self::Tiled, "dense_input_gradient") => source!("tiled", "dense_input_gradient"),
-            (Self::Tiled, "dense_weight_gradient") => source!("tiled", "dense_weight_gradient"),
-            (Self::Lanes, "dense") => source!("lanes", "dense"),
-            (Self::Lanes, "softmax_cross_entropy") => source!("lanes", "softmax_cross_entropy"),
-            (Self::Lanes, "dense_input_gradient") => source!("lanes", "dense_input_gradient"),
-            (Self::Lanes, "dense_weight_gradient") => source!("lanes", "dense_weight_gradient"),
-            (family, name) => unreachable!("no kernel {name} in family {family}"),
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Family {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|family| family.name() == text).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|family| family.name()).collect();
-            Error::config(format!("kernel family \"{text}\" is not one of: {}", names.join(", ")))
-        })
-    }
-}
-
-/// A source for every kernel: a family's own, or some of them replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShaderSet {
-    family: Family,
-    sources: [Cow<'static, str>; KERNELS.len()],
-}
-
-impl ShaderSet {
-    /// The shaders that come with the library.
-    pub fn new(family: Family) -> Self {
-        Self { family, sources: KERNELS.map(|kernel| Cow::Borrowed(family.source(kernel))) }
-    }
-
-    /// The shaders that come with the library, those replaced for which `folder` has a file
-    /// `<kernel>.wgsl`.
-    ///
-    /// # Errors
-    /// [`Error::Io`] where a file cannot be read, [`Error::Config`] where there is none.
-    pub fn from_folder(family: Family, folder: &Path) -> Result<Self> {
-        let mut set = Self::new(family);
-        let mut found = false;
-        for kernel in KERNELS {
-            let path = folder.join(format!("{}.wgsl", kernel.name));
-            if path.exists() {
-                set = set.with(kernel, fs::read_to_string(&path).map_err(Error::io(&path))?);
-                found = true;
-            }
-        }
-        if !found {
-            let names = KERNELS.map(|kernel| format!("{}.wgsl", kernel.name)).join(", ");
-            return Err(Error::config(format!("{} holds none of: {names}", folder.display())));
-        }
-        Ok(set)
-    }
-
-    /// The same set with `source` in place of this kernel's.
-    #[must_use]
-    pub fn with(mut self, kernel: &Kernel, source: impl Into<String>) -> Self {
-        self.sources[position(kernel)] = Cow::Owned(source.into());
-        self
-    }
-
-    /// The family they belong to.
-    pub fn family(&self) -> Family {
-        self.family
-    }
-
-    /// The WGSL of this kernel.
-    pub fn source(&self, kernel: &Kernel) -> &str {
-        &self.sources[position(kernel)]
-    }
 }
 
 /// Where the kernel stands in [`KERNELS`].

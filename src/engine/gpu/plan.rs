@@ -4,11 +4,11 @@
 
 use super::{
     buffers::{self, Readback, Storage},
-    device::{Device, Pipeline},
+    device::Device,
     kernels::{
-        self, Arguments, Dense, DenseInputGradient, DenseWeightGradient, Family, KERNELS,
-        ShaderSet, SoftmaxCrossEntropy,
+        Arguments, Dense, DenseInputGradient, DenseWeightGradient, Family, SoftmaxCrossEntropy,
     },
+    pipelines::{Pipeline, Pipelines},
 };
 use crate::{
     Result,
@@ -20,8 +20,7 @@ use crate::{
 pub(crate) struct Call {
     uniform: wgpu::Buffer,
     bind_group: wgpu::BindGroup,
-    family: Family,
-    kernel: usize,
+    pipeline: Pipeline,
     workgroups: [u32; 3],
 }
 
@@ -29,12 +28,11 @@ impl Call {
     /// `buffers` in the order of the kernel's bindings, its arguments left out.
     pub(crate) fn new<A: Arguments>(
         device: &Device,
-        pipelines: &[Pipeline],
+        pipelines: &mut Pipelines,
         args: &A,
         buffers: &[&Storage],
     ) -> Result<Self> {
-        let kernel = kernels::position(A::KERNEL);
-        let pipeline = &pipelines[kernel];
+        let pipeline = pipelines.of(device, args)?;
         let uniform = buffers::uniform(device, A::KERNEL.name, size_of::<A>())?;
         let storage = buffers.iter().map(|storage| storage.binding());
         let entries: Vec<_> = (0..)
@@ -46,8 +44,7 @@ impl Call {
             layout: &pipeline.layout,
             entries: &entries,
         });
-        let mut call =
-            Self { uniform, bind_group, family: pipeline.family, kernel, workgroups: [0; 3] };
+        let mut call = Self { uniform, bind_group, pipeline, workgroups: [0; 3] };
         call.set(device, args);
         device.healthy()?;
         Ok(call)
@@ -55,7 +52,7 @@ impl Call {
 
     /// Writes the arguments for what is submitted next.
     pub(crate) fn set<A: Arguments>(&mut self, device: &Device, args: &A) {
-        self.workgroups = args.dispatch(self.family);
+        self.workgroups = args.dispatch(self.pipeline.family);
         device.queue.write_buffer(&self.uniform, 0, bytemuck::bytes_of(args));
     }
 
@@ -64,19 +61,12 @@ impl Call {
         self.workgroups = workgroups;
     }
 
-    pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>, pipelines: &[Pipeline]) {
+    pub(crate) fn record(&self, pass: &mut wgpu::ComputePass<'_>) {
         let [x, y, z] = self.workgroups;
-        pass.set_pipeline(&pipelines[self.kernel].pipeline);
+        pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.dispatch_workgroups(x, y, z);
     }
-}
-
-/// Compiles every kernel of the set, in the order of [`KERNELS`].
-pub(crate) fn compile(device: &Device, shaders: &ShaderSet) -> Result<Vec<Pipeline>> {
-    let family = shaders.family();
-    let compile = |kernel| device.compile(family, kernel, shaders.source(kernel));
-    KERNELS.into_iter().map(compile).collect()
 }
 
 /// W with b, and where the gradient needs it, their gradient: both `[inputs + 1, outputs]`.
@@ -115,13 +105,13 @@ impl Plan {
     /// A plan for evaluations, or with `gradient` one for gradients.
     pub(crate) fn new(
         device: &Device,
-        pipelines: &[Pipeline],
+        pipelines: &mut Pipelines,
         model: &Model,
         layers: &[LayerBuffers],
         capacity: usize,
         gradient: bool,
     ) -> Result<Self> {
-        let family = pipelines[0].family;
+        let family = pipelines.family();
         let storage =
             |name, columns| Storage::new(device, name, capacity, columns, family.form(name));
         let images = storage("x", model.inputs())?;
@@ -228,7 +218,6 @@ impl Plan {
     pub(crate) fn run<T>(
         &self,
         device: &Device,
-        pipelines: &[Pipeline],
         layers: &[LayerBuffers],
         take: impl FnOnce(&[u8], &mut dyn Iterator<Item = &[u8]>) -> T,
     ) -> Result<T> {
@@ -238,7 +227,7 @@ impl Plan {
             let back =
                 self.backward.iter().flat_map(|(weight, input)| [Some(weight), input.as_ref()]);
             let calls = self.forward.iter().chain([&self.softmax]).chain(back.flatten());
-            calls.for_each(|call| call.record(&mut pass, pipelines));
+            calls.for_each(|call| call.record(&mut pass));
         }
         let losses = Readback::place(&self.losses, self.rows, 0);
         self.readback.copy(&mut encoder, &self.losses, &losses);

@@ -9,18 +9,18 @@ use crate::{
     engine::gpu::{
         adapter::AdapterId,
         buffers::{Copied, Readback, Storage},
-        device::{Device, Pipeline},
-        kernels::{Family, Kernel, ShaderSet},
-        plan::{self, Call},
+        device::Device,
+        kernels::{Kernel, ShaderSet},
+        pipelines::Pipelines,
+        plan::Call,
         words,
     },
 };
 
 /// A device with the kernels compiled.
 pub(super) struct Rig {
-    pub(super) family: Family,
     pub(super) device: Device,
-    pub(super) pipelines: Vec<Pipeline>,
+    pub(super) pipelines: Pipelines,
 }
 
 /// A kernel bound to the matrices of a case.
@@ -35,12 +35,12 @@ pub(super) struct Bound<'a> {
 impl Rig {
     pub(super) fn open(adapter: &AdapterId, shaders: &ShaderSet) -> Result<Self> {
         let device = Device::open(adapter)?;
-        let pipelines = plan::compile(&device, shaders)?;
-        Ok(Self { family: shaders.family(), device, pipelines })
+        let pipelines = Pipelines::new(&device, shaders)?;
+        Ok(Self { device, pipelines })
     }
 
     /// Makes the case's matrices: its inputs, and outputs full of NaN.
-    pub(super) fn bind(&self, kernel: &'static Kernel, case: &Case) -> Result<Bound<'_>> {
+    pub(super) fn bind(&mut self, kernel: &'static Kernel, case: &Case) -> Result<Bound<'_>> {
         let nothing = case
             .outputs
             .iter()
@@ -48,7 +48,8 @@ impl Rig {
         let matrices = case.inputs.iter().cloned().chain(nothing);
         let mut storages = Vec::new();
         for (binding, (columns, bits)) in kernel.bindings[1..].iter().zip(matrices) {
-            let (rows, form) = (bits.len() / columns as usize, self.family.form(binding.name));
+            let (rows, form) =
+                (bits.len() / columns as usize, self.pipelines.family().form(binding.name));
             let storage = Storage::new(&self.device, binding.name, rows, columns as usize, form)?;
             storage.upload(&self.device, &bits);
             storages.push(storage);
@@ -71,9 +72,9 @@ impl Rig {
 impl Bound<'_> {
     /// Dispatches it and reads its outputs as bits, what pads their rows behind the rows.
     pub(super) fn run(&self) -> Result<Vec<Vec<u32>>> {
-        let Rig { device, pipelines, .. } = self.rig;
+        let Rig { device, .. } = self.rig;
         let mut encoder = device.device.create_command_encoder(&Default::default());
-        self.call.record(&mut encoder.begin_compute_pass(&Default::default()), pipelines);
+        self.call.record(&mut encoder.begin_compute_pass(&Default::default()));
         for (output, to) in &self.outputs {
             self.readback.copy(&mut encoder, output, to);
         }
@@ -88,11 +89,11 @@ impl Bound<'_> {
 
     /// The time from handing over `dispatches` of it, one after another, to the end of the last.
     pub(super) fn time(&self, dispatches: usize) -> Result<Duration> {
-        let Rig { device, pipelines, .. } = self.rig;
+        let Rig { device, .. } = self.rig;
         let mut encoder = device.device.create_command_encoder(&Default::default());
         {
             let mut pass = encoder.begin_compute_pass(&Default::default());
-            (0..dispatches).for_each(|_| self.call.record(&mut pass, pipelines));
+            (0..dispatches).for_each(|_| self.call.record(&mut pass));
         }
         let commands = encoder.finish();
         let start = Instant::now();

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 use faer::{Accum, Par};
 use serde::Serialize;
 
-use super::{Check, cases, rig::Rig};
+use super::{
+    Case, Check, cases,
+    rig::{Bound, Rig},
+};
 use crate::{
     Result,
     dataset::Minibatch,
@@ -20,7 +23,7 @@ use crate::{
             kernels::{self, Kernel, ShaderSet},
         },
         host,
-        model::Model,
+        model::{Layer, Model},
     },
 };
 
@@ -78,21 +81,84 @@ pub struct Timings {
 /// # Errors
 /// [`crate::Error::NoAdapter`] and [`crate::Error::Device`] where something could not be run.
 pub fn time(adapter: &AdapterId, shaders: &ShaderSet, model: &Model, rows: u32) -> Result<Timings> {
-    let rig = Rig::open(adapter, shaders)?;
     let mut kernels = Vec::new();
-    for (kernel, sizes) in dispatches(model, rows) {
-        kernels.push(time_kernel(&rig, kernel, sizes)?);
-    }
+    each_kernel(adapter, shaders, model, rows, &mut |kernel, [rows, inputs, outputs], run| {
+        let is_product = kernel.is_product();
+        let [m, n, k] = [rows, inputs, outputs].map(f64::from);
+        kernels.push(KernelTiming {
+            kernel: kernel.name,
+            rows,
+            inputs,
+            outputs,
+            bytes: run.bytes(),
+            operations: is_product.then_some(2.0 * m * n * k),
+            host_seconds: is_product
+                .then(|| time_host(kernel, rows, inputs, outputs))
+                .transpose()?,
+            seconds: run.check.passed.then(|| median(|count| run.time(count))).transpose()?,
+            check: run.check,
+        });
+        Ok(())
+    })?;
     let right = kernels.iter().all(|timing| timing.check.passed);
     let step = if right { Some(time_step(adapter, shaders, model, rows)?) } else { None };
     Ok(Timings { kernels, step })
 }
 
+/// A kernel on a shape, checked and ready to be timed.
+#[expect(missing_debug_implementations, reason = "a device is not printable")]
+pub struct Ready<'a> {
+    /// How it did against its twin.
+    pub check: Check,
+    case: Case,
+    bound: Bound<'a>,
+}
+
+impl Ready<'_> {
+    /// The time from handing over `dispatches` of it, one after another, to the end of the last.
+    ///
+    /// # Errors
+    /// [`crate::Error::Device`] where the device fails.
+    pub fn time(&self, dispatches: usize) -> Result<Duration> {
+        self.bound.time(dispatches)
+    }
+
+    /// Bytes of its matrices, each counted once.
+    pub fn bytes(&self) -> f64 {
+        let inputs = self.case.inputs.iter().map(|(_, bits)| bits.len());
+        let outputs = self.case.outputs.iter().map(|(_, output)| output.len());
+        4.0 * inputs.chain(outputs).sum::<usize>() as f64
+    }
+}
+
+/// Takes a kernel with its rows, inputs and outputs.
+pub type Take<'a> = dyn FnMut(&'static Kernel, [u32; 3], Ready<'_>) -> Result<()> + 'a;
+
+/// Hands over each kernel that a gradient of `model` over `rows` samples runs, in their order.
+///
+/// # Errors
+/// As [`time`], and what `take` returns.
+pub fn each_kernel(
+    adapter: &AdapterId,
+    shaders: &ShaderSet,
+    model: &Model,
+    rows: u32,
+    take: &mut Take<'_>,
+) -> Result<()> {
+    let mut rig = Rig::open(adapter, shaders)?;
+    for (kernel, sizes) in dispatches(model, rows) {
+        let case = cases::ordinary(kernel, sizes);
+        let bound = rig.bind(kernel, &case)?;
+        let check = case.judge(kernel, &bound.run()?);
+        take(kernel, sizes, Ready { check, case, bound })?;
+    }
+    Ok(())
+}
+
 /// The kernels of a gradient in their order, each with its rows, inputs and outputs.
 fn dispatches(model: &Model, rows: u32) -> Vec<(&'static Kernel, [u32; 3])> {
     let named = |name| kernels::by_name(name).expect("the table has it");
-    let sizes =
-        |layer: &crate::engine::model::Layer| [rows, layer.inputs as u32, layer.outputs as u32];
+    let sizes = |layer: &Layer| [rows, layer.inputs as u32, layer.outputs as u32];
     let layers = model.layers();
     let mut all: Vec<_> = layers.iter().map(|layer| (named("dense"), sizes(layer))).collect();
     let classes = model.classes() as u32;
@@ -104,37 +170,6 @@ fn dispatches(model: &Model, rows: u32) -> Vec<(&'static Kernel, [u32; 3])> {
         }
     }
     all
-}
-
-fn time_kernel(
-    rig: &Rig,
-    kernel: &'static Kernel,
-    [rows, inputs, outputs]: [u32; 3],
-) -> Result<KernelTiming> {
-    let case = cases::ordinary(kernel, [rows, inputs, outputs]);
-    let bound = rig.bind(kernel, &case)?;
-    let check = case.judge(kernel, &bound.run()?);
-    let is_product = kernel.name != "softmax_cross_entropy";
-    let seconds =
-        if check.passed { Some(median(|dispatches| bound.time(dispatches))?) } else { None };
-    let elements = case.inputs.iter().map(|(_, bits)| bits.len());
-    let elements = elements.chain(case.outputs.iter().map(|(_, output)| output.len()));
-    Ok(KernelTiming {
-        kernel: kernel.name,
-        rows,
-        inputs,
-        outputs,
-        check,
-        seconds,
-        operations: is_product
-            .then(|| 2.0 * f64::from(rows) * f64::from(inputs) * f64::from(outputs)),
-        bytes: 4.0 * elements.sum::<usize>() as f64,
-        host_seconds: if is_product {
-            Some(time_host(kernel, rows, inputs, outputs)?)
-        } else {
-            None
-        },
-    })
 }
 
 /// The host's sgemm on the shape of the kernel's product.

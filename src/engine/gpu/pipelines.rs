@@ -1,0 +1,61 @@
+//! The compiled kernels of a family: each text once, and a pipeline for every setting of its
+//! overrides that something asks for.
+
+use super::{
+    device::{Device, Shader},
+    kernels::{self, Arguments, Family, KERNELS, ShaderSet},
+};
+use crate::Result;
+
+/// A pipeline and what binds to it.
+#[derive(Debug, Clone)]
+pub(crate) struct Pipeline {
+    pub(super) family: Family,
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+/// Every kernel of a set, ready to be bound.
+#[derive(Debug)]
+pub(crate) struct Pipelines {
+    family: Family,
+    /// In the order of [`KERNELS`].
+    shaders: Vec<Shader>,
+    made: Vec<(usize, Vec<bool>, Pipeline)>,
+}
+
+impl Pipelines {
+    /// Checks the text of every kernel.
+    pub(crate) fn new(device: &Device, shaders: &ShaderSet) -> Result<Self> {
+        let family = shaders.family();
+        let compile = |kernel| device.shader(family, kernel, shaders.source(kernel));
+        let shaders = KERNELS.into_iter().map(compile).collect::<Result<_>>()?;
+        Ok(Self { family, shaders, made: Vec::new() })
+    }
+
+    /// The family they belong to.
+    pub(crate) fn family(&self) -> Family {
+        self.family
+    }
+
+    /// The pipeline for these arguments.
+    pub(crate) fn of<A: Arguments>(&mut self, device: &Device, args: &A) -> Result<Pipeline> {
+        let kernel = kernels::position(A::KERNEL);
+        let switches = self.family.switches(A::KERNEL);
+        let on: Vec<_> = switches.iter().map(|switch| args.is_on(switch)).collect();
+        let made = self.made.iter().find(|(at, with, _)| *at == kernel && *with == on);
+        if let Some((_, _, pipeline)) = made {
+            return Ok(pipeline.clone());
+        }
+        let constants: Vec<_> =
+            switches.iter().zip(&on).map(|(&name, &on)| (name, f64::from(u8::from(on)))).collect();
+        let shader = &self.shaders[kernel];
+        let pipeline = Pipeline {
+            family: self.family,
+            pipeline: device.pipeline(shader, &constants)?,
+            layout: shader.layout.clone(),
+        };
+        self.made.push((kernel, on, pipeline.clone()));
+        Ok(pipeline)
+    }
+}
