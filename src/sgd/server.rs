@@ -3,7 +3,7 @@
 //!
 //! Decides nothing: which gradients count is the scheduler's answer.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 /// Parameters as a learner read them; never change once handed out.
 pub type Snapshot = Arc<[f32]>;
@@ -12,6 +12,9 @@ pub type Snapshot = Arc<[f32]>;
 #[derive(Debug)]
 pub struct ParameterServer {
     params: Snapshot,
+    /// Earlier parameters: those that no learner holds any more are written over, since fresh
+    /// memory costs more than the step itself.
+    earlier: Vec<Snapshot>,
     sum: Vec<f32>,
     gathered: usize,
 }
@@ -19,7 +22,8 @@ pub struct ParameterServer {
 impl ParameterServer {
     /// A server that holds w_0.
     pub fn new(initial: &[f32]) -> Self {
-        Self { params: initial.into(), sum: vec![0.0; initial.len()], gathered: 0 }
+        let (params, sum) = (initial.into(), vec![0.0; initial.len()]);
+        Self { params, earlier: Vec::new(), sum, gathered: 0 }
     }
 
     /// The parameters as they are now.
@@ -44,22 +48,33 @@ impl ParameterServer {
     /// w_{j+1} = w_j - (1/K) sum_l rate_l g_l over the K gradients gathered (Dutta et al. 2018,
     /// equations 2 to 4); returns that K.
     pub fn apply(&mut self) -> usize {
-        let k = std::mem::take(&mut self.gathered);
+        let k = mem::take(&mut self.gathered);
+        if self.sum.is_empty() {
+            // Only times are simulated.
+            return k;
+        }
         let share = 1.0 / k as f32;
-        let step = |w: f32, sum: &mut f32| w - share * std::mem::take(sum);
-        match Arc::get_mut(&mut self.params) {
-            Some(params) => {
-                for (w, sum) in params.iter_mut().zip(&mut self.sum) {
-                    *w = step(*w, sum);
-                }
-            }
-            // A learner still holds w_j: it stays as it is.
-            None => {
-                let next = self.params.iter().zip(&mut self.sum).map(|(&w, sum)| step(w, sum));
-                self.params = next.collect();
-            }
+        // Where a learner still holds w_j, it stays as it is.
+        if Arc::get_mut(&mut self.params).is_none() {
+            let mut next = self.unused();
+            let to = Arc::get_mut(&mut next).expect("nobody else holds it");
+            to.copy_from_slice(&self.params);
+            self.earlier.push(mem::replace(&mut self.params, next));
+        }
+        let params = Arc::get_mut(&mut self.params).expect("nobody else holds them");
+        for (w, sum) in params.iter_mut().zip(&mut self.sum) {
+            *w -= share * mem::take(sum);
         }
         k
+    }
+
+    /// Memory for parameters that nobody else holds.
+    fn unused(&mut self) -> Snapshot {
+        let unused = self.earlier.iter_mut().position(|params| Arc::get_mut(params).is_some());
+        match unused {
+            Some(at) => self.earlier.swap_remove(at),
+            None => Arc::from(&*self.params),
+        }
     }
 
     /// Whether every parameter is a finite number, told by its bits.
