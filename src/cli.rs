@@ -44,6 +44,9 @@ enum Command {
     Kernels(kernels::KernelsArgs),
 }
 
+/// Sets a variable of the environment to a value.
+pub type SetVariable<'a> = &'a dyn Fn(&str, &str);
+
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -77,14 +80,15 @@ pub fn code(error: &Error) -> u8 {
 }
 
 impl Cli {
-    /// Carries the command out.
+    /// Carries the command out. What drivers should find in the environment it hands to
+    /// `set_variable`, before it starts a thread.
     ///
     /// # Errors
     /// Whatever keeps it from being done; [`code`] has its exit code.
-    pub fn run(self) -> Result<Exit> {
+    pub fn run(self, set_variable: SetVariable<'_>) -> Result<Exit> {
         match self.command {
-            Command::Race(args) => race::race(&args),
-            Command::Train(args) => race::train(&args),
+            Command::Race(args) => race::race(&args, set_variable),
+            Command::Train(args) => race::train(&args, set_variable),
             Command::Simulate(args) => simulate::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),

@@ -60,9 +60,12 @@ pub trait Cluster {
     /// The next push, in the order of time and then of learner id; none if none arrives up to and
     /// including `until`, which is then the time.
     ///
+    /// `wanted` is how many more pushes can count before unfinished work is cancelled, if there is a
+    /// bound: who computes ahead need not go beyond.
+    ///
     /// # Errors
     /// [`crate::Error::LearnerLost`] where a learner can give no gradient any more.
-    fn recv(&mut self, until: Duration) -> Result<Option<Push>>;
+    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Push>>;
 
     /// Run time.
     fn now(&self) -> Duration;

@@ -6,6 +6,8 @@ pub mod idx;
 pub mod minibatches;
 pub mod mnist;
 
+use std::sync::Arc;
+
 use crate::{Error, Result};
 
 /// Labelled images, row after row: the training set or the test set.
@@ -80,8 +82,8 @@ impl Split {
 /// The training set and the test set.
 #[derive(Debug, Clone)]
 pub struct Dataset {
-    /// What gradients are taken of.
-    pub train: Split,
+    /// What gradients are taken of; the learners share it.
+    pub train: Arc<Split>,
     /// What no gradient sees.
     pub test: Split,
 }

@@ -1,14 +1,15 @@
 //! The command `tortoise`: parse, run, print one error.
 
-use std::process::ExitCode;
+use std::{env, path::Path, process::ExitCode};
 
 use clap::Parser;
 use tortoise::cli::{self, Cli};
 
 #[expect(clippy::print_stderr, reason = "this is where errors are printed")]
 fn main() -> ExitCode {
-    quieten_mesa();
-    match Cli::parse().run() {
+    // Mesa complains on standard error, once an instance, where this is not set.
+    set_variable("XDG_RUNTIME_DIR", &env::temp_dir());
+    match Cli::parse().run(&|name, value| set_variable(name, value.as_ref())) {
         Ok(exit) => exit.code().into(),
         Err(error) => {
             eprintln!("error: {error}");
@@ -17,11 +18,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Mesa complains on standard error, once an instance, where `XDG_RUNTIME_DIR` is not set.
-#[expect(unsafe_code, reason = "there is no other way to set a variable for a driver")]
-fn quieten_mesa() {
-    if std::env::var_os("XDG_RUNTIME_DIR").is_none() {
-        // SAFETY: this is the first thing that the process does, before it has a second thread.
-        unsafe { std::env::set_var("XDG_RUNTIME_DIR", std::env::temp_dir()) };
+/// Sets a variable for the drivers, unless the user has.
+#[expect(unsafe_code, reason = "there is no other way to tell a driver something")]
+fn set_variable(name: &str, value: &Path) {
+    if env::var_os(name).is_none() {
+        // SAFETY: `main` calls this first, and the command before it starts a thread.
+        unsafe { env::set_var(name, value) };
     }
 }

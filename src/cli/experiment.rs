@@ -103,7 +103,8 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     kernels: Option<FamilyChoice>,
-    /// Devices and queues that the learners share [default: one a learner, at most 16]
+    /// Devices and queues that the learners share [default: what suits
+    /// the adapter]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     queues: Option<usize>,
@@ -143,7 +144,8 @@ pub(super) struct Experiment {
     pub(super) seeds: u64,
     pub(super) device: DeviceChoice,
     pub(super) kernels: FamilyChoice,
-    pub(super) queues: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) queues: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<PathBuf>,
     pub(super) events: bool,
@@ -183,8 +185,6 @@ impl Experiment {
         if !table.contains_key("budget") && !table.contains_key("updates") {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGET));
         }
-        let learners = table.get("learners").and_then(Value::as_integer).unwrap_or(1);
-        table.entry("queues").or_insert_with(|| Value::Integer(learners.clamp(1, 16)));
         let mut experiment: Self = table.try_into().map_err(|error: toml::de::Error| {
             Error::config(match config {
                 Some(path) => format!("{}: {}", path.display(), error.message()),
@@ -243,7 +243,8 @@ impl Experiment {
         need(self.updates != Some(0), "--updates must be at least 1")?;
         need(self.seeds > 0, "--seeds must be at least 1")?;
         need(self.seed.checked_add(self.seeds).is_some(), "--seed is too large")?;
-        need((1..=1024).contains(&self.queues), "--queues must be from 1 to 1024")?;
+        let queues = self.queues.is_none_or(|queues| (1..=1024).contains(&queues));
+        need(queues, "--queues must be from 1 to 1024")?;
         let targets = self.targets.iter().all(|loss| loss.is_finite() && *loss > 0.0);
         need(targets, "--targets must be losses above 0")?;
         for (at, entrant) in self.entrants.iter().enumerate() {

@@ -2,14 +2,14 @@
 
 use std::{
     path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
+    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
 use clap::Args;
 
 use super::{
-    Exit,
+    Exit, SetVariable,
     experiment::{Experiment, Flags},
     interrupt, print, print_json,
     progress::Progress,
@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     cluster::{delay::Delays, queues::Queues, simulated::Simulated},
     dataset::{Dataset, minibatches::Minibatches, mnist},
-    engine::{Engine, backend::Backend, model::Model},
+    engine::{Engine, backend::Backend, gpu::DRIVER_THREADS, model::Model},
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
     sgd::{
@@ -66,13 +66,17 @@ struct Output {
     quiet: bool,
 }
 
-pub(super) fn race(args: &RaceArgs) -> Result<Exit> {
-    run("race", &args.entrants, &args.flags, &args.output)
+pub(super) fn race(args: &RaceArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+    run("race", &args.entrants, &args.flags, &args.output, set_variable)
 }
 
-pub(super) fn train(args: &TrainArgs) -> Result<Exit> {
-    run("train", &[args.entrant], &args.flags, &args.output)
+pub(super) fn train(args: &TrainArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+    run("train", &[args.entrant], &args.flags, &args.output, set_variable)
 }
+
+/// Samples times parameters of a gradient from which a software driver gains more from two threads
+/// than it loses by waking them.
+const WORTH_TWO_THREADS: usize = 3_500_000;
 
 /// Everything that is checked and opened before the first file is written.
 struct Race {
@@ -86,10 +90,16 @@ struct Race {
     progress: Progress,
 }
 
-fn run(name: &str, entrants: &[Entrant], flags: &Flags, output: &Output) -> Result<Exit> {
+fn run(
+    name: &str,
+    entrants: &[Entrant],
+    flags: &Flags,
+    output: &Output,
+    set_variable: SetVariable<'_>,
+) -> Result<Exit> {
     let experiment = Experiment::new(entrants, flags, output.config.as_deref())?;
+    let mut race = Race::open(experiment, output.quiet, set_variable)?;
     let interrupted = interrupt()?;
-    let mut race = Race::open(experiment, output.quiet)?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
     write_whole(&directory.path().join("config.toml"), race.experiment.to_toml().as_bytes())?;
     let summary = race.run(&directory, &interrupted)?;
@@ -110,7 +120,7 @@ fn run(name: &str, entrants: &[Entrant], flags: &Flags, output: &Output) -> Resu
 }
 
 impl Race {
-    fn open(experiment: Experiment, quiet: bool) -> Result<Self> {
+    fn open(experiment: Experiment, quiet: bool, set_variable: SetVariable<'_>) -> Result<Self> {
         let data = mnist::load(&mnist::locate(experiment.data.as_deref())?)?;
         let (m, samples) = (experiment.minibatch, data.train.len());
         if m > samples {
@@ -120,6 +130,10 @@ impl Race {
         }
         let (inputs, classes) = (data.train.inputs(), data.train.classes());
         let model = Model::new(&experiment.model, inputs, classes, experiment.l2 as f32)?;
+        let side_by_side = experiment.learners > 1 && experiment.queues != Some(1);
+        if side_by_side || m.saturating_mul(model.params()) < WORTH_TWO_THREADS {
+            set_variable(DRIVER_THREADS, "0");
+        }
         let runs = experiment.entrants.len() * experiment.seeds as usize;
         let progress = Progress::new(runs, quiet);
         let gradients =
@@ -129,12 +143,12 @@ impl Race {
         }
         let evaluations = gradients.for_evaluation();
         let evaluator = evaluations.open(&model, m)?;
-        let train = Arc::new(data.train.clone());
         let open = {
             let (gradients, model) = (gradients.clone(), model.clone());
             move || gradients.open(&model, m)
         };
-        let queues = Queues::open(experiment.queues, &train, open)?;
+        let queues = experiment.queues.unwrap_or_else(|| gradients.queues(experiment.learners));
+        let queues = Queues::open(queues, &data.train, open)?;
         Ok(Self { experiment, data, model, gradients, queues, evaluator, evaluations, progress })
     }
 
@@ -170,7 +184,7 @@ impl Race {
             configuration: self.experiment.clone(),
             gradients_on: self.gradients.to_string(),
             evaluations_on: self.evaluations.to_string(),
-            ahead: self.ahead(),
+            queues: self.queues.count(),
             entrants,
             interrupted: stopped,
         })
@@ -185,7 +199,6 @@ impl Race {
         directory: &RunDirectory,
         interrupted: &AtomicBool,
     ) -> Result<RunSummary> {
-        let ahead = self.ahead();
         let Self { experiment, data, model, queues, evaluator, progress, .. } = self;
         let Experiment { learners, minibatch, cancel, budget, updates, .. } = *experiment;
         let k = entrant.k(learners)?;
@@ -206,7 +219,7 @@ impl Race {
         let mut run = Run {
             scheduler: Scheduler::new(entrant.variant(), cancel, learners, k),
             server: ParameterServer::new(&initial),
-            cluster: Simulated::with_gradients(learners, delays, queues, minibatches, ahead),
+            cluster: Simulated::with_gradients(learners, delays, queues, minibatches),
             k_schedule: FixedK(k),
             learning_rate: Constant(experiment.learning_rate as f32),
         };
@@ -222,11 +235,5 @@ impl Race {
         files.params("final", model, run.server.params())?;
         let computing_time = start.elapsed().as_secs_f64();
         Ok(RunSummary::new(seed, ended, computing_time, tally, rows, &experiment.targets))
-    }
-
-    /// Gradients computed at the same time: on a machine's own cores no more than there are.
-    fn ahead(&self) -> usize {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        self.queues.count().min(cores)
     }
 }

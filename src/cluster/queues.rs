@@ -1,10 +1,11 @@
-//! The learners' engines, each on a thread of its own, with its own device and queue.
+//! The engines that compute the learners' gradients, each on a thread of its own, with its own
+//! device and queue.
 //!
 //! A gradient is a pure function of (parameters, minibatch), so when it is computed never shows in
 //! the result: computing ahead changes nothing but the time one waits.
 
 use std::{
-    sync::{Arc, mpsc},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
 };
 
@@ -38,16 +39,11 @@ struct Job {
     reply: oneshot::Sender<Result<Computed>>,
 }
 
-/// Engines that compute at the same time; learner i computes on queue i mod their number.
+/// Engines that compute at the same time, each the next gradient that is wanted.
 #[derive(Debug)]
 pub struct Queues {
-    workers: Vec<Worker>,
-}
-
-#[derive(Debug)]
-struct Worker {
     jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<JoinHandle<()>>,
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Queues {
@@ -62,10 +58,11 @@ impl Queues {
         open: impl Fn() -> Result<E> + Send + Sync + 'static,
     ) -> Result<Self> {
         let open = Arc::new(open);
+        let (jobs, inbox) = mpsc::channel();
+        let inbox = Arc::new(Mutex::new(inbox));
         let start = |queue: usize| {
-            let (jobs, inbox) = mpsc::channel();
             let (ready, opened) = oneshot::channel();
-            let (open, train) = (Arc::clone(&open), Arc::clone(train));
+            let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), Arc::clone(&inbox));
             let thread = thread::Builder::new()
                 .name(format!("queue {queue}"))
                 .spawn(move || match open() {
@@ -78,32 +75,31 @@ impl Queues {
                     }
                 })
                 .map_err(Error::io("a thread for a queue"))?;
-            Ok((Worker { jobs: Some(jobs), thread: Some(thread) }, opened))
+            Ok((thread, opened))
         };
         let wait = |opened: oneshot::Receiver<Result<()>>| {
             pollster::block_on(opened)
                 .unwrap_or_else(|_| Err(Error::config("a queue ended while it was opened")))
         };
-        let mut workers = Vec::with_capacity(count);
         let (first, opened) = start(0)?;
-        workers.push(first);
         wait(opened)?;
+        let mut queues = Self { jobs: Some(jobs), threads: vec![first] };
         let mut rest = Vec::with_capacity(count);
         for queue in 1..count {
-            let (worker, opened) = start(queue)?;
-            workers.push(worker);
+            let (thread, opened) = start(queue)?;
+            queues.threads.push(thread);
             rest.push(opened);
         }
         rest.into_iter().try_for_each(wait)?;
-        Ok(Self { workers })
+        Ok(queues)
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.workers.len()
+        self.threads.len()
     }
 
-    /// Starts the gradient of `learner`'s minibatch `task` at `params`.
+    /// Starts the gradient of `learner`'s minibatch `task` at `params`, as soon as a queue is free.
     pub fn compute(
         &self,
         learner: LearnerId,
@@ -112,9 +108,8 @@ impl Queues {
         minibatches: Minibatches,
     ) -> Computing {
         let (reply, computing) = oneshot::channel();
-        let worker = &self.workers[learner % self.workers.len()];
-        let jobs = worker.jobs.as_ref().expect("jobs are taken only when the queues are dropped");
-        // A worker that is gone drops the job, and whoever waits for the reply learns of it.
+        let jobs = self.jobs.as_ref().expect("jobs are taken only when the queues are dropped");
+        // Where every queue is gone the job is dropped, and whoever waits for it learns of that.
         let _ = jobs.send(Job { learner, task, params, minibatches, reply });
         computing
     }
@@ -122,21 +117,18 @@ impl Queues {
 
 impl Drop for Queues {
     fn drop(&mut self) {
-        for worker in &mut self.workers {
-            worker.jobs = None;
-        }
-        for worker in &mut self.workers {
-            if let Some(thread) = worker.thread.take() {
-                let _ = thread.join();
-            }
+        self.jobs = None;
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
         }
     }
 }
 
-fn work(mut engine: impl Engine, train: &Split, inbox: &mpsc::Receiver<Job>) {
+fn work(mut engine: impl Engine, train: &Split, inbox: &Mutex<mpsc::Receiver<Job>>) {
     let mut batch = Minibatch::default();
     let mut loaded: Option<Snapshot> = None;
-    for Job { learner, task, params, minibatches, reply } in inbox {
+    let next = || inbox.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    while let Some(Job { learner, task, params, minibatches, reply }) = next() {
         if reply.is_canceled() {
             continue;
         }

@@ -50,8 +50,6 @@ struct Hand {
 struct Gradients<'a> {
     queues: &'a Queues,
     minibatches: Minibatches,
-    /// How many gradients are computed at the same time, the next to arrive among them.
-    ahead: usize,
 }
 
 impl<'a, D: DelayModel> Simulated<'a, D> {
@@ -66,28 +64,23 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
         }
     }
 
-    /// Learners that compute their gradients on `queues`, up to `ahead` at the same time in the
-    /// order of virtual finish.
-    ///
-    /// # Panics
-    /// If `ahead` is zero.
+    /// Learners that compute their gradients on `queues`, in the order of virtual finish.
     pub fn with_gradients(
         learners: usize,
         delays: D,
         queues: &'a Queues,
         minibatches: Minibatches,
-        ahead: usize,
     ) -> Self {
-        assert!(ahead > 0, "the next gradient is always computed");
-        let gradients = Some(Gradients { queues, minibatches, ahead });
+        let gradients = Some(Gradients { queues, minibatches });
         Self { gradients, ..Self::times_only(learners, delays) }
     }
 
-    /// Starts the gradients that arrive next. In the asynchronous variants each of them will be
-    /// used; in the others an update may cancel all but the first.
-    fn compute_ahead(&mut self) {
-        let Some(Gradients { queues, minibatches, ahead }) = &self.gradients else { return };
-        for learner in self.finish.first(*ahead) {
+    /// Starts the gradients that arrive next, of which `wanted` at most will be used.
+    fn compute_ahead(&mut self, wanted: Option<usize>) {
+        let Some(Gradients { queues, minibatches }) = &self.gradients else { return };
+        // Twice as many as there are queues, so that none runs out of work while the server works.
+        let most = 2 * queues.count();
+        for learner in self.finish.first(wanted.map_or(most, |wanted| wanted.min(most))) {
             let Learner { started, hand } = &mut self.learners[learner];
             let hand = hand.as_mut().expect("a learner that will finish has a minibatch in hand");
             hand.computing.get_or_insert_with(|| {
@@ -109,14 +102,14 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
         Assigned { task, cancelled }
     }
 
-    fn recv(&mut self, until: Duration) -> Result<Option<Push>> {
+    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Push>> {
         let until_nanoseconds = nanoseconds(until);
         let Some((learner, finish)) = self.finish.min().filter(|(_, t)| *t <= until_nanoseconds)
         else {
             self.now = until_nanoseconds;
             return Ok(None);
         };
-        self.compute_ahead();
+        self.compute_ahead(wanted);
         self.now = finish;
         self.finish.clear(learner);
         let Learner { started, hand } = &mut self.learners[learner];

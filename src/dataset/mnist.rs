@@ -68,7 +68,7 @@ pub fn load(folder: &Path) -> Result<Dataset> {
         let problem = format!("training images are {train} pixels, but test images {test}");
         return Err(Error::Dataset { path: folder.path.into(), problem });
     }
-    Ok(Dataset { train: train.split, test: test.split })
+    Ok(Dataset { train: train.split.into(), test: test.split })
 }
 
 struct Folder<'a> {

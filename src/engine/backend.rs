@@ -1,7 +1,7 @@
 //! Where a model is computed, decided once before anything is opened: on an adapter with a family
 //! of kernels, or on the host.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, thread};
 
 use super::{
     Engine,
@@ -14,6 +14,9 @@ use super::{
     model::Model,
 };
 use crate::{Error, Result};
+
+/// Queues of one GPU beyond which more would only take up its memory.
+const MOST_QUEUES: usize = 16;
 
 /// Which family of kernels is wanted. Written `auto` or as the family is named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -83,6 +86,19 @@ impl Backend {
             Self::Gpu { adapter, .. } if adapter.is_software() => Self::Host { stands_in: false },
             _ => self.clone(),
         }
+    }
+
+    /// How many queues pay for this many learners: on a GPU one each, as long as there are not too
+    /// many of them; where all compute on this processor, one a core and one to fill the gaps.
+    #[must_use]
+    pub fn queues(&self, learners: usize) -> usize {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let most = match self {
+            Self::Gpu { adapter, .. } if adapter.is_software() => cores + 1,
+            Self::Gpu { .. } => MOST_QUEUES,
+            Self::Host { .. } => cores,
+        };
+        learners.min(most)
     }
 
     /// What the user should know, in plain words: that nothing of what was hoped for is there.

@@ -20,8 +20,8 @@ pub struct Summary<C> {
     pub gradients_on: String,
     /// What evaluated, off the clock.
     pub evaluations_on: String,
-    /// Gradients computed at the same time, at most.
-    pub ahead: usize,
+    /// Engines that computed gradients side by side.
+    pub queues: usize,
     /// Each entrant, in the order of the race.
     pub entrants: Vec<EntrantSummary>,
     /// Whether the race was interrupted before its end.

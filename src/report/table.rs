@@ -112,11 +112,15 @@ fn align(cells: &[Vec<String>]) -> String {
 }
 
 fn notes<C>(summary: &Summary<C>) -> String {
+    let queues = match summary.queues {
+        1 => "1 queue".to_owned(),
+        queues => format!("{queues} queues"),
+    };
     let mut text = format!(
-        "gradients on {}, {} at a time; evaluated on {}, off the clock\n\
+        "gradients on {}, {}; evaluated on {}, off the clock\n\
          s/update counts from the start; theory is the long run. s to a loss is the first \
          evaluation at or below it.\n",
-        summary.gradients_on, summary.ahead, summary.evaluations_on
+        summary.gradients_on, queues, summary.evaluations_on
     );
     if summary.interrupted {
         text.push_str("interrupted: the entrants above are those that had begun\n");

@@ -166,6 +166,12 @@ impl Scheduler {
         self.k = k;
     }
 
+    /// How many more pushes can count before unfinished work is cancelled; no bound where none is.
+    pub fn wanted(&self) -> Option<usize> {
+        (self.variant.cancels() && self.cancellation == Cancellation::Preempt)
+            .then(|| self.k.saturating_sub(self.accepted))
+    }
+
     /// K, the gradients an update.
     pub fn k(&self) -> usize {
         self.k

@@ -130,7 +130,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             if limits.interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
                 break Ended::Interrupted;
             }
-            match self.cluster.recv(evaluation.min(end))? {
+            match self.cluster.recv(evaluation.min(end), self.scheduler.wanted())? {
                 Some(push) => {
                     if !self.take_in(push, progress.version, observer)? {
                         break Ended::Diverged;
