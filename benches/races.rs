@@ -1,0 +1,99 @@
+//! Virtual-time runs with gradients: the six variants over eight learners, and async over more, on
+//! the first adapter and on the host. Gradients a second that make updates, evaluations left out.
+//!
+//! First check, then time: a run must have made its updates and learnt something.
+
+use std::{sync::Arc, time::Duration};
+
+use criterion::{Criterion, Throughput};
+use tortoise::{
+    Result,
+    cluster::{
+        delay::{Delays, Distribution, Slow},
+        queues::Queues,
+        simulated::Simulated,
+    },
+    dataset::{
+        Dataset,
+        minibatches::Minibatches,
+        mnist::{load, locate},
+    },
+    engine::{Engine, backend::Backend, gpu::adapter::DeviceChoice, model::Model},
+    sgd::{
+        Cancellation, Entrant, Limits, Observer, ParameterServer, Run, Scheduler, Version,
+        k_schedule::FixedK, learning_rate::Constant, train::Event,
+    },
+};
+
+/// Gradients that enter updates, a run.
+const GRADIENTS: u64 = 240;
+const MINIBATCH: usize = 32;
+
+struct Nobody;
+
+impl Observer for Nobody {
+    fn event(&mut self, _: Duration, _: &Event) -> Result<()> {
+        Ok(())
+    }
+}
+
+fn run(
+    entrant: &Entrant,
+    learners: usize,
+    queues: &Queues,
+    data: &Dataset,
+    model: &Model,
+) -> Vec<f32> {
+    let law: Distribution = "exponential:mean=1".parse().expect("a known law");
+    let delays = Delays::new(law, &Slow::default(), learners, 1).expect("no learner is slow");
+    let minibatches = Minibatches::new(1, data.train.len(), MINIBATCH);
+    let k = entrant.k(learners).expect("K is at most P");
+    let mut run = Run {
+        scheduler: Scheduler::new(entrant.variant(), Cancellation::Preempt, learners, k),
+        server: ParameterServer::new(&model.initial(1)),
+        cluster: Simulated::with_gradients(learners, delays, queues, minibatches),
+        k_schedule: FixedK(k),
+        learning_rate: Constant(0.1),
+    };
+    let updates: Version = GRADIENTS / k as u64;
+    let limits = Limits { updates: Some(updates), ..Limits::default() };
+    run.train(&limits, &mut Nobody).expect("it runs");
+    run.server.params().to_vec()
+}
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(3))
+        .configure_from_args();
+    let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
+    let shape = "mlp:128".parse().expect("a known model");
+    let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
+    for device in [DeviceChoice::Auto, DeviceChoice::Host] {
+        let backend = Backend::choose(&device, Default::default(), model.longest_side())
+            .expect("scripts/setup.sh was run");
+        let mut evaluator = backend.for_evaluation().open(&model, MINIBATCH).unwrap();
+        let mut loss = |params: &[f32]| evaluator.evaluate(params, &data.test).unwrap().loss;
+        let mut group = criterion.benchmark_group(format!("races/{device}"));
+        group.throughput(Throughput::Elements(GRADIENTS));
+        let eight = Entrant::six(8).into_iter().map(|entrant| (entrant, 8, backend.queues(8)));
+        let one = (Entrant::Async, 8, 1);
+        let many = (Entrant::Async, 64, backend.queues(64));
+        for (entrant, learners, count) in eight.chain([one, many]) {
+            let open = {
+                let (backend, model) = (backend.clone(), model.clone());
+                move || backend.open(&model, MINIBATCH)
+            };
+            let queues = Queues::open(count, &Arc::clone(&data.train), open).unwrap();
+            let params = run(&entrant, learners, &queues, &data, &model);
+            assert!(loss(&params) < 0.9 * loss(&model.initial(1)), "{entrant} has learnt nothing");
+            let name = format!("{entrant}, P={learners}, {count} queues");
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| run(&entrant, learners, &queues, &data, &model));
+            });
+        }
+        group.finish();
+    }
+    criterion.final_summary();
+}
