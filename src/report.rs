@@ -4,6 +4,7 @@ mod axis;
 mod panel;
 pub mod pictures;
 mod raster;
+pub mod shares;
 mod style;
 mod table;
 

@@ -47,11 +47,11 @@ pub struct Queues {
 }
 
 impl Queues {
-    /// Opens `count` queues over the training set `train`. The first opens alone, so that those
-    /// after it find the driver's cache of compiled kernels warm.
+    /// Opens `count` queues over the training set `train`: the first at once, so that those after
+    /// it find the driver's cache of compiled kernels warm, and those while it is already at work.
     ///
     /// # Errors
-    /// What `open` returns.
+    /// What `open` returns for the first; for another, a gradient returns it.
     pub fn open<E: Engine>(
         count: usize,
         train: &Arc<Split>,
@@ -60,37 +60,36 @@ impl Queues {
         let open = Arc::new(open);
         let (jobs, inbox) = mpsc::channel();
         let inbox = Arc::new(Mutex::new(inbox));
-        let start = |queue: usize| {
-            let (ready, opened) = oneshot::channel();
+        let mut queues = Self { jobs: Some(jobs), threads: Vec::with_capacity(count) };
+        let mut start = |opened: oneshot::Sender<Result<()>>| {
             let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), Arc::clone(&inbox));
             let thread = thread::Builder::new()
-                .name(format!("queue {queue}"))
+                .name(format!("queue {}", queues.threads.len()))
                 .spawn(move || match open() {
                     Ok(engine) => {
-                        let _ = ready.send(Ok(()));
+                        let _ = opened.send(Ok(()));
                         work(engine, &train, &inbox);
                     }
                     Err(error) => {
-                        let _ = ready.send(Err(error));
+                        // Where nobody waits for it to open, whoever wants a gradient is told.
+                        if let Err(Err(error)) = opened.send(Err(error))
+                            && let Some(job) = next(&inbox)
+                        {
+                            let _ = job.reply.send(Err(error));
+                        }
                     }
                 })
                 .map_err(Error::io("a thread for a queue"))?;
-            Ok((thread, opened))
-        };
-        let wait = |opened: oneshot::Receiver<Result<()>>| {
-            pollster::block_on(opened)
-                .unwrap_or_else(|_| Err(Error::config("a queue ended while it was opened")))
-        };
-        let (first, opened) = start(0)?;
-        wait(opened)?;
-        let mut queues = Self { jobs: Some(jobs), threads: vec![first] };
-        let mut rest = Vec::with_capacity(count);
-        for queue in 1..count {
-            let (thread, opened) = start(queue)?;
             queues.threads.push(thread);
-            rest.push(opened);
+            Ok(())
+        };
+        let (ready, opened) = oneshot::channel();
+        start(ready)?;
+        pollster::block_on(opened)
+            .unwrap_or_else(|_| Err(Error::config("a queue ended while it was opened")))?;
+        for _ in 1..count {
+            start(oneshot::channel().0)?;
         }
-        rest.into_iter().try_for_each(wait)?;
         Ok(queues)
     }
 
@@ -127,8 +126,7 @@ impl Drop for Queues {
 fn work(mut engine: impl Engine, train: &Split, inbox: &Mutex<mpsc::Receiver<Job>>) {
     let mut batch = Minibatch::default();
     let mut loaded: Option<Snapshot> = None;
-    let next = || inbox.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
-    while let Some(Job { learner, task, params, minibatches, reply }) = next() {
+    while let Some(Job { learner, task, params, minibatches, reply }) = next(inbox) {
         if reply.is_canceled() {
             continue;
         }
@@ -145,4 +143,9 @@ fn work(mut engine: impl Engine, train: &Split, inbox: &Mutex<mpsc::Receiver<Job
         };
         let _ = reply.send(compute());
     }
+}
+
+/// Waits for the next job; none once the queues are dropped.
+fn next(inbox: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
+    inbox.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }

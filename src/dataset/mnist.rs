@@ -8,6 +8,7 @@ use std::{
     env, fs, io,
     io::Read,
     path::{Path, PathBuf},
+    thread,
 };
 
 use super::{Dataset, Split, idx, idx::Idx};
@@ -62,7 +63,11 @@ pub fn load(folder: &Path) -> Result<Dataset> {
         }
     }
     let [train, test] = names;
-    let (train, test) = (folder.split(train)?, folder.split(test)?);
+    let (train, test) = thread::scope(|scope| {
+        let test = scope.spawn(|| folder.split(test));
+        (folder.split(train), test.join().expect("reading fails without a panic"))
+    });
+    let (train, test) = (train?, test?);
     if train.rows != test.rows || train.columns != test.columns {
         let [train, test] = [train, test].map(|set| format!("{} by {}", set.rows, set.columns));
         let problem = format!("training images are {train} pixels, but test images {test}");

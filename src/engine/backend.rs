@@ -94,9 +94,8 @@ impl Backend {
     pub fn queues(&self, learners: usize) -> usize {
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let most = match self {
-            Self::Gpu { adapter, .. } if adapter.is_software() => cores + 1,
-            Self::Gpu { .. } => MOST_QUEUES,
-            Self::Host { .. } => cores,
+            Self::Gpu { adapter, .. } if !adapter.is_software() => MOST_QUEUES,
+            _ => cores,
         };
         learners.min(most)
     }

@@ -11,6 +11,8 @@ pub mod kernels;
 mod pipelines;
 mod plan;
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 
 pub use self::device::DRIVER_THREADS;
@@ -104,6 +106,57 @@ impl Gpu {
         }
     }
 
+    /// Hands a minibatch to the driver.
+    fn upload(&mut self, batch: &Minibatch) -> Result<()> {
+        let rows = batch.len();
+        expect("pixels", batch.images.len(), rows * self.model.inputs())?;
+        let classes = self.model.classes();
+        if rows == 0 || batch.labels.iter().any(|&label| label as usize >= classes) {
+            return Err(Error::config(format!(
+                "a minibatch needs samples, and labels below the model's {classes} classes"
+            )));
+        }
+        if rows > self.gradient.capacity() {
+            let Self { device, pipelines, model, layers, .. } = self;
+            self.gradient = Plan::new(device, pipelines, model, layers, rows, true)?;
+        }
+        self.gradient.upload(&self.device, &self.model, &batch.images, &batch.labels);
+        Ok(())
+    }
+
+    /// Runs the kernels on the minibatch, tells `done` that they have, and copies the gradient;
+    /// returns the loss.
+    fn download(&mut self, gradient: &mut [f32], done: impl FnOnce()) -> Result<f32> {
+        expect("gradient", gradient.len(), self.model.params())?;
+        let plan = &self.gradient;
+        let sum = plan.run(&self.device, &self.layers, |losses, dparams| {
+            done();
+            let mut gradient: &mut [u8] = bytemuck::cast_slice_mut(gradient);
+            for row in dparams {
+                let (to, rest) = gradient.split_at_mut(row.len());
+                to.copy_from_slice(row);
+                gradient = rest;
+            }
+            total(losses)
+        })?;
+        Ok((sum / plan.rows() as f64 + self.penalty) as f32)
+    }
+
+    /// A step at `params`: how long it took to upload, to wait for the device, and to download.
+    fn step(
+        &mut self,
+        params: &[f32],
+        batch: &Minibatch,
+        gradient: &mut [f32],
+    ) -> Result<[Duration; 3]> {
+        let start = Instant::now();
+        self.load(params)?;
+        self.upload(batch)?;
+        let (uploaded, mut computed) = (Instant::now(), Instant::now());
+        self.download(gradient, || computed = Instant::now())?;
+        Ok([uploaded - start, computed - uploaded, computed.elapsed()])
+    }
+
     /// The plan for evaluations, made when it is first needed.
     fn evaluation(&mut self, samples: usize) -> Result<Plan> {
         let layers = self.model.layers().iter().map(|layer| layer.outputs);
@@ -130,31 +183,8 @@ impl Engine for Gpu {
     }
 
     fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
-        let rows = batch.len();
-        expect("gradient", gradient.len(), self.model.params())?;
-        expect("pixels", batch.images.len(), rows * self.model.inputs())?;
-        let classes = self.model.classes();
-        if rows == 0 || batch.labels.iter().any(|&label| label as usize >= classes) {
-            return Err(Error::config(format!(
-                "a minibatch needs samples, and labels below the model's {classes} classes"
-            )));
-        }
-        if rows > self.gradient.capacity() {
-            let Self { device, pipelines, model, layers, .. } = self;
-            self.gradient = Plan::new(device, pipelines, model, layers, rows, true)?;
-        }
-        let plan = &mut self.gradient;
-        plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
-        let sum = plan.run(&self.device, &self.layers, |losses, dparams| {
-            let mut gradient: &mut [u8] = bytemuck::cast_slice_mut(gradient);
-            for row in dparams {
-                let (to, rest) = gradient.split_at_mut(row.len());
-                to.copy_from_slice(row);
-                gradient = rest;
-            }
-            total(losses)
-        })?;
-        Ok((sum / rows as f64 + self.penalty) as f32)
+        self.upload(batch)?;
+        self.download(gradient, || {})
     }
 
     fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {

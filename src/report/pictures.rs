@@ -4,6 +4,7 @@
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
+    thread,
 };
 
 use super::{
@@ -81,10 +82,15 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
         .collect();
     sheets.push(("race", sheet(&side_by_side, 3, series, &styles, caption)));
 
+    let pixels: Vec<_> = thread::scope(|scope| {
+        let drawn: Vec<_> =
+            sheets.iter().map(|(_, svg)| scope.spawn(|| raster::png(svg))).collect();
+        drawn.into_iter().map(|png| png.join().expect("pictures are written as SVG")).collect()
+    });
     let mut files = Vec::new();
-    for (name, svg) in sheets {
+    for ((name, svg), png) in sheets.iter().zip(&pixels) {
         let (vector, pixels) = (format!("{name}.svg"), format!("{name}.png"));
-        for (file, bytes) in [(vector, svg.as_bytes()), (pixels, &raster::png(&svg))] {
+        for (file, bytes) in [(vector, svg.as_bytes()), (pixels, png)] {
             files.push(directory.join(file));
             write_whole(&files[files.len() - 1], bytes)?;
         }

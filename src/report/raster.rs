@@ -31,7 +31,8 @@ pub(super) fn png(svg: &str) -> Vec<u8> {
     let mut pixels = Pixmap::new(size.width(), size.height()).expect("pictures have a size");
     pixels.fill(Color::WHITE);
     resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
-    let opaque = pixels.data().chunks_exact(4).flat_map(|rgba| rgba[..3].to_vec()).collect();
+    let (rgba, _) = pixels.data().as_chunks::<4>();
+    let opaque = rgba.iter().flat_map(|&[red, green, blue, _]| [red, green, blue]).collect();
     let image = RgbImage::from_raw(size.width(), size.height(), opaque);
     let mut bytes = Cursor::new(Vec::new());
     image

@@ -1,6 +1,11 @@
 //! `tortoise kernels bench`: how fast the kernels are on the user's adapter.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    hint::black_box,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 use clap::Args;
 use serde::Serialize;
@@ -14,11 +19,13 @@ use crate::{
         backend::Backend,
         gpu::{
             adapter::AdapterId,
-            check::timing::{self, KernelTiming, SAMPLES, Timings, WARM_UP},
+            check::timing::{self, KernelTiming, SAMPLES, StepTiming, Timings, WARM_UP},
             kernels::Family,
         },
         model::{Model, Shape},
     },
+    report::shares::{self, Bar},
+    sgd::ParameterServer,
 };
 
 #[derive(Debug, Args)]
@@ -31,6 +38,9 @@ pub(super) struct BenchArgs {
     /// m, the samples a gradient, one or several
     #[arg(long, short = 'm', value_delimiter = ',', default_value = "1,32,128,512")]
     minibatch: Vec<u32>,
+    /// Draw where the time of a step goes, as SVG or, by the file's name, as PNG
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 }
 
 #[derive(Serialize)]
@@ -42,6 +52,8 @@ struct Benched<'a> {
     warm_up_seconds: f64,
     passed: bool,
     minibatches: Vec<Timings>,
+    /// The parameter server's own work for a push that makes an update.
+    server_seconds: f64,
 }
 
 pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
@@ -66,11 +78,15 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
         warm_up_seconds: WARM_UP.as_secs_f64(),
         passed,
         minibatches,
+        server_seconds: time_server(&model)?,
     };
+    let backend = Backend::Gpu { adapter: Box::new(adapter.clone()), shaders };
+    if let Some(path) = &args.picture {
+        draw(&benched, &backend, path)?;
+    }
     if args.which.json {
         print_json(&benched)?;
     } else {
-        let backend = Backend::Gpu { adapter: Box::new(adapter.clone()), shaders };
         print(&text(&benched, &backend))?;
     }
     Ok(if passed { Exit::Done } else { Exit::Failed })
@@ -89,18 +105,53 @@ fn text(benched: &Benched<'_>, backend: &Backend) -> String {
             text.push_str(&line(timing));
         }
         if let Some(step) = step {
-            let (rows, seconds) = (step.rows, step.seconds);
-            let (us, rate) = (seconds * 1e6, f64::from(rows) / seconds);
-            let name = "whole step";
-            let _ = writeln!(
-                text,
-                "{name:22} {:>16} {us:10.1} {rate:9.0} samples/s\n",
-                format!("m = {rows}")
-            );
+            let StepTiming { rows, seconds, .. } = *step;
+            let rate = f64::from(rows) / seconds;
+            let (name, shape, us) = ("whole step", format!("m = {rows}"), seconds * 1e6);
+            let _ = writeln!(text, "{name:22} {shape:>16} {us:10.1} {rate:9.0} samples/s");
+            for (part, seconds) in PARTS.iter().zip(parts(step, 0.0)).take(PARTS.len() - 1) {
+                let _ = writeln!(text, "  {part:20} {:16} {:10.1}", "", seconds * 1e6);
+            }
+            text.push('\n');
         }
     }
-    text.push_str("A step takes parameters and minibatch up, and loss and gradient down.\n");
+    let server = benched.server_seconds * 1e6;
+    let _ = writeln!(text, "the server's own work for a push and its update: {server:.1} us");
     text
+}
+
+/// What a step is made of, the server's work behind it.
+const PARTS: [&str; 5] = ["upload", "kernels", "copies and wake-ups", "download", "server"];
+
+fn parts(step: &StepTiming, server: f64) -> [f64; PARTS.len()] {
+    [step.upload, step.kernels, step.waiting, step.download, server]
+}
+
+fn draw(benched: &Benched<'_>, backend: &Backend, path: &Path) -> Result<()> {
+    let steps = benched.minibatches.iter().filter_map(|timings| timings.step.as_ref());
+    let bar = |step: &StepTiming| Bar {
+        label: format!("m = {}", step.rows),
+        parts: parts(step, benched.server_seconds).into(),
+    };
+    let caption = format!("{}: {backend}", benched.model);
+    shares::draw(&PARTS, &steps.map(bar).collect::<Vec<_>>(), &caption, path)
+}
+
+/// The time of accumulate, step and snapshot, while another learner holds the parameters.
+fn time_server(model: &Model) -> Result<f64> {
+    let mut server = ParameterServer::new(&model.initial(0));
+    let gradient = vec![1e-6; model.params()];
+    let mut held = server.pull();
+    timing::median(|pushes| {
+        let start = Instant::now();
+        for _ in 0..pushes {
+            server.accumulate(&gradient, 1e-3);
+            server.apply();
+            held = server.pull();
+        }
+        black_box(&held);
+        Ok(start.elapsed())
+    })
 }
 
 fn line(timing: &KernelTiming) -> String {

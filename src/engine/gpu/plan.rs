@@ -183,6 +183,11 @@ impl Plan {
         self.capacity
     }
 
+    /// How many rows it was given.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
     /// Uploads a minibatch of at most `capacity` rows.
     pub(crate) fn upload(
         &mut self,

@@ -16,7 +16,6 @@ use crate::{
     Result,
     dataset::Minibatch,
     engine::{
-        Engine,
         gpu::{
             Gpu,
             adapter::AdapterId,
@@ -58,13 +57,22 @@ pub struct KernelTiming {
     pub host_seconds: Option<f64>,
 }
 
-/// How long a learner's whole step takes: parameters and minibatch up, loss and gradient down.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// How long a learner's whole step takes, and where the time goes; all in seconds, medians.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct StepTiming {
     /// m, the samples of the minibatch.
     pub rows: u32,
-    /// Median of a step.
+    /// The whole step: parameters and minibatch up, loss and gradient down.
     pub seconds: f64,
+    /// Handing parameters and minibatch to the driver.
+    pub upload: f64,
+    /// The kernels, as they were timed one by one.
+    pub kernels: f64,
+    /// What else passes until the result can be read: commands, copies on the device, and waking
+    /// up the threads of the driver and of the learner.
+    pub waiting: f64,
+    /// Copying loss and gradient to where the server takes them.
+    pub download: f64,
 }
 
 /// Times of the kernels of one gradient and of the step they make.
@@ -100,8 +108,9 @@ pub fn time(adapter: &AdapterId, shaders: &ShaderSet, model: &Model, rows: u32) 
         });
         Ok(())
     })?;
-    let right = kernels.iter().all(|timing| timing.check.passed);
-    let step = if right { Some(time_step(adapter, shaders, model, rows)?) } else { None };
+    // None where a kernel is wrong.
+    let sum = kernels.iter().map(|timing| timing.seconds).sum::<Option<f64>>();
+    let step = sum.map(|sum| time_step(adapter, shaders, model, rows, sum)).transpose()?;
     Ok(Timings { kernels, step })
 }
 
@@ -200,11 +209,13 @@ fn time_host(kernel: &Kernel, rows: u32, inputs: u32, outputs: u32) -> Result<f6
     Ok(best)
 }
 
+/// Times a step whose kernels take `kernels` seconds.
 fn time_step(
     adapter: &AdapterId,
     shaders: &ShaderSet,
     model: &Model,
     rows: u32,
+    kernels: f64,
 ) -> Result<StepTiming> {
     let mut gpu = Gpu::open(adapter, model.clone(), rows as usize, shaders)?;
     let params = model.initial(0);
@@ -214,19 +225,30 @@ fn time_step(
         labels: (0..samples).map(|at| (at % model.classes()) as u32).collect(),
     };
     let mut gradient = vec![0.0; model.params()];
+    let mut phases = Vec::new();
     let seconds = median(|steps| {
         let start = Instant::now();
+        let mut sums = [0.0; 3];
         for _ in 0..steps {
-            gpu.load(&params)?;
-            gpu.gradient(&batch, &mut gradient)?;
+            let phases = gpu.step(&params, &batch, &mut gradient)?;
+            sums.iter_mut().zip(phases).for_each(|(sum, phase)| *sum += phase.as_secs_f64());
         }
+        phases.push(sums.map(|sum| sum / steps as f64));
         Ok(start.elapsed())
     })?;
-    Ok(StepTiming { rows, seconds })
+    // Those of the warm-up came first.
+    let phases = &phases[phases.len() - SAMPLES..];
+    let [upload, waited, download] =
+        [0, 1, 2].map(|at| middle(phases.iter().map(|phases| phases[at]).collect()));
+    let waiting = (waited - kernels).max(0.0);
+    Ok(StepTiming { rows, seconds, upload, kernels, waiting, download })
 }
 
-/// Seconds of one, where `time` tells how long so many take.
-fn median(mut time: impl FnMut(usize) -> Result<Duration>) -> Result<f64> {
+/// Seconds of one, where `time` tells how long so many take: the median.
+///
+/// # Errors
+/// What `time` returns.
+pub fn median(mut time: impl FnMut(usize) -> Result<Duration>) -> Result<f64> {
     let (start, mut count) = (Instant::now(), 1);
     loop {
         let took = time(count)?;
@@ -241,6 +263,10 @@ fn median(mut time: impl FnMut(usize) -> Result<Duration>) -> Result<f64> {
     for _ in 0..SAMPLES {
         samples.push(time(count)?.as_secs_f64() / count as f64);
     }
+    Ok(middle(samples))
+}
+
+fn middle(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
-    Ok(samples[SAMPLES / 2])
+    samples[samples.len() / 2]
 }
