@@ -10,12 +10,13 @@
 // So a tile is 16 rows by 64 columns: a lane has two quads of columns, loads 4 rows of W for them,
 // and 2 texels of X of which every lane takes what the shuffle hands it: 10 loads for 512 vector
 // multiply-adds. All four terms of a row are added before the next row, so that the sums of a row
-// stay in registers meanwhile. With 784 x 128 weights this does 48 GFLOP/s a core, where a tile of
-// 16 x 32 does 40, 32 x 64 does 50 but takes three times as long to compile, and the buffers of the
-// tiled family 4 (llvmpipe, LLVM 15, 256 bits, on a core whose sgemm does 85).
+// stay in registers meanwhile. With 784 x 128 weights this does 40 GFLOP/s a core, where tiles of
+// 32 x 32 and 32 x 64 do 34, their code being longer, and the buffers of the tiled family 4
+// (llvmpipe, LLVM 15, 256 bits, on a core whose sgemm does 95).
 //
 // Ten classes would leave most of such a tile idle: up to 12 outputs, a lane has two rows instead,
-// and the shuffle hands round W.
+// and the shuffle hands round W. An override says which, since the driver computes both sides of
+// every branch that it cannot decide when it compiles.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
 // Host twin: engine/host/kernels.rs, dense.
 

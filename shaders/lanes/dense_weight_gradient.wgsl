@@ -9,14 +9,17 @@
 // With a column of ones behind X this is one matrix product over the rows.
 //
 // For drivers that run a workgroup as one subgroup of 8 lanes on a processor's vector unit, as
-// dense.wgsl explains. A tile is 32 inputs by 64 columns: a lane has two quads of columns, loads
-// two texels of dY a sample, and one of X, of which every lane takes what the shuffle hands it: 3
-// loads for 256 vector multiply-adds, four samples at a time so that a sum is fetched once for
-// four. This does 60 GFLOP/s a core at 512 samples. At 32 samples more than half of the time goes
-// into writing the 400 KB of gradient, a loop over the lanes for each component; neither texels
-// nor 64-bit words make that faster.
+// dense.wgsl explains. A tile is 32 inputs by 32 columns: a sample is one texel of dY and one of X a
+// lane, and every lane takes what the shuffle hands it: 8 loads for 512 vector multiply-adds, four
+// samples at a time so that a sum is fetched once for four. This does 40 GFLOP/s a core at 512
+// samples, and 32 x 64 does 33. At 32 samples half of the time goes into writing the 400 KB of
+// gradient, a loop over the lanes for each vec4; neither texels nor 64-bit words make that faster.
 //
 // Up to 12 outputs, a lane has a quad of inputs instead, and the shuffle hands round dY.
+//
+// The driver keeps sums in registers only where it unrolls a loop, and gives up on one with more
+// than some 64 vec4 multiply-adds or 16 stores: hence two loops where one would do, without which
+// this is four times slower.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
 // Host twin: engine/host/kernels.rs, dense_weight_gradient.
 

@@ -1,12 +1,12 @@
 //! Where a model is computed, decided once before anything is opened: on an adapter with a family
 //! of kernels, or on the host.
 
-use std::{fmt, str::FromStr, thread};
+use std::{env, fmt, str::FromStr, thread};
 
 use super::{
     Engine,
     gpu::{
-        Gpu,
+        DRIVER_THREADS, Gpu,
         adapter::{self, AdapterId, DeviceChoice, REMEDY},
         kernels::{Family, ShaderSet},
     },
@@ -125,7 +125,13 @@ impl fmt::Display for Backend {
         match self {
             Self::Gpu { adapter, shaders } => {
                 let (driver, family) = (adapter.driver_info.trim(), shaders.family());
-                write!(f, "{adapter}, {} {driver}, {family} kernels", adapter.driver)
+                write!(f, "{adapter}, {} {driver}, {family} kernels", adapter.driver)?;
+                match env::var(DRIVER_THREADS) {
+                    Ok(threads) if adapter.is_software() => {
+                        write!(f, ", {DRIVER_THREADS}={threads}")
+                    }
+                    _ => Ok(()),
+                }
             }
             Self::Host { .. } => f.write_str("the host engine (f32)"),
         }
