@@ -1,0 +1,80 @@
+//! Whole steps of SGD on the host engine, a second: draw a minibatch, gather it, load the
+//! parameters, take the gradient, go down it. And evaluations of 70 000 images.
+//!
+//! First check, then time: each gradient must be what the f64 reference says.
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput};
+use tortoise::{
+    dataset::{
+        Minibatch,
+        minibatches::Minibatches,
+        mnist::{load, locate},
+    },
+    engine::{
+        Engine,
+        host::{Host, reference::loss_and_gradient},
+        model::Model,
+    },
+};
+
+const RATE: f32 = 0.01;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
+    for name in ["mlp:128", "logistic"] {
+        let shape = name.parse().expect("a known model");
+        let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
+        let mut host = Host::new(model.clone());
+        let mut batch = Minibatch::default();
+        let mut gradient = vec![0.0; model.params()];
+
+        let mut group = criterion.benchmark_group(format!("host/{name}"));
+        for m in [1, 32, 64, 128, 512] {
+            let minibatches = Minibatches::new(1, data.train.len(), m);
+            let mut params = model.initial(1);
+            let mut task = 0;
+            let mut step = |params: &mut [f32], gradient: &mut [f32]| {
+                data.train.gather(minibatches.indices(0, task).into_iter(), &mut batch);
+                host.load(params).expect("parameters are loaded");
+                host.gradient(&batch, gradient).expect("a gradient is computed");
+                for (w, g) in params.iter_mut().zip(gradient) {
+                    *w -= RATE * *g;
+                }
+                task += 1;
+            };
+
+            step(&mut params, &mut gradient);
+            let mut first = Minibatch::default();
+            data.train.gather(minibatches.indices(0, 0).into_iter(), &mut first);
+            let wide: Vec<_> = model.initial(1).into_iter().map(f64::from).collect();
+            let (_, expected) = loss_and_gradient(&model, &wide, &first);
+            let off: f64 =
+                gradient.iter().zip(&expected).map(|(g, e)| (f64::from(*g) - e).powi(2)).sum();
+            let size: f64 = expected.iter().map(|e| e * e).sum();
+            assert!((off / size).sqrt() < 1e-5, "{name}, m = {m}: {off} of {size}");
+
+            group.throughput(Throughput::Elements(1));
+            group.bench_function(format!("m={m}"), |bencher| {
+                bencher.iter(|| step(&mut params, &mut gradient));
+            });
+        }
+        let params = model.initial(1);
+        group.throughput(Throughput::Elements((data.train.len() + data.test.len()) as u64));
+        group.bench_function("evaluate", |bencher| {
+            bencher.iter(|| {
+                let [train, test] = [&data.train, &data.test]
+                    .map(|split| host.evaluate(&params, split).expect("an evaluation"));
+                (train, test)
+            });
+        });
+        group.finish();
+    }
+    criterion.final_summary();
+}
