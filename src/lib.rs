@@ -71,6 +71,7 @@ pub mod record;
 pub mod report;
 mod rng;
 pub mod sgd;
+mod share;
 pub mod statistics;
 mod suggest;
 mod text;

@@ -196,6 +196,23 @@ fn the_first_of_equal_logits_counts() {
 }
 
 #[test]
+fn the_number_of_cores_does_not_show() {
+    let model = Model::new(&"mlp:130,70".parse().unwrap(), INPUTS, CLASSES, 0.01).unwrap();
+    let (params, split, batch) = (model.initial(3), split(2503), batch(700));
+    let results = [1, 2, 3, 8].map(|cores| {
+        let cores = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
+        cores.install(|| {
+            let mut host = Host::new(model.clone());
+            let evaluation = host.evaluate(&params, &split).unwrap();
+            let (loss, gradient) = gradient(&mut host, &model, &batch);
+            let bits: Vec<_> = gradient.iter().map(|value| value.to_bits()).collect();
+            (evaluation, loss.to_bits(), bits)
+        })
+    });
+    assert!(results.iter().all(|result| *result == results[0]));
+}
+
+#[test]
 fn every_bit_is_the_same_each_time() {
     let model = Model::new(&"mlp:130,70".parse().unwrap(), 784, 10, 0.01).unwrap();
     let pixels = (0..2100 * 784).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8);
