@@ -12,7 +12,7 @@ use flate2::{Compression, write::GzEncoder};
 use tempfile::{NamedTempFile, TempDir};
 use tortoise::{
     Error,
-    dataset::{Minibatch, idx::Idx, mnist},
+    dataset::{Minibatch, Split, idx::Idx, mnist},
 };
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -209,6 +209,22 @@ fn pipes_loops_and_locked_files_are_refused_without_waiting() {
     let sums = data.path().join("SHA256SUMS");
     assert!(Command::new("mkfifo").arg(sums).status().unwrap().success());
     check_folder_refused(data.path(), "is not a regular file");
+}
+
+#[test]
+fn gathered_pixels_are_quotients_to_the_last_bit() {
+    let pixels: Vec<u8> = (0..=255).collect();
+    let split = Split::new(pixels.repeat(3), vec![0, 1, 2], 256, 10).unwrap();
+    let mut batch = Minibatch::default();
+    // From one image to many portions of them, and back.
+    for samples in [1, 17, 2000, 3] {
+        split.gather((0..samples).map(|at| at % 3), &mut batch);
+        assert_eq!(batch.images.len(), samples * 256);
+        for (at, image) in batch.images.iter().enumerate() {
+            assert_eq!(image.to_bits(), ((at % 256) as f32 / 255.0).to_bits());
+        }
+        assert!(batch.labels.iter().enumerate().all(|(at, &label)| label == at as u32 % 3));
+    }
 }
 
 #[test]
