@@ -3,6 +3,7 @@
 use std::{
     path::PathBuf,
     sync::atomic::AtomicBool,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -17,8 +18,17 @@ use super::{
 use crate::{
     Error, Result,
     cluster::{delay::Delays, queues::Queues, simulated::Simulated},
-    dataset::{Dataset, minibatches::Minibatches, mnist},
-    engine::{Engine, backend::Backend, gpu::DRIVER_THREADS, model::Model},
+    dataset::{
+        Dataset,
+        minibatches::Minibatches,
+        mnist::{self, CLASSES, PIXELS},
+    },
+    engine::{
+        Engine,
+        backend::Backend,
+        gpu::{DRIVER_THREADS, adapter},
+        model::Model,
+    },
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
     sgd::{
@@ -121,34 +131,44 @@ fn run(
 
 impl Race {
     fn open(experiment: Experiment, quiet: bool, set_variable: SetVariable<'_>) -> Result<Self> {
-        let data = mnist::load(&mnist::locate(experiment.data.as_deref())?)?;
-        let (m, samples) = (experiment.minibatch, data.train.len());
+        let Experiment { minibatch: m, l2, ref model, ref device, ref data, .. } = experiment;
+        let of_mnist = Model::new(model, PIXELS, CLASSES, 0.0)?;
+        let side_by_side = experiment.learners > 1 && experiment.queues != Some(1);
+        if side_by_side || m.saturating_mul(of_mnist.params()) < WORTH_TWO_THREADS {
+            set_variable(DRIVER_THREADS, "0");
+        }
+        let folder = mnist::locate(data.as_deref())?;
+        // Both take a while, and neither waits for the other.
+        let (data, adapter) = thread::scope(|scope| {
+            let adapter = scope.spawn(|| adapter::choose(device));
+            (mnist::load(&folder), adapter.join().expect("no driver panics when it is looked for"))
+        });
+        let (data, adapter) = (data?, adapter?);
+        let samples = data.train.len();
         if m > samples {
             return Err(Error::config(format!(
                 "--minibatch {m} is more than the {samples} samples of the training set"
             )));
         }
-        let (inputs, classes) = (data.train.inputs(), data.train.classes());
-        let model = Model::new(&experiment.model, inputs, classes, experiment.l2 as f32)?;
-        let side_by_side = experiment.learners > 1 && experiment.queues != Some(1);
-        if side_by_side || m.saturating_mul(model.params()) < WORTH_TWO_THREADS {
-            set_variable(DRIVER_THREADS, "0");
-        }
+        let model = Model::new(model, data.train.inputs(), data.train.classes(), l2 as f32)?;
+        let gradients = match adapter {
+            Some(adapter) => Backend::on(adapter, experiment.kernels, model.longest_side().max(m)),
+            None => Backend::host(device),
+        };
         let runs = experiment.entrants.len() * experiment.seeds as usize;
         let progress = Progress::new(runs, quiet);
-        let gradients =
-            Backend::choose(&experiment.device, experiment.kernels, model.longest_side().max(m))?;
         if let Some(note) = gradients.note() {
             progress.note(&note);
         }
         let evaluations = gradients.for_evaluation();
         let evaluator = evaluations.open(&model, m)?;
-        let open = {
+        let queues = if experiment.learners == 1 {
+            Queues::here(&data.train, gradients.open(&model, m)?)
+        } else {
+            let count = experiment.queues.unwrap_or_else(|| gradients.queues(experiment.learners));
             let (gradients, model) = (gradients.clone(), model.clone());
-            move || gradients.open(&model, m)
+            Queues::open(count, &data.train, move || gradients.open(&model, m))?
         };
-        let queues = experiment.queues.unwrap_or_else(|| gradients.queues(experiment.learners));
-        let queues = Queues::open(queues, &data.train, open)?;
         Ok(Self { experiment, data, model, gradients, queues, evaluator, evaluations, progress })
     }
 

@@ -5,6 +5,8 @@
 //! the result: computing ahead changes nothing but the time one waits.
 
 use std::{
+    cell::RefCell,
+    fmt,
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread::{self, JoinHandle},
 };
@@ -40,10 +42,17 @@ struct Job {
 }
 
 /// Engines that compute at the same time, each the next gradient that is wanted.
-#[derive(Debug)]
 pub struct Queues {
     jobs: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
+    /// In place of threads: computes where it is asked to.
+    here: Option<RefCell<Box<dyn FnMut(Job)>>>,
+}
+
+impl fmt::Debug for Queues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queues").field("count", &self.count()).finish_non_exhaustive()
+    }
 }
 
 impl Queues {
@@ -60,7 +69,7 @@ impl Queues {
         let open = Arc::new(open);
         let (jobs, inbox) = mpsc::channel();
         let inbox = Arc::new(Mutex::new(inbox));
-        let mut queues = Self { jobs: Some(jobs), threads: Vec::with_capacity(count) };
+        let mut queues = Self { jobs: Some(jobs), threads: Vec::with_capacity(count), here: None };
         let mut start = |opened: oneshot::Sender<Result<()>>| {
             let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), Arc::clone(&inbox));
             let thread = thread::Builder::new()
@@ -68,7 +77,10 @@ impl Queues {
                 .spawn(move || match open() {
                     Ok(engine) => {
                         let _ = opened.send(Ok(()));
-                        work(engine, &train, &inbox);
+                        let mut compute = computer(engine, train);
+                        while let Some(job) = next(&inbox) {
+                            compute(job);
+                        }
                     }
                     Err(error) => {
                         // Where nobody waits for it to open, whoever wants a gradient is told.
@@ -93,9 +105,16 @@ impl Queues {
         Ok(queues)
     }
 
+    /// One queue without a thread of its own: a gradient is computed when it is asked for. A lone
+    /// learner has nothing to compute ahead, and waking a thread takes as long as a small gradient.
+    pub fn here(train: &Arc<Split>, engine: impl Engine + 'static) -> Self {
+        let compute: Box<dyn FnMut(Job)> = Box::new(computer(engine, Arc::clone(train)));
+        Self { jobs: None, threads: Vec::new(), here: Some(RefCell::new(compute)) }
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.threads.len()
+        self.threads.len().max(1)
     }
 
     /// Starts the gradient of `learner`'s minibatch `task` at `params`, as soon as a queue is free.
@@ -107,9 +126,13 @@ impl Queues {
         minibatches: Minibatches,
     ) -> Computing {
         let (reply, computing) = oneshot::channel();
-        let jobs = self.jobs.as_ref().expect("jobs are taken only when the queues are dropped");
-        // Where every queue is gone the job is dropped, and whoever waits for it learns of that.
-        let _ = jobs.send(Job { learner, task, params, minibatches, reply });
+        let job = Job { learner, task, params, minibatches, reply };
+        if let Some(compute) = &self.here {
+            compute.borrow_mut()(job);
+        } else if let Some(jobs) = &self.jobs {
+            // Where every queue is gone the job is dropped, and whoever waits learns of that.
+            let _ = jobs.send(job);
+        }
         computing
     }
 }
@@ -123,12 +146,13 @@ impl Drop for Queues {
     }
 }
 
-fn work(mut engine: impl Engine, train: &Split, inbox: &Mutex<mpsc::Receiver<Job>>) {
+/// What carries out one job after the other.
+fn computer(mut engine: impl Engine, train: Arc<Split>) -> impl FnMut(Job) {
     let mut batch = Minibatch::default();
     let mut loaded: Option<Snapshot> = None;
-    while let Some(Job { learner, task, params, minibatches, reply }) = next(inbox) {
+    move |Job { learner, task, params, minibatches, reply }| {
         if reply.is_canceled() {
-            continue;
+            return;
         }
         train.gather(minibatches.indices(learner, task).into_iter(), &mut batch);
         let mut compute = || {

@@ -68,14 +68,26 @@ impl Backend {
     /// # Errors
     /// [`Error::NoAdapter`] where an adapter is asked for that is not there.
     pub fn choose(device: &DeviceChoice, family: FamilyChoice, longest: usize) -> Result<Self> {
-        let Some(adapter) = adapter::choose(device)? else {
-            return Ok(Self::Host { stands_in: *device != DeviceChoice::Host });
-        };
+        Ok(match adapter::choose(device)? {
+            Some(adapter) => Self::on(adapter, family, longest),
+            None => Self::host(device),
+        })
+    }
+
+    /// On this adapter, for matrices with sides of at most `longest`.
+    #[must_use]
+    pub fn on(adapter: AdapterId, family: FamilyChoice, longest: usize) -> Self {
         let family = match family {
             FamilyChoice::Auto => adapter.family(longest),
             FamilyChoice::Family(family) => family,
         };
-        Ok(Self::Gpu { adapter: adapter.into(), shaders: ShaderSet::new(family) })
+        Self::Gpu { adapter: adapter.into(), shaders: ShaderSet::new(family) }
+    }
+
+    /// On the host, where `device` was asked for.
+    #[must_use]
+    pub fn host(device: &DeviceChoice) -> Self {
+        Self::Host { stands_in: *device != DeviceChoice::Host }
     }
 
     /// Where to evaluate: on a software adapter the host, since both are the same processor and the

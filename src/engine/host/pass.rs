@@ -74,7 +74,7 @@ impl Rows<'_> {
                 y.copy_from_slice(&params[layer.bias()]);
             }
             let x = matrix(x, self.labels.len(), layer.inputs);
-            product(y, Accum::Add, x, weight(layer, params), alone);
+            product(y, Accum::Add, x, weight(layer, params), Par::Seq);
             if layer.relu {
                 // Not by f32::max, which would hide that a value is not a number.
                 y.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
@@ -117,7 +117,7 @@ impl Rows<'_> {
             let (before, after) = self.layers.split_at_mut(at);
             let (x, dx) = &mut before[at - 1];
             let dy = matrix(after[0].1, self.labels.len(), layer.outputs);
-            product(dx, Accum::Replace, dy, weight(layer, params).transpose(), alone);
+            product(dx, Accum::Replace, dy, weight(layer, params).transpose(), Par::Seq);
             for (dx, &x) in dx.iter_mut().zip(&**x) {
                 *dx = if x > 0.0 { *dx } else { 0.0 };
             }
@@ -156,7 +156,13 @@ impl WeightRows<'_> {
         let weights = WEIGHT_ROWS.min(layer.inputs - self.start);
         let (dw, db) = self.gradient.split_at_mut(weights * layer.outputs);
         let x = matrix(x, batch.len(), layer.inputs).subcols(self.start, weights);
-        product(dw, Accum::Replace, x.transpose(), matrix(dy, batch.len(), layer.outputs), alone);
+        product(
+            dw,
+            Accum::Replace,
+            x.transpose(),
+            matrix(dy, batch.len(), layer.outputs),
+            Par::Seq,
+        );
         if model.l2() != 0.0 {
             let w = &params[layer.weight()][self.start * layer.outputs..];
             dw.iter_mut().zip(w).for_each(|(dw, w)| *dw += 2.0 * model.l2() * w);
@@ -179,16 +185,15 @@ pub(in crate::engine) fn matrix(values: &[f32], rows: usize, columns: usize) -> 
     MatRef::from_row_major_slice(values, rows, columns)
 }
 
-/// `to` = (`to` +) `left` `right`, on the cores that `par` grants so many multiplications.
+/// `to` = (`to` +) `left` `right`, on the cores that `par` grants.
 pub(in crate::engine) fn product(
     to: &mut [f32],
     add: Accum,
     left: MatRef<'_, f32>,
     right: MatRef<'_, f32>,
-    par: impl Fn(usize) -> Par,
+    par: Par,
 ) {
-    let (rows, inner, columns) = (left.nrows(), left.ncols(), right.ncols());
-    let par = par(rows * inner * columns);
+    let (rows, columns) = (left.nrows(), right.ncols());
     matmul(MatMut::from_row_major_slice_mut(to, rows, columns), add, left, right, 1.0, par);
     // faer leaves something in the upper halves of the vector registers, and until they are cleared
     // all code for plain SSE takes several times as long.
@@ -196,9 +201,4 @@ pub(in crate::engine) fn product(
     if let Some(simd) = pulp::x86::V3::try_new() {
         simd.avx._mm256_zeroupper();
     }
-}
-
-/// What cores share is more than one product.
-fn alone(_: usize) -> Par {
-    Par::Seq
 }
