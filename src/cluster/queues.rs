@@ -46,8 +46,11 @@ pub struct Queues {
     jobs: Option<mpsc::Sender<Job>>,
     threads: Vec<JoinHandle<()>>,
     /// In place of threads: computes where it is asked to.
-    here: Option<RefCell<Box<dyn FnMut(Job)>>>,
+    here: Option<RefCell<Compute>>,
 }
+
+/// Carries out a job.
+type Compute = Box<dyn FnMut(Job)>;
 
 impl fmt::Debug for Queues {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,7 +111,7 @@ impl Queues {
     /// One queue without a thread of its own: a gradient is computed when it is asked for. A lone
     /// learner has nothing to compute ahead, and waking a thread takes as long as a small gradient.
     pub fn here(train: &Arc<Split>, engine: impl Engine + 'static) -> Self {
-        let compute: Box<dyn FnMut(Job)> = Box::new(computer(engine, Arc::clone(train)));
+        let compute: Compute = Box::new(computer(engine, Arc::clone(train)));
         Self { jobs: None, threads: Vec::new(), here: Some(RefCell::new(compute)) }
     }
 
