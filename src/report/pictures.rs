@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     axis::Axis,
-    panel::{Panel, Rectangle, escape, marker},
+    panel::{Panel, Rectangle, escape, marker, wrap},
     raster,
     style::{Style, styles},
 };
@@ -275,19 +275,4 @@ fn sheet(panels: &str, across: u8, legend: &[Series], styles: &[Style], caption:
          font-size=\"{SIZE}\" fill=\"#222\">\n\
          <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{panels}{body}</svg>\n"
     )
-}
-
-/// Breaks `text` at spaces into lines of at most `most` characters where it can.
-fn wrap(text: &str, most: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > most {
-            lines.push(word.to_owned());
-        } else {
-            *line += if line.is_empty() { "" } else { " " };
-            *line += word;
-        }
-    }
-    lines
 }

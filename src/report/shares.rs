@@ -2,7 +2,10 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{panel::escape, raster};
+use super::{
+    panel::{escape, wrap},
+    raster,
+};
 use crate::{Result, record::write_whole};
 
 /// Of the Okabe and Ito palette, and far enough apart in lightness to be told apart in grey.
@@ -13,6 +16,8 @@ const RIGHT: f64 = 96.0;
 const BAR: f64 = 26.0;
 const STEP: f64 = 40.0;
 const TOP: f64 = 58.0;
+/// Letters of a line of the caption.
+const CAPTION: usize = 100;
 
 /// A time and its parts, which add up to it.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,7 +41,9 @@ pub fn draw(names: &[&str], bars: &[Bar], caption: &str, path: &Path) -> Result<
 }
 
 fn svg(names: &[&str], bars: &[Bar], caption: &str) -> String {
-    let height = TOP + STEP * bars.len() as f64 + 22.0;
+    let below = TOP + STEP * bars.len() as f64 + 10.0;
+    let lines = wrap(caption, CAPTION);
+    let height = below + 16.0 * lines.len() as f64;
     let mut body = String::new();
     let mut x = LEFT;
     for (name, colour) in names.iter().zip(COLOURS) {
@@ -82,13 +89,17 @@ fn svg(names: &[&str], bars: &[Bar], caption: &str) -> String {
         }
         body.push('\n');
     }
+    for (y, line) in (0_u8..).zip(&lines).map(|(at, line)| (below + 16.0 * f64::from(at), line)) {
+        let _ = writeln!(
+            body,
+            "<text x=\"{LEFT}\" y=\"{y}\" font-size=\"12\" fill=\"#555\">{}</text>",
+            escape(line)
+        );
+    }
     let family = raster::FONT_FAMILY;
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
          viewBox=\"0 0 {WIDTH} {height}\" font-family=\"{family}, sans-serif\" font-size=\"14\" \
-         fill=\"#222\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n{body}\
-         <text x=\"{LEFT}\" y=\"{}\" font-size=\"12\" fill=\"#555\">{}</text></svg>\n",
-        height - 12.0,
-        escape(caption)
+         fill=\"#222\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n{body}</svg>\n"
     )
 }
