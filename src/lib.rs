@@ -1,7 +1,7 @@
 //! Tortoise races the synchrony variants of distributed SGD against each other.
 //!
-//! P learners compute gradients of an MNIST model with WGSL kernels, each on a device and queue of
-//! its own; a parameter server on the host decides, under a variant, which gradients make an update,
+//! P learners compute gradients of an MNIST model with WGSL kernels, on as many devices and queues as
+//! pay; a parameter server on the host decides, under a variant, which gradients make an update,
 //! whose work is cancelled, and who starts again from which parameters. What counts is error against
 //! run time, next to what theory says of it ("Slow and Stale Gradients Can Win the Race", Dutta,
 //! Joshi, Ghosh, Dube and Nagpurkar, AISTATS 2018).
