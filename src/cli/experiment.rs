@@ -83,6 +83,11 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluate_every: Option<f64>,
+    /// Run time between looks of adasync at the training loss that was
+    /// evaluated last, in seconds [default: as --evaluate-every]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adasync_every: Option<f64>,
     /// Training losses whose run time is reported [default: 0.5,0.3,0.2]
     #[arg(long, value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -139,6 +144,8 @@ pub(super) struct Experiment {
     pub(super) updates: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) evaluate_every: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adasync_every: Option<f64>,
     pub(super) targets: Vec<f64>,
     pub(super) seed: u64,
     pub(super) seeds: u64,
@@ -203,6 +210,11 @@ impl Experiment {
         Ok(experiment)
     }
 
+    /// Run time between looks of `AdaSync` at the loss.
+    pub(super) fn adasync_every(&self) -> Option<f64> {
+        self.adasync_every.or(self.evaluate_every)
+    }
+
     /// This experiment as a TOML file that gives it again.
     pub(super) fn to_toml(&self) -> String {
         toml::to_string(self).expect("numbers and text are TOML")
@@ -240,6 +252,10 @@ impl Experiment {
         };
         need(seconds(self.budget), "--budget must be seconds above 0 (and at most 1e9)")?;
         need(seconds(self.evaluate_every), "--evaluate-every must be seconds above 0")?;
+        let looks = self.adasync_every.is_none_or(|every| {
+            seconds(Some(every)) && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
+        });
+        need(looks, "--adasync-every must be seconds, --evaluate-every or more")?;
         need(self.updates != Some(0), "--updates must be at least 1")?;
         need(self.seeds > 0, "--seeds must be at least 1")?;
         need(self.seed.checked_add(self.seeds).is_some(), "--seed is too large")?;
@@ -251,6 +267,9 @@ impl Experiment {
             entrant.k(self.learners)?;
             let again = self.entrants[..at].contains(entrant);
             need(!again, &format!("{entrant} is named twice"))?;
+            let sees_loss = !entrant.adapts() || self.evaluate_every.is_some();
+            let remedy = "say how often it is evaluated with --evaluate-every, or give a --budget";
+            need(sees_loss, &format!("{entrant} follows the training loss: {remedy}"))?;
         }
         Delays::new(self.delay.clone(), &self.slow, self.learners, self.seed).map(drop)
     }
