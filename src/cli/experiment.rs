@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoice, model::Shape},
-    sgd::{Cancellation, Entrant},
+    sgd::{Cancellation, Entrant, learning_rate::RateRule},
     suggest,
 };
 
@@ -48,6 +48,13 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     learning_rate: Option<f64>,
+    /// What makes the rate of a gradient smaller: constant, decay:factor=0.5,every=1000 (updates;
+    /// 60s for run time), compensated:c=0.01 (min(c/|w_j - w_tau|^2, rate)),
+    /// inverse-staleness (rate/(1 + s)), adaptive:threshold=8
+    /// (rate threshold/s where s is above) [default: constant]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_rule: Option<RateRule>,
     /// What multiplies the squared norm of the weights in the loss [default: 0]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -132,6 +139,7 @@ pub(super) struct Experiment {
     pub(super) learners: usize,
     pub(super) minibatch: usize,
     pub(super) learning_rate: f64,
+    pub(super) rate_rule: RateRule,
     pub(super) l2: f64,
     pub(super) delay: Distribution,
     #[serde(default, skip_serializing_if = "Slow::is_none")]
@@ -165,6 +173,7 @@ model = "mlp:128"
 learners = 8
 minibatch = 32
 learning-rate = 0.4
+rate-rule = "constant"
 l2 = 0.0
 delay = "exponential:mean=1"
 clock = "virtual"
@@ -225,14 +234,18 @@ impl Experiment {
         let Self { model, learners, minibatch, learning_rate, delay, seeds, .. } = self;
         let slow =
             if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
+        let rule = match self.rate_rule {
+            RateRule::Constant => String::new(),
+            rule => format!(" {rule}"),
+        };
         let cancel = match self.cancel {
             Cancellation::Preempt => "cancellation preempts",
             Cancellation::OnArrival => "cancelled work is dropped on arrival",
         };
         let repeats = if *seeds > 1 { format!(", {seeds} seeds") } else { String::new() };
         format!(
-            "{model}, P={learners}, m={minibatch}, rate {learning_rate}, {delay}{slow}, virtual \
-             time, {cancel}{repeats}"
+            "{model}, P={learners}, m={minibatch}, rate {learning_rate}{rule}, {delay}{slow}, \
+             virtual time, {cancel}{repeats}"
         )
     }
 

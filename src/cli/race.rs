@@ -31,9 +31,7 @@ use crate::{
     },
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
-    sgd::{
-        Ended, Entrant, Limits, ParameterServer, Run, Scheduler, Tally, learning_rate::Constant,
-    },
+    sgd::{Ended, Entrant, Limits, ParameterServer, Run, Scheduler, Tally, learning_rate::Ruled},
     theory::runtime::{self, UpdateTime},
 };
 
@@ -246,7 +244,7 @@ impl Race {
             server: ParameterServer::new(&initial),
             cluster: Simulated::with_gradients(learners, delays, queues, minibatches),
             k_schedule: entrant.k_schedule(learners, window)?,
-            learning_rate: Constant(experiment.learning_rate as f32),
+            learning_rate: Ruled { rule: experiment.rate_rule, most: experiment.learning_rate },
         };
         let limits = Limits {
             time: budget.map(Duration::from_secs_f64),
