@@ -25,4 +25,5 @@ as_text!(
     crate::engine::gpu::adapter::DeviceChoice,
     crate::engine::model::Shape,
     crate::sgd::Entrant,
+    crate::sgd::learning_rate::RateRule,
 );

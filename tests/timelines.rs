@@ -7,8 +7,11 @@ use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 use expect_test::expect_file;
 use tortoise::{
     Result,
-    cluster::delay::DelayModel,
-    sgd::{Cancellation, Entrant, Event, LearnerId, Limits, Observer, Verdict, simulate},
+    cluster::{delay::DelayModel, simulated::Simulated},
+    sgd::{
+        Cancellation, Entrant, Event, LearnerId, Limits, Observer, ParameterServer, Run, Scheduler,
+        Verdict, Version, learning_rate::Constant,
+    },
 };
 
 /// The durations of each learner, in order; the last one repeats.
@@ -29,6 +32,9 @@ impl DelayModel for Script {
 struct Timeline {
     text: String,
     line: Option<(u64, Option<LearnerId>)>,
+    /// What evaluations find, one a second; the last one repeats.
+    losses: VecDeque<f64>,
+    loss: Option<f64>,
 }
 
 impl Observer for Timeline {
@@ -58,9 +64,22 @@ impl Observer for Timeline {
         .unwrap();
         Ok(())
     }
+
+    fn evaluate(&mut self, time: Duration, _: Version, _: &[f32]) -> Result<Option<f64>> {
+        let Some(&loss) = self.losses.front() else { return Ok(None) };
+        if self.losses.len() > 1 {
+            self.losses.pop_front();
+        }
+        if self.loss.replace(loss) != Some(loss) {
+            let gap = if self.text.is_empty() { "" } else { "\n" };
+            write!(self.text, "{gap}t={}  F={}", time.as_secs(), loss).unwrap();
+            self.line = None;
+        }
+        Ok(Some(loss))
+    }
 }
 
-/// `entrant [cancellation] until T`, then a line of durations a learner.
+/// `entrant cancellation until T`, then perhaps a line of losses, then a line of durations a learner.
 fn draw(script: &str) -> String {
     let mut lines = script.lines();
     let head: Vec<_> = lines.next().unwrap().split_whitespace().collect();
@@ -71,15 +90,29 @@ fn draw(script: &str) -> String {
         other => panic!("{other} is no way to cancel"),
     };
     let until = Duration::from_secs(head[3].parse().unwrap());
-    let durations: Vec<VecDeque<u64>> = lines
-        .map(|line| line.split_once(':').unwrap().1)
-        .map(|durations| durations.split_whitespace().map(|d| d.parse().unwrap()).collect())
-        .collect();
-    let learners = durations.len();
-    let mut run =
-        simulate::times_only(&entrant, cancellation, learners, Script(durations)).unwrap();
     let mut timeline = Timeline::default();
-    run.train(&Limits { time: Some(until), ..Limits::default() }, &mut timeline).unwrap();
+    let mut durations = Vec::new();
+    for line in lines {
+        let (name, numbers) = line.split_once(':').unwrap();
+        let numbers: VecDeque<u64> =
+            numbers.split_whitespace().map(|number| number.parse().unwrap()).collect();
+        match name {
+            "loss" => timeline.losses = numbers.into_iter().map(|loss| loss as f64).collect(),
+            _ => durations.push(numbers),
+        }
+    }
+    let (learners, second) = (durations.len(), Duration::from_secs(1));
+    let k = entrant.k(learners).unwrap();
+    let mut run = Run {
+        scheduler: Scheduler::new(entrant.variant(), cancellation, learners, k),
+        server: ParameterServer::new(&[]),
+        cluster: Simulated::times_only(learners, Script(durations)),
+        k_schedule: entrant.k_schedule(learners, second).unwrap(),
+        learning_rate: Constant(1.0),
+    };
+    let evaluate_every = (!timeline.losses.is_empty()).then_some(second);
+    let limits = Limits { time: Some(until), evaluate_every, ..Limits::default() };
+    run.train(&limits, &mut timeline).unwrap();
     timeline.text
 }
 

@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoice, model::Shape},
-    sgd::{Cancellation, Entrant},
+    sgd::{Cancellation, Entrant, learning_rate::RateRule},
     suggest,
 };
 
@@ -48,6 +48,13 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     learning_rate: Option<f64>,
+    /// What makes the rate of a gradient smaller: constant, decay:factor=0.5,every=1000 (updates;
+    /// 60s for run time), compensated:c=0.01 (min(c/|w_j - w_tau|^2, rate)),
+    /// inverse-staleness (rate/(1 + s)), adaptive:threshold=8
+    /// (rate threshold/s where s is above) [default: constant]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_rule: Option<RateRule>,
     /// What multiplies the squared norm of the weights in the loss [default: 0]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -83,6 +90,11 @@ pub(super) struct Flags {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluate_every: Option<f64>,
+    /// Run time between looks of adasync at the training loss that was
+    /// evaluated last, in seconds [default: as --evaluate-every]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adasync_every: Option<f64>,
     /// Training losses whose run time is reported [default: 0.5,0.3,0.2]
     #[arg(long, value_delimiter = ',')]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +139,7 @@ pub(super) struct Experiment {
     pub(super) learners: usize,
     pub(super) minibatch: usize,
     pub(super) learning_rate: f64,
+    pub(super) rate_rule: RateRule,
     pub(super) l2: f64,
     pub(super) delay: Distribution,
     #[serde(default, skip_serializing_if = "Slow::is_none")]
@@ -139,6 +152,8 @@ pub(super) struct Experiment {
     pub(super) updates: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) evaluate_every: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adasync_every: Option<f64>,
     pub(super) targets: Vec<f64>,
     pub(super) seed: u64,
     pub(super) seeds: u64,
@@ -158,6 +173,7 @@ model = "mlp:128"
 learners = 8
 minibatch = 32
 learning-rate = 0.4
+rate-rule = "constant"
 l2 = 0.0
 delay = "exponential:mean=1"
 clock = "virtual"
@@ -203,6 +219,11 @@ impl Experiment {
         Ok(experiment)
     }
 
+    /// Run time between looks of `AdaSync` at the loss.
+    pub(super) fn adasync_every(&self) -> Option<f64> {
+        self.adasync_every.or(self.evaluate_every)
+    }
+
     /// This experiment as a TOML file that gives it again.
     pub(super) fn to_toml(&self) -> String {
         toml::to_string(self).expect("numbers and text are TOML")
@@ -213,14 +234,18 @@ impl Experiment {
         let Self { model, learners, minibatch, learning_rate, delay, seeds, .. } = self;
         let slow =
             if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
+        let rule = match self.rate_rule {
+            RateRule::Constant => String::new(),
+            rule => format!(" {rule}"),
+        };
         let cancel = match self.cancel {
             Cancellation::Preempt => "cancellation preempts",
             Cancellation::OnArrival => "cancelled work is dropped on arrival",
         };
         let repeats = if *seeds > 1 { format!(", {seeds} seeds") } else { String::new() };
         format!(
-            "{model}, P={learners}, m={minibatch}, rate {learning_rate}, {delay}{slow}, virtual \
-             time, {cancel}{repeats}"
+            "{model}, P={learners}, m={minibatch}, rate {learning_rate}{rule}, {delay}{slow}, \
+             virtual time, {cancel}{repeats}"
         )
     }
 
@@ -240,6 +265,10 @@ impl Experiment {
         };
         need(seconds(self.budget), "--budget must be seconds above 0 (and at most 1e9)")?;
         need(seconds(self.evaluate_every), "--evaluate-every must be seconds above 0")?;
+        let looks = self.adasync_every.is_none_or(|every| {
+            seconds(Some(every)) && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
+        });
+        need(looks, "--adasync-every must be seconds, --evaluate-every or more")?;
         need(self.updates != Some(0), "--updates must be at least 1")?;
         need(self.seeds > 0, "--seeds must be at least 1")?;
         need(self.seed.checked_add(self.seeds).is_some(), "--seed is too large")?;
@@ -251,6 +280,9 @@ impl Experiment {
             entrant.k(self.learners)?;
             let again = self.entrants[..at].contains(entrant);
             need(!again, &format!("{entrant} is named twice"))?;
+            let sees_loss = !entrant.adapts() || self.evaluate_every.is_some();
+            let remedy = "say how often it is evaluated with --evaluate-every, or give a --budget";
+            need(sees_loss, &format!("{entrant} follows the training loss: {remedy}"))?;
         }
         Delays::new(self.delay.clone(), &self.slow, self.learners, self.seed).map(drop)
     }

@@ -31,17 +31,14 @@ use crate::{
     },
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
-    sgd::{
-        Ended, Entrant, Limits, ParameterServer, Run, Scheduler, Tally, k_schedule::FixedK,
-        learning_rate::Constant,
-    },
-    theory::runtime,
+    sgd::{Ended, Entrant, Limits, ParameterServer, Run, Scheduler, Tally, learning_rate::Ruled},
+    theory::runtime::{self, UpdateTime},
 };
 
 #[derive(Debug, Args)]
 pub(super) struct RaceArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K, k-batch-async:K [default: all six with
-    /// K = P/2]
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K, k-batch-async:K; in place of K, adasync or
+    /// adasync(K0): K grows as the training loss falls [default: all six with K = P/2]
     entrants: Vec<Entrant>,
     #[command(flatten)]
     flags: Flags,
@@ -51,7 +48,8 @@ pub(super) struct RaceArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; in place of K, adasync
+    /// or adasync(K0): K grows as the training loss falls
     entrant: Entrant,
     #[command(flatten)]
     flags: Flags,
@@ -181,7 +179,11 @@ impl Race {
         for entrant in self.experiment.entrants.clone() {
             let Experiment { learners, delay, slow, cancel, seed, seeds, .. } = &self.experiment;
             let (variant, learners, k) = (entrant.variant(), *learners, entrant.k(*learners)?);
-            let theory = runtime::update_time_of(variant, delay, slow, *cancel, learners, k);
+            // While K grows there is no long run.
+            let theory = match entrant.adapts() {
+                true => UpdateTime::default(),
+                false => runtime::update_time_of(variant, delay, slow, *cancel, learners, k),
+            };
             let seeds = *seed..*seed + *seeds;
             let name = entrant.to_string();
             let mut summary =
@@ -222,6 +224,7 @@ impl Race {
         let Self { experiment, data, model, queues, evaluator, progress, .. } = self;
         let Experiment { learners, minibatch, cancel, budget, updates, .. } = *experiment;
         let k = entrant.k(learners)?;
+        let window = experiment.adasync_every().map_or(Duration::MAX, Duration::from_secs_f64);
         let delays = Delays::new(experiment.delay.clone(), &experiment.slow, learners, seed)?;
         let minibatches = Minibatches::new(seed, data.train.len(), minibatch);
         let name = entrant.to_string();
@@ -240,8 +243,8 @@ impl Race {
             scheduler: Scheduler::new(entrant.variant(), cancel, learners, k),
             server: ParameterServer::new(&initial),
             cluster: Simulated::with_gradients(learners, delays, queues, minibatches),
-            k_schedule: FixedK(k),
-            learning_rate: Constant(experiment.learning_rate as f32),
+            k_schedule: entrant.k_schedule(learners, window)?,
+            learning_rate: Ruled { rule: experiment.rate_rule, most: experiment.learning_rate },
         };
         let limits = Limits {
             time: budget.map(Duration::from_secs_f64),

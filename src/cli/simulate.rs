@@ -65,7 +65,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     if *updates == 0 {
         return Err(Error::config("--updates must be at least 1"));
     }
-    let k = entrant.k(*learners)?;
+    let k = entrant.fixed_k(*learners)?;
     let preempts = *cancel == Cancellation::Preempt;
     if !runtime::has_mean(entrant.variant(), preempts, delay, *learners, k) {
         return Err(Error::config(format!(

@@ -52,12 +52,16 @@ impl RunDirectory {
         &self.path
     }
 
-    /// Makes the folder for one run of `entrant`: `k-sync-4/seed-0`.
+    /// Makes the folder for one run of `entrant`: `k-sync-4/seed-0`, with nothing in its name that a
+    /// shell takes for its own.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn run(&self, entrant: &str, seed: u64) -> Result<PathBuf> {
-        let path = self.path.join(entrant.replace(':', "-")).join(format!("seed-{seed}"));
+        let path = self
+            .path
+            .join(entrant.replace([':', '('], "-").replace(')', ""))
+            .join(format!("seed-{seed}"));
         fs::create_dir_all(&path).map_err(Error::io(&path))?;
         Ok(path)
     }

@@ -35,7 +35,7 @@ pub struct EntrantSummary {
     pub entrant: String,
     /// P.
     pub learners: usize,
-    /// K.
+    /// K, at the start if it grows.
     pub k: usize,
     /// What theory says of its update time.
     pub theory: UpdateTime,

@@ -1,8 +1,11 @@
-//! A variant with its K, as one names it: `sync`, `async`, `k-sync:4`, `k-batch-async:4`.
+//! A variant with its K, as one names it: `sync`, `async`, `k-sync:4`, `k-batch-async:adasync(2)`.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::Duration};
 
-use super::scheduler::Variant;
+use super::{
+    k_schedule::{AdaSync, FixedK, KSchedule, Rule},
+    scheduler::Variant,
+};
 use crate::{Error, Result, suggest};
 
 /// Who takes part in a race.
@@ -14,6 +17,8 @@ pub enum Entrant {
     Async,
     /// A base variant with a K of its own.
     Fixed(Variant, usize),
+    /// A base variant whose K follows the training loss, from this K_0 on.
+    AdaSync(Variant, usize),
 }
 
 /// The base variants by name.
@@ -23,6 +28,9 @@ const VARIANTS: [(&str, Variant); 4] = [
     ("k-async", Variant::KAsync),
     ("k-batch-async", Variant::KBatchAsync),
 ];
+
+/// What stands in place of K where it follows the loss.
+const ADASYNC: &str = "adasync";
 
 impl Entrant {
     /// The six variants, with K = P/2 rounded up where there is a choice.
@@ -43,14 +51,15 @@ impl Entrant {
         match *self {
             Self::Sync => Variant::KSync,
             Self::Async => Variant::KAsync,
-            Self::Fixed(variant, _) => variant,
+            Self::Fixed(variant, _) | Self::AdaSync(variant, _) => variant,
         }
     }
 
-    /// K among P = `learners`.
+    /// K among P = `learners`, at the start if it grows.
     ///
     /// # Errors
-    /// [`Error::Config`] if K counts learners and there are fewer.
+    /// [`Error::Config`] if K counts learners and there are fewer, or if it may not grow beyond P and
+    /// is more.
     pub fn k(&self, learners: usize) -> Result<usize> {
         match *self {
             Self::Sync => Ok(learners),
@@ -60,8 +69,53 @@ impl Entrant {
                     "{self} waits for {k} of {learners} learners: K must be at most P = {learners}"
                 )))
             }
-            Self::Fixed(_, k) => Ok(k),
+            Self::AdaSync(_, k) if k > learners => Err(Error::config(format!(
+                "{self} starts at K = {k} and grows to P = {learners}: K must be at most P"
+            ))),
+            Self::Fixed(_, k) | Self::AdaSync(_, k) => Ok(k),
         }
+    }
+
+    /// K among P = `learners`, the same throughout.
+    ///
+    /// # Errors
+    /// As [`k`](Self::k) has them, and [`Error::Config`] if K follows the loss.
+    pub fn fixed_k(&self, learners: usize) -> Result<usize> {
+        match *self {
+            Self::AdaSync(variant, k) => Err(Error::config(format!(
+                "{self} follows the training loss, and there is none without gradients; name a K, \
+                 as in {}",
+                Self::Fixed(variant, k)
+            ))),
+            _ => self.k(learners),
+        }
+    }
+
+    /// K over time; where it follows the loss, with a `window` of run time between two looks.
+    ///
+    /// Where K counts learners it follows the [quadratic](Rule::Quadratic) rule, where it counts
+    /// minibatches the [square root](Rule::SquareRoot). K-async has no closed update time of its own;
+    /// with exponential times it is that of K-sync.
+    ///
+    /// # Errors
+    /// As [`k`](Self::k) has them.
+    ///
+    /// # Panics
+    /// If K follows the loss and the window is no time at all.
+    pub fn k_schedule(&self, learners: usize, window: Duration) -> Result<Box<dyn KSchedule>> {
+        let k = self.k(learners)?;
+        Ok(match *self {
+            Self::AdaSync(variant, _) => {
+                let rule = if variant.waits() { Rule::Quadratic } else { Rule::SquareRoot };
+                Box::new(AdaSync::new(rule, k, learners, window))
+            }
+            _ => Box::new(FixedK(k)),
+        })
+    }
+
+    /// Whether K follows the training loss.
+    pub fn adapts(&self) -> bool {
+        matches!(self, Self::AdaSync(..))
     }
 }
 
@@ -70,13 +124,16 @@ impl fmt::Display for Entrant {
         match *self {
             Self::Sync => f.write_str("sync"),
             Self::Async => f.write_str("async"),
-            Self::Fixed(variant, k) => {
-                let named = VARIANTS.iter().find(|(_, known)| *known == variant);
-                let (name, _) = named.expect("every base variant has a name");
-                write!(f, "{name}:{k}")
-            }
+            Self::Fixed(variant, k) => write!(f, "{}:{k}", name(variant)),
+            Self::AdaSync(variant, 1) => write!(f, "{}:{ADASYNC}", name(variant)),
+            Self::AdaSync(variant, k) => write!(f, "{}:{ADASYNC}({k})", name(variant)),
         }
     }
+}
+
+fn name(variant: Variant) -> &'static str {
+    let named = VARIANTS.iter().find(|(_, known)| *known == variant);
+    named.expect("every base variant has a name").0
 }
 
 impl FromStr for Entrant {
@@ -106,10 +163,43 @@ impl FromStr for Entrant {
             return Err(Error::config(format!("unknown variant \"{name}\"{hint}")));
         };
         let k = k.ok_or_else(|| Error::config(format!("{name} needs its K, as in {name}:4")))?;
-        match k.parse() {
-            Ok(0) => Err(Error::config(format!("{text}: K must be at least 1"))),
-            Ok(k) => Ok(Self::Fixed(variant, k)),
-            Err(_) => Err(Error::config(format!("{text}: K=\"{k}\" is not a whole number"))),
+        if k.starts_with(|first: char| first.is_alphabetic()) {
+            let (policy, initial) = match k.strip_suffix(')').and_then(|k| k.split_once('(')) {
+                Some((policy, initial)) => (policy, count(text, "K_0", initial)?),
+                None => (k, 1),
+            };
+            if policy == ADASYNC {
+                return Ok(Self::AdaSync(variant, initial));
+            }
+            let known = [ADASYNC, "adasync(K0)"];
+            let hint = suggest::nearest(policy, known);
+            return Err(Error::config(format!("{text}: K=\"{k}\" is not a whole number{hint}")));
         }
+        Ok(Self::Fixed(variant, count(text, "K", k)?))
+    }
+}
+
+/// K or K_0 as it is written in `text`.
+fn count(text: &str, what: &str, number: &str) -> Result<usize> {
+    match number.parse() {
+        Ok(0) => Err(Error::config(format!("{text}: {what} must be at least 1"))),
+        Ok(k) => Ok(k),
+        Err(_) => Err(Error::config(format!("{text}: {what}=\"{number}\" is not a whole number"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entrant_is_written_as_it_is_read() {
+        for text in ["sync", "async", "k-sync:4", "k-async:adasync", "k-batch-sync:adasync(2)"] {
+            let entrant: Entrant = text.parse().unwrap();
+            assert_eq!(entrant.to_string(), text);
+        }
+        let plain: Entrant = "k-sync:adasync".parse().unwrap();
+        assert_eq!(plain, "k-sync:adasync(1)".parse().unwrap());
+        assert_eq!(plain, Entrant::AdaSync(Variant::KSync, 1));
     }
 }

@@ -1,5 +1,10 @@
 //! The learning rate, asked for each gradient.
 
+mod rule;
+
+use std::time::Duration;
+
+pub use self::rule::{Period, RateRule};
 use super::scheduler::{LearnerId, Version};
 
 /// A gradient that has arrived and counts.
@@ -7,16 +12,27 @@ use super::scheduler::{LearnerId, Version};
 pub struct Arrival {
     /// Who computed it.
     pub learner: LearnerId,
+    /// Run time.
+    pub time: Duration,
     /// The version it enters: j, before the update.
     pub version: Version,
     /// s = j - tau, the updates made since its learner read the parameters.
     pub staleness: u64,
+    /// ||w_j - w_tau||^2, how far the parameters have moved since then; none unless the policy
+    /// [needs](LearningRate::needs_drift) it.
+    pub drift: Option<f64>,
 }
 
 /// Answers with the rate of one gradient: w_{j+1} = w_j - (1/K) sum_l rate_l g_l.
 pub trait LearningRate {
     /// The rate of this gradient.
     fn rate(&mut self, gradient: &Arrival) -> f32;
+
+    /// Whether it wants to know [`Arrival::drift`]. Only then does the server keep what each learner
+    /// read last.
+    fn needs_drift(&self) -> bool {
+        false
+    }
 }
 
 /// The same rate throughout.
@@ -26,5 +42,24 @@ pub struct Constant(pub f32);
 impl LearningRate for Constant {
     fn rate(&mut self, _: &Arrival) -> f32 {
         self.0
+    }
+}
+
+/// A rate that a rule makes smaller.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ruled {
+    /// What makes it smaller.
+    pub rule: RateRule,
+    /// The rate that it is made of, which it never exceeds.
+    pub most: f64,
+}
+
+impl LearningRate for Ruled {
+    fn rate(&mut self, gradient: &Arrival) -> f32 {
+        self.rule.rate(self.most, gradient) as f32
+    }
+
+    fn needs_drift(&self) -> bool {
+        matches!(self.rule, RateRule::Compensated { .. })
     }
 }

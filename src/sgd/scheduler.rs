@@ -172,6 +172,11 @@ impl Scheduler {
             .then(|| self.k.saturating_sub(self.accepted))
     }
 
+    /// P.
+    pub fn learners(&self) -> usize {
+        self.learners
+    }
+
     /// K, the gradients an update.
     pub fn k(&self) -> usize {
         self.k

@@ -5,6 +5,8 @@
 
 use std::{mem, sync::Arc};
 
+use super::scheduler::LearnerId;
+
 /// Parameters as a learner read them; never change once handed out.
 pub type Snapshot = Arc<[f32]>;
 
@@ -17,13 +19,41 @@ pub struct ParameterServer {
     earlier: Vec<Snapshot>,
     sum: Vec<f32>,
     gathered: usize,
+    /// What each learner read last, if somebody asks; else empty.
+    read: Vec<Snapshot>,
 }
 
 impl ParameterServer {
     /// A server that holds w_0.
     pub fn new(initial: &[f32]) -> Self {
         let (params, sum) = (initial.into(), vec![0.0; initial.len()]);
-        Self { params, earlier: Vec::new(), sum, gathered: 0 }
+        Self { params, earlier: Vec::new(), sum, gathered: 0, read: Vec::new() }
+    }
+
+    /// Keeps from now on what each of P = `learners` reads last, so that [`drift`](Self::drift) can
+    /// be told.
+    pub fn keep_read(&mut self, learners: usize) {
+        self.read = vec![self.pull(); learners];
+    }
+
+    /// The parameters as they are now, for `learner`.
+    pub fn pull_for(&mut self, learner: LearnerId) -> Snapshot {
+        let params = self.pull();
+        if let Some(read) = self.read.get_mut(learner) {
+            read.clone_from(&params);
+        }
+        params
+    }
+
+    /// ||w_j - w_tau||^2 between the parameters as they are now and as `learner` read them last;
+    /// none unless that is [kept](Self::keep_read).
+    pub fn drift(&self, learner: LearnerId) -> Option<f64> {
+        let read = self.read.get(learner)?;
+        if Arc::ptr_eq(read, &self.params) {
+            return Some(0.0);
+        }
+        let differences = self.params.iter().zip(&**read).map(|(w, read)| f64::from(w - read));
+        Some(differences.map(|difference| difference * difference).sum())
     }
 
     /// The parameters as they are now.

@@ -51,7 +51,7 @@ pub struct Times {
 /// Runs `entrant` with no gradients for `warm_up` and then `updates` updates.
 ///
 /// # Errors
-/// Where the entrant does not fit the learners.
+/// Where the entrant does not fit the learners, or follows a loss.
 ///
 /// # Panics
 /// If `updates` is zero.
@@ -73,14 +73,14 @@ pub fn simulate(
 /// A run whose learners compute nothing.
 ///
 /// # Errors
-/// Where the entrant does not fit the learners.
+/// Where the entrant does not fit the learners, or follows a loss.
 pub fn times_only<D: DelayModel>(
     entrant: &Entrant,
     cancellation: Cancellation,
     learners: usize,
     delays: D,
 ) -> Result<Run<Simulated<'static, D>, FixedK, Constant>> {
-    let k = entrant.k(learners)?;
+    let k = entrant.fixed_k(learners)?;
     Ok(Run {
         scheduler: Scheduler::new(entrant.variant(), cancellation, learners, k),
         server: ParameterServer::new(&[]),

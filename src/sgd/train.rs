@@ -118,6 +118,9 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
     /// If neither time nor updates are limited.
     pub fn train(&mut self, limits: &Limits<'_>, observer: &mut impl Observer) -> Result<Ended> {
         assert!(limits.time.is_some() || limits.updates.is_some(), "a run has an end");
+        if self.learning_rate.needs_drift() {
+            self.server.keep_read(self.scheduler.learners());
+        }
         let end = limits.time.unwrap_or(Duration::MAX);
         let every = limits.evaluate_every.unwrap_or(Duration::MAX);
         let mut evaluation = every;
@@ -168,7 +171,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                     self.scheduler.set_k(self.k_schedule.next_k(progress));
                 }
                 Action::Assign { learner, version } => {
-                    let params = self.server.pull();
+                    let params = self.server.pull_for(learner);
                     let Assigned { task, cancelled } =
                         self.cluster.assign(learner, version, params);
                     if let Some(unfinished) = cancelled {
@@ -192,8 +195,9 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         let Push { learner, task, version, loss, gradient } = push;
         let verdict = self.scheduler.on_push(learner, version);
         let rate = (verdict == Verdict::Accept).then(|| {
-            let arrival = Arrival { learner, version: current, staleness: current - version };
-            self.learning_rate.rate(&arrival)
+            let (time, staleness) = (self.cluster.now(), current - version);
+            let drift = self.server.drift(learner);
+            self.learning_rate.rate(&Arrival { learner, time, version: current, staleness, drift })
         });
         observer.event(
             self.cluster.now(),
