@@ -49,13 +49,14 @@ impl CaseArgs {
 
 /// What theory says of an update time: a value, bounds, or that there is nothing.
 pub(super) fn in_words(theory: &UpdateTime) -> String {
-    let UpdateTime { mean_update_time, exact, lower, upper } = theory;
+    let UpdateTime { mean_update_time, exact, error, lower, upper } = theory;
     let bound = |name: &str, value: &Option<f64>| value.map(|value| format!("{name} {value:.6} s"));
     let value = mean_update_time.map(|value| format!("{value:.6} s"));
     if *exact && let Some(value) = value {
         return value;
     }
-    let value = value.map(|value| format!("about {value}"));
+    let error = error.map_or(String::new(), |error| format!(" ± {error:.0e}"));
+    let value = value.map(|value| format!("about {value}{error}"));
     let parts = [value, bound("at least", lower), bound("at most", upper)];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     if parts.is_empty() { "nothing known".to_owned() } else { parts.join(", ") }

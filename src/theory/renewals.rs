@@ -12,15 +12,18 @@ use crate::cluster::delay::Distribution;
 /// E\[T\] and what encloses it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Enclosed {
-    /// From times rounded to the nearest: the error falls with the square of the step.
+    /// From times rounded to the nearest: for smooth laws the error falls with the square of the
+    /// step.
     pub(super) value: f64,
+    /// What halving the step has changed.
+    pub(super) error: f64,
     pub(super) lower: f64,
     pub(super) upper: f64,
 }
 
 /// Lattice points of the search for the horizon, and of the result.
 const COARSE: usize = 128;
-const FINE: usize = 1024;
+const FINE: usize = 2048;
 /// T is past the horizon with less than this probability.
 const NEGLIGIBLE: f64 = 1e-11;
 
@@ -31,7 +34,7 @@ const UP: f64 = 0.0;
 
 /// E\[T\] for P = `p` learners; none where it would take long to compute or has too long a tail.
 pub(super) fn time_of(law: &Distribution, k: usize, p: usize) -> Option<Enclosed> {
-    if k.checked_mul(k)?.checked_mul(p.ilog2() as usize + 1)? > 1 << 19 {
+    if k.checked_mul(k)?.checked_mul(p.ilog2() as usize + 1)? > 1 << 20 {
         return None;
     }
     let horizon = horizon(law, k, p)?;
@@ -40,12 +43,17 @@ pub(super) fn time_of(law: &Distribution, k: usize, p: usize) -> Option<Enclosed
     if let Distribution::Bimodal { fast, .. } = *law
         && fast > step
     {
-        step = fast / (fast / step).ceil();
+        // And one of the lattice with twice the step.
+        step = 0.5 * fast / (0.5 * fast / step).ceil();
     }
-    let points = (horizon / step).ceil() as usize;
-    let mean = |point| step * not_yet(law, k, p, step, points, point).iter().sum::<f64>();
-    let (lower, upper) = (mean(DOWN), mean(UP));
-    Some(Enclosed { value: mean(NEAREST).clamp(lower, upper), lower, upper })
+    let mean = |step: f64, point| {
+        let points = (horizon / step).ceil() as usize;
+        step * not_yet(law, k, p, step, points, point).iter().sum::<f64>()
+    };
+    let (lower, upper) = (mean(step, DOWN), mean(step, UP));
+    let value = mean(step, NEAREST);
+    let error = (value - mean(2.0 * step, NEAREST)).abs();
+    Some(Enclosed { value: value.clamp(lower, upper), error, lower, upper })
 }
 
 /// A time that T hardly ever exceeds, not far above the least.

@@ -45,6 +45,8 @@ pub struct UpdateTime {
     pub mean_update_time: Option<f64>,
     /// Whether that value is exact but for rounding. Else it is numeric, and the bounds enclose it.
     pub exact: bool,
+    /// Of a numeric value, how far it may be off: what halving the step of its lattice changed.
+    pub error: Option<f64>,
     /// It is not below this.
     pub lower: Option<f64>,
     /// It is not above this.
@@ -54,7 +56,7 @@ pub struct UpdateTime {
 impl UpdateTime {
     fn exactly(value: f64) -> Self {
         let value = Some(value);
-        Self { mean_update_time: value, exact: true, lower: value, upper: value }
+        Self { mean_update_time: value, exact: true, error: None, lower: value, upper: value }
     }
 }
 
@@ -97,11 +99,18 @@ pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> 
                 let lower = at_least.into_iter().chain(numeric.map(|numeric| numeric.lower));
                 let at_most = waiting.into_iter().chain(renewals);
                 let upper = at_most.chain(numeric.map(|numeric| numeric.upper));
+                let (lower, upper) = (lower.reduce(f64::max), upper.reduce(f64::min));
+                let enclosed = |value: f64| {
+                    value.max(lower.unwrap_or(value)).min(upper.unwrap_or(f64::INFINITY))
+                };
+                // Where the tail is so long that the lattice is coarse, bounds are all there is.
+                let numeric = numeric.filter(|numeric| numeric.error < 0.01 * numeric.value);
                 UpdateTime {
-                    mean_update_time: numeric.map(|numeric| numeric.value),
+                    mean_update_time: numeric.map(|numeric| enclosed(numeric.value)),
                     exact: false,
-                    lower: lower.reduce(f64::max),
-                    upper: upper.reduce(f64::min),
+                    error: numeric.map(|numeric| numeric.error),
+                    lower,
+                    upper,
                 }
             }
         },
