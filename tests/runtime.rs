@@ -80,7 +80,6 @@ fn update_times_match_every_value_and_respect_every_bound() {
     }
     // The deviations are chance: neither a bias nor a standard error that hides one.
     let rms = f64::sqrt(squares / compared);
-    eprintln!("RMS {rms} of {compared}");
     assert!(compared > 250.0 && (0.9..1.1).contains(&rms), "RMS z = {rms} of {compared}");
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Enclosed {
 
 /// Lattice points of the search for the horizon, and of the result.
 const COARSE: usize = 128;
-const FINE: usize = 2048;
+const FINE: usize = 4096;
 /// T is past the horizon with less than this probability.
 const NEGLIGIBLE: f64 = 1e-11;
 
@@ -34,7 +34,7 @@ const UP: f64 = 0.0;
 
 /// E\[T\] for P = `p` learners; none where it would take long to compute or has too long a tail.
 pub(super) fn time_of(law: &Distribution, k: usize, p: usize) -> Option<Enclosed> {
-    if k.checked_mul(k)?.checked_mul(p.ilog2() as usize + 1)? > 1 << 20 {
+    if k.checked_mul(k)?.checked_mul(p.ilog2() as usize + 1)? > 1 << 19 {
         return None;
     }
     let horizon = horizon(law, k, p)?;
