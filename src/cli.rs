@@ -1,11 +1,13 @@
 //! The command: its arguments, and what each subcommand does with the library.
 
+mod case;
 mod devices;
 mod experiment;
 mod kernels;
 mod progress;
 mod race;
 mod simulate;
+mod theory;
 
 use std::{
     io::{ErrorKind, Write},
@@ -38,6 +40,8 @@ enum Command {
     Train(race::TrainArgs),
     /// Measure update times, staleness and waste of a variant, without gradients
     Simulate(simulate::SimulateArgs),
+    /// Say what theory knows of a variant's update time: exact, numeric or bounds
+    Theory(theory::TheoryArgs),
     /// List the adapters, what they can do, and what to install if there is none
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
@@ -90,6 +94,7 @@ impl Cli {
             Command::Race(args) => race::race(&args, set_variable),
             Command::Train(args) => race::train(&args, set_variable),
             Command::Simulate(args) => simulate::run(&args),
+            Command::Theory(args) => theory::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
         }

@@ -46,7 +46,7 @@
 //! * [`cluster`]: learners and their clock.
 //! * [`engine`]: loss and gradient of a [`engine::model::Model`], through wgpu or on the host.
 //! * [`dataset`]: IDX files and minibatches.
-//! * [`theory`]: closed forms beside the measurements.
+//! * [`theory`]: expected times beside the measurements.
 //! * [`record`] and [`report`]: what a run writes, and what a person looks at.
 //! * [`cli`]: the command.
 //!

@@ -1,4 +1,5 @@
-//! Closed forms, to stand beside what is measured. Knows no engine.
+//! Expected times, in closed form or computed, to stand beside what is measured. Knows no engine.
 
 pub mod order_statistics;
+mod renewals;
 pub mod runtime;

@@ -108,6 +108,13 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         ("simulate k-sync:9", "K must be at most P = 8"),
         ("simulate sync -p 0", "--learners (P) must be from 1"),
         ("simulate sync --updates 0", "--updates must be at least 1"),
+        ("theory async --delay pareto:shape=1,scale=1", "no finite mean"),
+        ("theory k-sync:9", "K must be at most P = 8"),
+        ("theory sync -p 0", "--learners (P) must be from 1"),
+        ("theory sync --slow 9=2", "learner 9, but the 8 learners count from 0"),
+        ("theory sync --delay wiebull:shape=1,scale=1", "did you mean \"weibull\""),
+        ("theory sync --updates 3", "unexpected argument '--updates'"),
+        ("theory", "required arguments were not provided"),
         ("train", "required arguments were not provided"),
         ("walk", "unrecognized subcommand"),
     ] {
@@ -274,6 +281,31 @@ fn simulate_prints_what_scripts_rely_on() {
     assert!((number("mean_staleness") - 1.0).abs() < 0.02);
     assert!((number("fresh_fraction") - 0.5).abs() < 0.02);
     assert!(simulation["staleness_histogram"].as_array().unwrap().len() > 3);
+}
+
+#[test]
+fn theory_prints_what_scripts_rely_on() {
+    let theory = |more: &str| {
+        let arguments: Vec<&str> = more.split(' ').collect();
+        json(&run(&[&["theory", "--json"], &arguments[..]].concat()))
+    };
+    let sync = theory("sync -p 4");
+    assert_eq!(sync["entrant"], "sync");
+    assert_eq!((&sync["learners"], &sync["k"]), (&4.into(), &4.into()));
+    assert_eq!(sync["delay"], "exponential:mean=1");
+    assert_eq!(sync["class"], "memoryless");
+    assert_eq!(sync["exact"], true);
+    assert!((sync["mean_update_time"].as_f64().unwrap() - 25.0 / 12.0).abs() < 1e-9);
+    let numeric = theory("k-batch-sync:4 --delay uniform:low=0,high=2");
+    assert_eq!(numeric["class"], "new-longer");
+    assert_eq!(numeric["exact"], false);
+    assert!((numeric["mean_update_time"].as_f64().unwrap() - 0.771).abs() < 0.001);
+    let bounds = theory("k-async:4 --delay weibull:shape=0.5,scale=1");
+    assert_eq!(bounds["class"], "new-shorter");
+    assert!(bounds["mean_update_time"].is_null() && bounds["upper"].is_null());
+    assert!(bounds["lower"].as_f64().unwrap() > 0.5);
+    let nothing = theory("k-sync:2 --cancel on-arrival");
+    assert!(nothing["mean_update_time"].is_null() && nothing["lower"].is_null());
 }
 
 #[test]

@@ -3,10 +3,14 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::{Exit, print, print_json};
+use super::{
+    Exit,
+    case::{self, CaseArgs},
+    print, print_json,
+};
 use crate::{
     Error, Result,
-    cluster::delay::{Delays, Distribution, Slow},
+    cluster::delay::{Delays, Distribution},
     sgd::{
         Cancellation, Entrant,
         simulate::{Times, default_warm_up, simulate},
@@ -16,20 +20,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct SimulateArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K
-    entrant: Entrant,
-    /// P, the number of learners
-    #[arg(long, short = 'p', default_value_t = 8)]
-    learners: usize,
-    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them
-    #[arg(long, default_value = "exponential:mean=1")]
-    delay: Distribution,
-    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
-    #[arg(long, default_value = "", hide_default_value = true)]
-    slow: Slow,
-    /// Whether cancelled work stops at once or is dropped when it arrives
-    #[arg(long, default_value = "preempt")]
-    cancel: Cancellation,
+    #[command(flatten)]
+    case: CaseArgs,
     /// Updates to measure
     #[arg(long, default_value_t = 10_000)]
     updates: u64,
@@ -58,28 +50,19 @@ struct Simulation<'a> {
 }
 
 pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
-    let SimulateArgs { entrant, learners, delay, cancel, updates, seed, .. } = args;
-    if !(1..=1 << 20).contains(learners) {
-        return Err(Error::config("--learners (P) must be from 1 to 1048576"));
-    }
+    let SimulateArgs { case, updates, seed, .. } = args;
+    let CaseArgs { entrant, learners, delay, slow, cancel } = case;
+    let k = case.k()?;
     if *updates == 0 {
         return Err(Error::config("--updates must be at least 1"));
-    }
-    let k = entrant.fixed_k(*learners)?;
-    let preempts = *cancel == Cancellation::Preempt;
-    if !runtime::has_mean(entrant.variant(), preempts, delay, *learners, k) {
-        return Err(Error::config(format!(
-            "under {delay} the update time of {entrant} has no finite mean; choose a larger shape"
-        )));
     }
     let warm_up = args.warm_up.unwrap_or_else(|| default_warm_up(*learners, k));
     if warm_up.checked_add(*updates).is_none() {
         return Err(Error::config("--warm-up and --updates are too large together"));
     }
-    let delays = Delays::new(delay.clone(), &args.slow, *learners, *seed)?;
+    let delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
     let times = simulate(entrant, *cancel, *learners, delays, warm_up, *updates)?;
-    let theory =
-        runtime::update_time_of(entrant.variant(), delay, &args.slow, *cancel, *learners, k);
+    let theory = runtime::update_time_of(entrant.variant(), delay, slow, *cancel, *learners, k);
     let simulation = Simulation {
         entrant,
         learners: *learners,
@@ -101,17 +84,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
 fn text(simulation: &Simulation<'_>) -> String {
     let Simulation { entrant, learners, k, delay, times, theory, .. } = simulation;
     let error = times.mean_update_time_se.map_or(String::new(), |se| format!(" ± {se:.2e}"));
-    let bound = |name: &str, value: Option<f64>| {
-        value.map_or(String::new(), |value| format!("{name} {value:.6} s"))
-    };
-    let predicted = match theory.mean_update_time {
-        Some(value) => format!("{value:.6} s"),
-        None => match [bound("at least", theory.lower), bound("at most", theory.upper)] {
-            [lower, upper] if lower.is_empty() && upper.is_empty() => "no closed form".to_owned(),
-            [lower, upper] if lower.is_empty() || upper.is_empty() => lower + &upper,
-            [lower, upper] => format!("{lower}, {upper}"),
-        },
-    };
+    let predicted = case::in_words(theory);
     format!(
         "{entrant}, P={learners}, K={k}, {delay}: {updates} updates after a warm-up of {warm_up}\n\
          mean update time  {mean:.6} s{error}\n\

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::order_statistics;
+use super::{order_statistics, renewals};
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::{Cancellation, scheduler::Variant},
@@ -41,10 +41,12 @@ pub fn ageing(law: &Distribution) -> Ageing {
 /// What theory says of the long-run mean time per update, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct UpdateTime {
-    /// The value itself, where there is a closed form.
+    /// The value itself, where it is known.
     pub mean_update_time: Option<f64>,
-    /// Whether that value is exact.
+    /// Whether that value is exact but for rounding. Else it is numeric, and the bounds enclose it.
     pub exact: bool,
+    /// Of a numeric value, how far it may be off: what halving the step of its lattice changed.
+    pub error: Option<f64>,
     /// It is not below this.
     pub lower: Option<f64>,
     /// It is not above this.
@@ -54,15 +56,16 @@ pub struct UpdateTime {
 impl UpdateTime {
     fn exactly(value: f64) -> Self {
         let value = Some(value);
-        Self { mean_update_time: value, exact: true, lower: value, upper: value }
+        Self { mean_update_time: value, exact: true, error: None, lower: value, upper: value }
     }
 }
 
 /// The long-run mean time per update among P = `p` independent learners with the law `law`:
-/// lemmas 3 to 5 of Dutta et al. 2018, and the elementary renewal theorem.
+/// lemmas 3 to 5 of Dutta et al. 2018, and the elementary renewal theorem; for K-batch-sync, which
+/// has a closed form for a few laws only, a numeric value.
 ///
 /// # Panics
-/// If K is zero, or above P where it counts learners.
+/// If K is zero, or above P where it counts learners, or for a trace that is replayed.
 pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> UpdateTime {
     let order = |k| order_statistics::expected(law, k, p);
     let renewal = k as f64 * law.mean() / p as f64;
@@ -72,33 +75,42 @@ pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> 
     match variant {
         Variant::KBatchAsync => UpdateTime::exactly(renewal),
         Variant::KAsync if k == 1 => UpdateTime::exactly(renewal),
-        Variant::KSync => order(k).map(UpdateTime::exactly).unwrap_or_default(),
-        Variant::KAsync if k == p || ageing == Ageing::Memoryless => {
-            order(k).map(UpdateTime::exactly).unwrap_or_default()
-        }
+        Variant::KSync => UpdateTime::exactly(order(k)),
+        Variant::KAsync if k == p || ageing == Ageing::Memoryless => UpdateTime::exactly(order(k)),
         Variant::KAsync => UpdateTime {
-            lower: if shorter { order(k) } else { None }
-                .into_iter()
-                .chain([renewal])
-                .reduce(f64::max),
-            upper: if longer { order(k) } else { None },
+            lower: Some(if shorter { order(k).max(renewal) } else { renewal }),
+            upper: longer.then(|| order(k)),
             ..UpdateTime::default()
         },
         Variant::KBatchSync => match *law {
             Distribution::Constant(seconds) => UpdateTime::exactly(k.div_ceil(p) as f64 * seconds),
-            _ if ageing == Ageing::Memoryless => UpdateTime::exactly(renewal),
-            _ if k == 1 => order(1).map(UpdateTime::exactly).unwrap_or_default(),
+            // A lone learner has nobody whose push would cancel its work.
+            _ if p == 1 || ageing == Ageing::Memoryless => UpdateTime::exactly(renewal),
+            _ if k == 1 => UpdateTime::exactly(order(1)),
             _ => {
-                let waiting = if k <= p { order(k) } else { None };
+                let numeric = renewals::time_of(law, k, p);
+                let waiting = (k <= p).then(|| order(k));
                 let renewals = match ageing {
                     Ageing::NewLonger => Some((k + p - 1) as f64 * law.mean() / p as f64),
                     Ageing::NewShorter => Some(renewal),
                     _ => None,
                 };
+                let at_least = longer.then_some(renewal);
+                let lower = at_least.into_iter().chain(numeric.map(|numeric| numeric.lower));
+                let at_most = waiting.into_iter().chain(renewals);
+                let upper = at_most.chain(numeric.map(|numeric| numeric.upper));
+                let (lower, upper) = (lower.reduce(f64::max), upper.reduce(f64::min));
+                let enclosed = |value: f64| {
+                    value.max(lower.unwrap_or(value)).min(upper.unwrap_or(f64::INFINITY))
+                };
+                // Where the tail is so long that the lattice is coarse, bounds are all there is.
+                let numeric = numeric.filter(|numeric| numeric.error < 0.01 * numeric.value);
                 UpdateTime {
-                    lower: longer.then_some(renewal),
-                    upper: waiting.into_iter().chain(renewals).reduce(f64::min),
-                    ..UpdateTime::default()
+                    mean_update_time: numeric.map(|numeric| enclosed(numeric.value)),
+                    exact: false,
+                    error: numeric.map(|numeric| numeric.error),
+                    lower,
+                    upper,
                 }
             }
         },

@@ -75,6 +75,30 @@ impl Distribution {
         }
     }
 
+    /// Pr(X > t), for t from 0 on.
+    ///
+    /// # Panics
+    /// For a trace that is replayed, which is no law.
+    pub fn survival(&self, t: f64) -> f64 {
+        match *self {
+            Self::Constant(seconds) => f64::from(t < seconds),
+            Self::Exponential { mean } => (-t / mean).exp(),
+            Self::ShiftedExponential { shift, mean } => (-(t - shift).max(0.0) / mean).exp(),
+            Self::Uniform { low, high } => ((high - t) / (high - low)).clamp(0.0, 1.0),
+            Self::Pareto { shape, scale } => (scale / t.max(scale)).powf(shape),
+            Self::Weibull { shape, scale } => (-(t / scale).powf(shape)).exp(),
+            Self::Hyperexponential { p, mean1, mean2 } => {
+                p * (-t / mean1).exp() + (1.0 - p) * (-t / mean2).exp()
+            }
+            Self::Bimodal { fast, .. } if t < fast => 1.0,
+            Self::Bimodal { slow, p, .. } => p * f64::from(t < slow),
+            Self::Trace(ref trace) => {
+                let law = trace.law().expect("a replayed trace is no law");
+                law.iter().filter(|seconds| **seconds > t).count() as f64 / law.len() as f64
+            }
+        }
+    }
+
     /// E\[X\]; infinite for a Pareto law of shape 1 or less.
     pub fn mean(&self) -> f64 {
         match *self {

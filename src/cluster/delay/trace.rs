@@ -82,6 +82,14 @@ impl Trace {
         matches!(self.times, Times::Replay(_))
     }
 
+    /// The durations that are drawn from, each as likely as the others; none of a replay.
+    pub fn law(&self) -> Option<&[f64]> {
+        match &self.times {
+            Times::Law(law) => Some(law),
+            Times::Replay(_) => None,
+        }
+    }
+
     pub(super) fn fits(&self, learners: usize) -> Result<()> {
         let Times::Replay(replay) = &self.times else { return Ok(()) };
         match (0..learners).find(|&learner| replay.get(learner).is_none_or(Vec::is_empty)) {
