@@ -176,3 +176,84 @@ fn computer(mut engine: impl Engine, train: Arc<Split>) -> impl FnMut(Job) {
 fn next(inbox: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
     inbox.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures::future::select_all;
+
+    use super::*;
+    use crate::engine::Evaluation;
+
+    /// Takes a gradient for each token.
+    struct Gated(Arc<Mutex<mpsc::Receiver<()>>>);
+
+    impl Engine for Gated {
+        fn load(&mut self, _: &[f32]) -> Result<()> {
+            Ok(())
+        }
+
+        fn gradient(&mut self, _: &Minibatch, _: &mut [f32]) -> Result<f32> {
+            self.0.lock().unwrap().recv().unwrap();
+            Ok(1.0)
+        }
+
+        fn evaluate(&mut self, _: &[f32], _: &Split) -> Result<Evaluation> {
+            unreachable!("nobody evaluates here")
+        }
+    }
+
+    fn train() -> Arc<Split> {
+        Arc::new(Split::new(vec![0; 4], vec![0; 4], 1, 2).unwrap())
+    }
+
+    fn start(queues: &Queues, task: Task) -> Computing {
+        queues.compute(0, task, Arc::from([0.0]), Minibatches::new(0, 4, 1))
+    }
+
+    #[test]
+    fn a_queue_that_does_not_open_is_an_error_of_one_gradient() {
+        let (tokens, gate) = mpsc::channel();
+        let (gate, first) = (Arc::new(Mutex::new(gate)), AtomicBool::new(true));
+        let open = move || match first.swap(false, Ordering::Relaxed) {
+            true => Ok(Gated(Arc::clone(&gate))),
+            false => Err(Error::config("no room")),
+        };
+        let queues = Queues::open(2, &train(), open).unwrap();
+        // Without a token the first queue is held up by one of these, and the other meets the second.
+        let started = [start(&queues, 0), start(&queues, 1)];
+        let (first, _, rest) = pollster::block_on(select_all(started));
+        assert_eq!(first.unwrap().unwrap_err().to_string(), "no room");
+        tokens.send(()).unwrap();
+        for computing in rest {
+            assert!(pollster::block_on(computing).unwrap().is_ok());
+        }
+    }
+
+    #[test]
+    fn a_first_queue_that_does_not_open_is_an_error_at_once() {
+        let open = || Err::<Gated, _>(Error::config("no room"));
+        assert_eq!(Queues::open(2, &train(), open).unwrap_err().to_string(), "no room");
+    }
+
+    #[test]
+    fn a_gradient_that_nobody_waits_for_any_more_is_not_computed() {
+        let (tokens, gate) = mpsc::channel();
+        let queues = Queues::open(1, &train(), {
+            let gate = Arc::new(Mutex::new(gate));
+            move || Ok(Gated(Arc::clone(&gate)))
+        });
+        let queues = queues.unwrap();
+        let first = start(&queues, 0);
+        drop(start(&queues, 1));
+        let third = start(&queues, 2);
+        // Two tokens are enough for three; a third would find the channel closed.
+        tokens.send(()).unwrap();
+        tokens.send(()).unwrap();
+        drop(tokens);
+        for computing in [first, third] {
+            assert!(pollster::block_on(computing).unwrap().is_ok());
+        }
+    }
+}

@@ -63,7 +63,8 @@ fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
     let theory = &entrant.theory;
     let bound = |sign: &str, value: Option<f64>| value.map(|value| format!("{sign} {value:.4}"));
     let theory = match theory.mean_update_time {
-        Some(value) => format!("{value:.4}"),
+        Some(value) if theory.exact => format!("{value:.4}"),
+        Some(value) => format!("~ {value:.4}"),
         None => bound("<=", theory.upper)
             .or(bound(">=", theory.lower))
             .unwrap_or_else(|| "-".to_owned()),

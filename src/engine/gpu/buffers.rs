@@ -53,7 +53,8 @@ impl Storage {
     pub(crate) fn most_rows(device: &Device, rows: usize, columns: usize) -> usize {
         let limits = device.device.limits();
         let most = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
-        let most = (most / ELEMENT / columns.max(1) as u64).max(1);
+        let padded = columns.max(1).next_multiple_of(QUAD) as u64;
+        let most = (most / ELEMENT / padded).max(1);
         rows.min(usize::try_from(most).unwrap_or(usize::MAX))
     }
 
