@@ -1,7 +1,8 @@
 //! Virtual-time runs with gradients: the six variants over eight learners, and async over more, on
 //! the first adapter and on the host. Gradients a second that make updates, evaluations left out.
 //!
-//! First check, then time: a run must have made its updates and learnt something.
+//! First check, then time: a run must have made its updates and learnt something. On a software
+//! adapter LP_NUM_THREADS=0 makes llvmpipe compute on the queue's own thread, as the command does.
 
 use std::{sync::Arc, time::Duration};
 
