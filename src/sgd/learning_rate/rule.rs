@@ -66,16 +66,19 @@ impl Period {
 
 impl RateRule {
     /// The rate of `gradient`, at most `eta`.
+    ///
+    /// # Panics
+    /// If the rate is compensated and [`Arrival::drift`] is not told.
     pub fn rate(&self, eta: f64, gradient: &Arrival) -> f64 {
         let staleness = gradient.staleness as f64;
         match *self {
             Self::Constant => eta,
             Self::Decay { factor, every } => eta * factor.powf(every.passed(gradient)),
-            Self::Compensated { c } => match gradient.drift {
-                // Without drift C / 0 is infinite.
-                Some(drift) => (c / drift).min(eta),
-                None => eta,
-            },
+            Self::Compensated { c } => {
+                let drift = gradient.drift.expect("who needs the drift is told it");
+                // Where nothing has moved C / 0 is infinite.
+                (c / drift).min(eta)
+            }
             Self::InverseStaleness => eta / (1.0 + staleness),
             Self::Adaptive { threshold } => eta * (threshold as f64 / staleness).min(1.0),
         }
