@@ -1,10 +1,12 @@
 //! What a person looks at: the table of a race and its pictures.
 
 mod axis;
+pub mod chart;
 mod panel;
 pub mod pictures;
 mod raster;
 pub mod shares;
+pub mod sheet;
 mod style;
 mod table;
 
@@ -14,8 +16,8 @@ use self::pictures::{Point, Series};
 pub use self::table::{line, table};
 use crate::{
     Result,
-    record::{EntrantSummary, Summary},
-    statistics,
+    record::{EntrantSummary, EvaluationRow, RunSummary, Summary},
+    sgd::course,
 };
 
 /// Draws the pictures of a race into `directory` and returns their files.
@@ -29,24 +31,20 @@ pub fn draw<C>(summary: &Summary<C>, caption: &str, directory: &Path) -> Result<
 
 /// The mean over the seeds of an entrant, evaluation by evaluation, as far as all of them came.
 fn series(entrant: &EntrantSummary) -> Series {
-    let shortest = entrant.runs.iter().map(|run| run.evaluations.len()).min().unwrap_or(0);
-    let points = (0..shortest).map(|at| {
-        let rows: Vec<_> = entrant.runs.iter().map(|run| run.evaluations[at]).collect();
-        let losses: Vec<f64> = rows.iter().map(|row| row.train_loss).collect();
-        let of = |value: fn(&crate::record::EvaluationRow) -> f64| {
-            rows.iter().map(value).sum::<f64>() / rows.len() as f64
+    let rows = |run: &RunSummary| -> Vec<Point> {
+        let point = |row: &EvaluationRow| Point {
+            time: row.t,
+            updates: row.update as f64,
+            loss: row.train_loss,
+            loss_se: None,
         };
-        Point {
-            time: of(|row| row.t),
-            updates: of(|row| row.update as f64),
-            loss: losses.iter().sum::<f64>() / losses.len() as f64,
-            loss_se: statistics::standard_error(&losses),
-        }
-    });
+        run.evaluations.iter().map(point).collect()
+    };
+    let courses: Vec<Vec<Point>> = entrant.runs.iter().map(rows).collect();
     let (time, _) = entrant.mean(|run| run.mean_update_time);
     Series {
         name: entrant.entrant.clone(),
-        points: points.collect(),
+        points: course::mean(courses.iter().map(Vec::as_slice)),
         time_per_update: time.unwrap_or(f64::NAN),
     }
 }

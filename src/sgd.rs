@@ -1,5 +1,6 @@
 //! Distributed SGD: the variants, the parameter server and the loop that joins them to a cluster.
 
+pub mod course;
 pub mod entrant;
 pub mod k_schedule;
 pub mod learning_rate;
@@ -7,12 +8,15 @@ pub mod scheduler;
 pub mod server;
 pub mod simulate;
 pub mod tally;
+pub mod terms;
 pub mod train;
 
 pub use self::{
+    course::{Course, Objective},
     entrant::Entrant,
     scheduler::{Action, Cancellation, LearnerId, Scheduler, Variant, Verdict, Version},
     server::{ParameterServer, Snapshot},
     tally::Tally,
+    terms::Terms,
     train::{Ended, Event, Limits, Observer, Run},
 };

@@ -10,7 +10,7 @@ use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoice, model::Shape},
-    sgd::{Cancellation, Entrant, learning_rate::RateRule},
+    sgd::{Cancellation, Entrant, Terms, learning_rate::RateRule},
     suggest,
 };
 
@@ -219,9 +219,21 @@ impl Experiment {
         Ok(experiment)
     }
 
-    /// Run time between looks of `AdaSync` at the loss.
-    pub(super) fn adasync_every(&self) -> Option<f64> {
-        self.adasync_every.or(self.evaluate_every)
+    /// What is the same for all entrants.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            learners: self.learners,
+            minibatch: self.minibatch,
+            learning_rate: self.learning_rate,
+            rate_rule: self.rate_rule,
+            delay: self.delay.clone(),
+            slow: self.slow.clone(),
+            cancellation: self.cancel,
+            budget: self.budget,
+            updates: self.updates,
+            evaluate_every: self.evaluate_every,
+            adasync_every: self.adasync_every,
+        }
     }
 
     /// This experiment as a TOML file that gives it again.

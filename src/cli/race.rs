@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    cluster::{delay::Delays, queues::Queues, simulated::Simulated},
+    cluster::queues::Queues,
     dataset::{
         Dataset,
         minibatches::Minibatches,
@@ -31,7 +31,7 @@ use crate::{
     },
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
-    sgd::{Ended, Entrant, Limits, ParameterServer, Run, Scheduler, Tally, learning_rate::Ruled},
+    sgd::{Ended, Entrant, Tally, terms::Finished},
     theory::runtime::{self, UpdateTime},
 };
 
@@ -222,10 +222,7 @@ impl Race {
         interrupted: &AtomicBool,
     ) -> Result<RunSummary> {
         let Self { experiment, data, model, queues, evaluator, progress, .. } = self;
-        let Experiment { learners, minibatch, cancel, budget, updates, .. } = *experiment;
-        let k = entrant.k(learners)?;
-        let window = experiment.adasync_every().map_or(Duration::MAX, Duration::from_secs_f64);
-        let delays = Delays::new(experiment.delay.clone(), &experiment.slow, learners, seed)?;
+        let Experiment { minibatch, budget, updates, .. } = *experiment;
         let minibatches = Minibatches::new(seed, data.train.len(), minibatch);
         let name = entrant.to_string();
         let files = RunFiles::create(directory.run(&name, seed)?, experiment.events)?;
@@ -239,23 +236,11 @@ impl Race {
         };
         let evaluator = evaluator.as_mut();
         let mut recorder = Recorder::new(files, evaluator, data, minibatches, &mut on_update);
-        let mut run = Run {
-            scheduler: Scheduler::new(entrant.variant(), cancel, learners, k),
-            server: ParameterServer::new(&initial),
-            cluster: Simulated::with_gradients(learners, delays, queues, minibatches),
-            k_schedule: entrant.k_schedule(learners, window)?,
-            learning_rate: Ruled { rule: experiment.rate_rule, most: experiment.learning_rate },
-        };
-        let limits = Limits {
-            time: budget.map(Duration::from_secs_f64),
-            updates,
-            evaluate_every: experiment.evaluate_every.map(Duration::from_secs_f64),
-            interrupt: Some(interrupted),
-        };
-        let start = Instant::now();
-        let ended = run.train(&limits, &mut recorder)?;
+        let (terms, start) = (experiment.terms(), Instant::now());
+        let Finished { ended, params } =
+            terms.run(entrant, seed, &initial, queues, Some(interrupted), &mut recorder)?;
         let (files, tally, rows) = recorder.finish()?;
-        files.params("final", model, run.server.params())?;
+        files.params("final", model, &params)?;
         let computing_time = start.elapsed().as_secs_f64();
         Ok(RunSummary::new(seed, ended, computing_time, tally, rows, &experiment.targets))
     }

@@ -47,6 +47,7 @@ pub struct Queues {
     threads: Vec<JoinHandle<()>>,
     /// In place of threads: computes where it is asked to.
     here: Option<RefCell<Compute>>,
+    samples: usize,
 }
 
 /// Carries out a job.
@@ -72,7 +73,8 @@ impl Queues {
         let open = Arc::new(open);
         let (jobs, inbox) = mpsc::channel();
         let inbox = Arc::new(Mutex::new(inbox));
-        let mut queues = Self { jobs: Some(jobs), threads: Vec::with_capacity(count), here: None };
+        let threads = Vec::with_capacity(count);
+        let mut queues = Self { jobs: Some(jobs), threads, here: None, samples: train.len() };
         let mut start = |opened: oneshot::Sender<Result<()>>| {
             let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), Arc::clone(&inbox));
             let thread = thread::Builder::new()
@@ -112,12 +114,18 @@ impl Queues {
     /// learner has nothing to compute ahead, and waking a thread takes as long as a small gradient.
     pub fn here(train: &Arc<Split>, engine: impl Engine + 'static) -> Self {
         let compute: Compute = Box::new(computer(engine, Arc::clone(train)));
-        Self { jobs: None, threads: Vec::new(), here: Some(RefCell::new(compute)) }
+        let here = Some(RefCell::new(compute));
+        Self { jobs: None, threads: Vec::new(), here, samples: train.len() }
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
         self.threads.len().max(1)
+    }
+
+    /// Samples of the training set that minibatches are drawn from.
+    pub fn samples(&self) -> usize {
+        self.samples
     }
 
     /// Starts the gradient of `learner`'s minibatch `task` at `params`, as soon as a queue is free.

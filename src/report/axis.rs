@@ -32,6 +32,11 @@ impl Axis {
         self.log
     }
 
+    /// Where it begins.
+    pub(super) fn low(&self) -> f64 {
+        self.low
+    }
+
     /// Where `value` lies: 0 at the low end, 1 at the high end.
     pub(super) fn place(&self, value: f64) -> f64 {
         if self.log {

@@ -29,7 +29,7 @@ impl Panel {
     }
 
     fn id(&self) -> String {
-        format!("panel{:.0}", self.at.0)
+        format!("panel{:.0}-{:.0}", self.at.0, self.at.1)
     }
 
     /// Grid, ticks, titles and the frame itself.

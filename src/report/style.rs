@@ -31,17 +31,20 @@ pub(super) struct Style {
 }
 
 /// A style for each name; what follows a colon tells entrants of one variant apart.
-pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Style> {
+pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
     let (mut seen, mut others) = (Vec::new(), Vec::new());
+    let variant = |name: &'a str| name.split(':').next().unwrap_or(name);
+    let known = |name| COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant(name));
+    // Where nothing is a variant, all colours are free.
+    let free = if names.clone().any(|name| known(name).is_some()) { KNOWN } else { 0 };
     names
         .map(|name| {
-            let variant = name.split(':').next().unwrap_or(name);
-            let known = COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant);
+            let (known, variant) = (known(name), variant(name));
             if known.is_none() && !others.contains(&variant) {
                 others.push(variant);
             }
             let other = others.iter().position(|other| *other == variant).unwrap_or(0);
-            let row = known.unwrap_or(KNOWN + other % (COLOURS.len() - KNOWN));
+            let row = known.unwrap_or(free + other % (COLOURS.len() - free));
             let again = seen.iter().filter(|before| **before == variant).count();
             seen.push(variant);
             let (end, part) = SHADES[again % SHADES.len()];

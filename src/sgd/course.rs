@@ -1,0 +1,132 @@
+//! The course of a run: how the training loss falls, without a file being written.
+
+use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
+
+use super::{
+    entrant::Entrant,
+    scheduler::Version,
+    server::Snapshot,
+    tally::Tally,
+    terms::{Finished, Terms},
+    train::{Ended, Event, Observer},
+};
+use crate::{Result, cluster::queues::Queues, dataset::Split, engine::Engine, statistics};
+
+/// What is minimised: a training set, engines for its gradients, and one that evaluates.
+pub struct Objective {
+    train: Arc<Split>,
+    queues: Queues,
+    evaluator: RefCell<Box<dyn Engine>>,
+}
+
+impl fmt::Debug for Objective {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Objective").field("queues", &self.queues).finish_non_exhaustive()
+    }
+}
+
+impl Objective {
+    /// Gradients over `train` from `queues`, the loss from `evaluator`.
+    pub fn new(train: &Arc<Split>, queues: Queues, evaluator: impl Engine + 'static) -> Self {
+        let evaluator: RefCell<Box<dyn Engine>> = RefCell::new(Box::new(evaluator));
+        Self { train: Arc::clone(train), queues, evaluator }
+    }
+
+    /// The course of `entrant` from `initial` on these terms.
+    ///
+    /// # Errors
+    /// As [`Terms::run`] has them.
+    ///
+    /// # Panics
+    /// As [`Terms::run`] has them.
+    pub fn course(
+        &self,
+        terms: &Terms,
+        entrant: &Entrant,
+        seed: u64,
+        initial: &[f32],
+    ) -> Result<Course> {
+        let (points, tally) = (Vec::new(), Tally::default());
+        let mut watch = Watch { objective: self, points, tally };
+        let run = terms.run(entrant, seed, initial, &self.queues, None, &mut watch)?;
+        let (Finished { ended, params }, Watch { points, tally, .. }) = (run, watch);
+        Ok(Course { points, tally, ended, params })
+    }
+}
+
+/// A run that is over.
+#[derive(Debug, Clone)]
+pub struct Course {
+    /// Evaluations, in the order of time.
+    pub points: Vec<Point>,
+    /// What became of every minibatch.
+    pub tally: Tally,
+    /// Why it ended.
+    pub ended: Ended,
+    /// The last parameters.
+    pub params: Snapshot,
+}
+
+/// An evaluation, or the mean of several.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Point {
+    /// Run time in seconds.
+    pub time: f64,
+    /// Updates made.
+    pub updates: f64,
+    /// Training loss.
+    pub loss: f64,
+    /// Its standard error over seeds, where there are several.
+    pub loss_se: Option<f64>,
+}
+
+/// The mean of several courses, evaluation by evaluation, as far as all of them came.
+pub fn mean<'a>(courses: impl Iterator<Item = &'a [Point]> + Clone) -> Vec<Point> {
+    let shortest = courses.clone().map(<[Point]>::len).min().unwrap_or(0);
+    let point = |at: usize| {
+        let of = |value: fn(&Point) -> f64| -> Vec<f64> {
+            courses.clone().map(|course| value(&course[at])).collect()
+        };
+        let mean = |values: &[f64]| statistics::mean(values).unwrap_or(f64::NAN);
+        let losses = of(|point| point.loss);
+        Point {
+            time: mean(&of(|point| point.time)),
+            updates: mean(&of(|point| point.updates)),
+            loss: mean(&losses),
+            loss_se: statistics::standard_error(&losses),
+        }
+    };
+    (0..shortest).map(point).collect()
+}
+
+/// Evaluates and counts.
+struct Watch<'a> {
+    objective: &'a Objective,
+    points: Vec<Point>,
+    tally: Tally,
+}
+
+impl Observer for Watch<'_> {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        self.tally.count(time, event);
+        Ok(())
+    }
+
+    fn evaluate(&mut self, time: Duration, update: Version, params: &[f32]) -> Result<Option<f64>> {
+        let (time, updates) = (time.as_secs_f64(), update as f64);
+        let point = match self.points.last() {
+            Some(last) if last.time == time && last.updates == updates => {
+                return Ok(Some(last.loss));
+            }
+            // The same parameters have the same loss.
+            Some(last) if last.updates == updates => Point { time, ..*last },
+            _ => {
+                let Objective { train, evaluator, .. } = self.objective;
+                let loss = evaluator.borrow_mut().evaluate(params, train)?.loss;
+                Point { time, updates, loss, loss_se: None }
+            }
+        };
+        self.points.push(point);
+        Ok(Some(point.loss))
+    }
+}
