@@ -1,5 +1,6 @@
 //! The command: its arguments, and what each subcommand does with the library.
 
+mod advise;
 mod case;
 mod devices;
 mod experiment;
@@ -42,6 +43,8 @@ enum Command {
     Simulate(simulate::SimulateArgs),
     /// Say what theory knows of a variant's update time: exact, numeric or bounds
     Theory(theory::TheoryArgs),
+    /// Say which variant and K to choose, from the law of the delays and a few short runs
+    Advise(advise::AdviseArgs),
     /// List the adapters, what they can do, and what to install if there is none
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
@@ -95,6 +98,7 @@ impl Cli {
             Command::Train(args) => race::train(&args, set_variable),
             Command::Simulate(args) => simulate::run(&args),
             Command::Theory(args) => theory::run(&args),
+            Command::Advise(args) => advise::run(&args, set_variable),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
         }

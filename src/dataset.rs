@@ -49,6 +49,18 @@ impl Split {
         Ok(Self { pixels, labels, inputs, classes })
     }
 
+    /// Its first `samples` samples, or all if there are not as many.
+    ///
+    /// # Panics
+    /// If that is none.
+    #[must_use]
+    pub fn first(&self, samples: usize) -> Self {
+        assert!(samples > 0, "a split holds at least one sample");
+        let samples = samples.min(self.len());
+        let pixels = self.pixels[..samples * self.inputs].to_vec();
+        Self { pixels, labels: self.labels[..samples].to_vec(), ..*self }
+    }
+
     /// Number of samples.
     pub fn len(&self) -> usize {
         self.labels.len()

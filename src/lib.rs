@@ -62,6 +62,7 @@
 //! * Evaluation takes no run time.
 //! * Nothing falls back silently: what ran is printed and recorded.
 
+pub mod advise;
 pub mod cli;
 pub mod cluster;
 pub mod dataset;

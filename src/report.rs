@@ -2,6 +2,7 @@
 
 mod axis;
 pub mod chart;
+pub mod outcome;
 mod panel;
 pub mod pictures;
 mod raster;
@@ -13,7 +14,7 @@ mod table;
 use std::path::{Path, PathBuf};
 
 use self::pictures::{Point, Series};
-pub use self::table::{line, table};
+pub use self::table::{align, line, table};
 use crate::{
     Result,
     record::{EntrantSummary, EvaluationRow, RunSummary, Summary},

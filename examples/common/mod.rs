@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "not every example needs everything")]
 #![allow(clippy::print_stdout, reason = "examples print their numbers")]
 
-use std::{fmt::Write as _, fs, path::PathBuf};
+use std::{fmt::Write as _, fs, path::PathBuf, sync::Arc};
 
 use clap::Parser;
 use tortoise::{
@@ -53,7 +53,8 @@ impl Args {
         let backend = Backend::choose(&self.device, FamilyChoice::Auto, longest)?;
         let queues = Queues::here(&data.train, backend.open(&model, minibatch)?);
         let evaluator = backend.for_evaluation().open(&model, minibatch)?;
-        Ok((Objective::new(&data.train, queues, evaluator), model))
+        let evaluated = Arc::new(data.train.first(evaluated));
+        Ok((Objective::new(&evaluated, queues, evaluator), model))
     }
 
     /// Prints the numbers, writes them as `NAME.csv`, and draws the sheet as `NAME.svg` and `.png`.

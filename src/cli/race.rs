@@ -2,7 +2,7 @@
 
 use std::{
     path::PathBuf,
-    sync::atomic::AtomicBool,
+    sync::{Arc, atomic::AtomicBool},
     thread,
     time::{Duration, Instant},
 };
@@ -31,7 +31,7 @@ use crate::{
     },
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
-    sgd::{Ended, Entrant, Tally, terms::Finished},
+    sgd::{Ended, Entrant, Objective, Tally, terms::Finished},
     theory::runtime::{self, UpdateTime},
 };
 
@@ -59,19 +59,19 @@ pub(super) struct TrainArgs {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input and output")]
-struct Output {
+pub(super) struct Output {
     /// TOML file with any of the options of the run, as a run directory has one
     #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Folder to write to, new or empty [default: the next free runs/NAME-N]
     #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// Print summary.json in place of the table
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
     /// No progress
     #[arg(long)]
-    quiet: bool,
+    pub(super) quiet: bool,
 }
 
 pub(super) fn race(args: &RaceArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
@@ -87,15 +87,15 @@ pub(super) fn train(args: &TrainArgs, set_variable: SetVariable<'_>) -> Result<E
 const WORTH_TWO_THREADS: usize = 3_500_000;
 
 /// Everything that is checked and opened before the first file is written.
-struct Race {
-    experiment: Experiment,
-    data: Dataset,
-    model: Model,
+pub(super) struct Race {
+    pub(super) experiment: Experiment,
+    pub(super) data: Dataset,
+    pub(super) model: Model,
     gradients: Backend,
     queues: Queues,
     evaluator: Box<dyn Engine>,
     evaluations: Backend,
-    progress: Progress,
+    pub(super) progress: Progress,
 }
 
 fn run(
@@ -109,26 +109,29 @@ fn run(
     let mut race = Race::open(experiment, output.quiet, set_variable)?;
     let interrupted = interrupt()?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
-    write_whole(&directory.path().join("config.toml"), race.experiment.to_toml().as_bytes())?;
     let summary = race.run(&directory, &interrupted)?;
-    race.progress.finish();
-    let json = serde_json::to_vec_pretty(&summary)
-        .map_err(|error| Error::io("summary.json")(error.into()))?;
-    write_whole(&directory.path().join("summary.json"), &json)?;
     let pictures = report::draw(&summary, &race.experiment.caption(), directory.path())?;
     if output.json {
         print_json(&summary)?;
     } else {
         print(&report::table(&summary, &race.experiment.caption()))?;
-        let names = pictures.iter().filter_map(|path| path.file_name()?.to_str());
-        let names: Vec<_> = names.collect();
-        print(&format!("\n{}: {}\n", directory.path().display(), names.join(" ")))?;
+        print(&said(&directory, &pictures))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
+/// Where the pictures are.
+pub(super) fn said(directory: &RunDirectory, pictures: &[PathBuf]) -> String {
+    let names: Vec<_> = pictures.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+    format!("\n{}: {}\n", directory.path().display(), names.join(" "))
+}
+
 impl Race {
-    fn open(experiment: Experiment, quiet: bool, set_variable: SetVariable<'_>) -> Result<Self> {
+    pub(super) fn open(
+        experiment: Experiment,
+        quiet: bool,
+        set_variable: SetVariable<'_>,
+    ) -> Result<Self> {
         let Experiment { minibatch: m, l2, ref model, ref device, ref data, .. } = experiment;
         let of_mnist = Model::new(model, PIXELS, CLASSES, 0.0)?;
         let side_by_side = experiment.learners > 1 && experiment.queues != Some(1);
@@ -160,17 +163,35 @@ impl Race {
         }
         let evaluations = gradients.for_evaluation();
         let evaluator = evaluations.open(&model, m)?;
-        let queues = if experiment.learners == 1 {
-            Queues::here(&data.train, gradients.open(&model, m)?)
-        } else {
-            let count = experiment.queues.unwrap_or_else(|| gradients.queues(experiment.learners));
-            let (gradients, model) = (gradients.clone(), model.clone());
-            Queues::open(count, &data.train, move || gradients.open(&model, m))?
-        };
+        let queues = queues(&experiment, &data, &model, &gradients)?;
         Ok(Self { experiment, data, model, gradients, queues, evaluator, evaluations, progress })
     }
 
-    fn run(
+    /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples.
+    pub(super) fn objective(&self, evaluated: usize) -> Result<Objective> {
+        let Self { experiment, data, model, gradients, evaluations, .. } = self;
+        let queues = queues(experiment, data, model, gradients)?;
+        let evaluator = evaluations.open(model, experiment.minibatch)?;
+        Ok(Objective::new(&Arc::new(data.train.first(evaluated)), queues, evaluator))
+    }
+
+    /// Runs all entrants and records them, and in the end the summary.
+    pub(super) fn run(
+        &mut self,
+        directory: &RunDirectory,
+        interrupted: &AtomicBool,
+    ) -> Result<Summary<Experiment>> {
+        let file = |name: &str| directory.path().join(name);
+        write_whole(&file("config.toml"), self.experiment.to_toml().as_bytes())?;
+        let summary = self.entrants(directory, interrupted)?;
+        self.progress.finish();
+        let json = serde_json::to_vec_pretty(&summary)
+            .map_err(|error| Error::io("summary.json")(error.into()))?;
+        write_whole(&file("summary.json"), &json)?;
+        Ok(summary)
+    }
+
+    fn entrants(
         &mut self,
         directory: &RunDirectory,
         interrupted: &AtomicBool,
@@ -244,4 +265,20 @@ impl Race {
         let computing_time = start.elapsed().as_secs_f64();
         Ok(RunSummary::new(seed, ended, computing_time, tally, rows, &experiment.targets))
     }
+}
+
+/// Queues for the learners, as many as pay unless it is said how many.
+fn queues(
+    experiment: &Experiment,
+    data: &Dataset,
+    model: &Model,
+    gradients: &Backend,
+) -> Result<Queues> {
+    let Experiment { minibatch: m, learners, queues, .. } = *experiment;
+    if learners == 1 {
+        return Ok(Queues::here(&data.train, gradients.open(model, m)?));
+    }
+    let count = queues.unwrap_or_else(|| gradients.queues(learners));
+    let (gradients, model) = (gradients.clone(), model.clone());
+    Queues::open(count, &data.train, move || gradients.open(&model, m))
 }

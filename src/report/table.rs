@@ -91,8 +91,8 @@ fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
     cells
 }
 
-/// The first column to the left, the others to the right.
-fn align(cells: &[Vec<String>]) -> String {
+/// Rows of cells in columns: the first to the left, the others to the right.
+pub fn align(cells: &[Vec<String>]) -> String {
     let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max();
     let widths: Vec<usize> = (0..cells[0].len()).filter_map(width).collect();
     let mut text = String::new();

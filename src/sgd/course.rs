@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{Result, cluster::queues::Queues, dataset::Split, engine::Engine, statistics};
 
-/// What is minimised: a training set, engines for its gradients, and one that evaluates.
+/// What is minimised: engines for the gradients, and one that evaluates.
 pub struct Objective {
-    train: Arc<Split>,
+    evaluated: Arc<Split>,
     queues: Queues,
     evaluator: RefCell<Box<dyn Engine>>,
 }
@@ -26,10 +26,11 @@ impl fmt::Debug for Objective {
 }
 
 impl Objective {
-    /// Gradients over `train` from `queues`, the loss from `evaluator`.
-    pub fn new(train: &Arc<Split>, queues: Queues, evaluator: impl Engine + 'static) -> Self {
+    /// Gradients from `queues`, the loss over `evaluated`, which is the training set or a part of it
+    /// that is enough, from `evaluator`.
+    pub fn new(evaluated: &Arc<Split>, queues: Queues, evaluator: impl Engine + 'static) -> Self {
         let evaluator: RefCell<Box<dyn Engine>> = RefCell::new(Box::new(evaluator));
-        Self { train: Arc::clone(train), queues, evaluator }
+        Self { evaluated: Arc::clone(evaluated), queues, evaluator }
     }
 
     /// The course of `entrant` from `initial` on these terms.
@@ -121,8 +122,8 @@ impl Observer for Watch<'_> {
             // The same parameters have the same loss.
             Some(last) if last.updates == updates => Point { time, ..*last },
             _ => {
-                let Objective { train, evaluator, .. } = self.objective;
-                let loss = evaluator.borrow_mut().evaluate(params, train)?.loss;
+                let Objective { evaluated, evaluator, .. } = self.objective;
+                let loss = evaluator.borrow_mut().evaluate(params, evaluated)?.loss;
                 Point { time, updates, loss, loss_se: None }
             }
         };

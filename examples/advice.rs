@@ -1,0 +1,79 @@
+//! Whether the advice is any good: for four laws of the delays and two models, the entrant that is
+//! advised against all others, by the run time to a training loss.
+
+mod common;
+
+use clap::Parser;
+use tortoise::{
+    Result,
+    advise::{Goal, advise, entrants, pilot::Plan},
+    report::{
+        chart::{Chart, Dot, Line, Look, Scale},
+        sheet::Sheet,
+    },
+    sgd::{Entrant, Terms},
+    statistics::mean,
+};
+
+const LAWS: [&str; 4] = [
+    "exponential:mean=1",
+    "shifted-exponential:shift=1,mean=1",
+    "pareto:shape=2,scale=1",
+    "bimodal:fast=1,slow=10,p=0.1",
+];
+/// Model, learning rate and target.
+const MODELS: [(&str, f64, f64); 2] = [("logistic", 0.3, 0.45), ("mlp:64", 0.3, 0.35)];
+
+fn main() -> Result<()> {
+    let args = common::Args::parse();
+    let (laws, seeds) = (&LAWS[..args.size(4, 2)], args.size(3, 1));
+    let (mut rows, mut charts) = (Vec::new(), Vec::new());
+    for (shape, rate, target) in &MODELS[..args.size(2, 1)] {
+        let (objective, model) = args.mnist(shape, 0.0, 32, 10_000)?;
+        let initial = |seed| model.initial(seed);
+        let mut lines = Vec::new();
+        for law in laws {
+            let mut terms = Terms { minibatch: 32, delay: law.parse()?, ..Terms::new(8, *rate) };
+            let plan = Plan { updates: args.size(600, 300), repetitions: 2, seed: 1000 };
+            let all = entrants(terms.learners);
+            let goal = Goal::Target(*target);
+            let advice = advise(&terms, &objective, &initial, &all, goal, &plan)?;
+            let Some(best) = advice.best() else { continue };
+            let expected = best.time.unwrap_or(f64::NAN);
+            terms.evaluate_every = Some(expected / 50.0);
+            // Mean run time to the target; what takes longer counts with the budget.
+            let time = |entrant: &Entrant, budget: f64| -> Result<f64> {
+                let terms = Terms { budget: Some(budget), ..terms.clone() };
+                let times = (0..seeds).map(|seed| {
+                    let course = objective.course(&terms, entrant, seed, &initial(seed))?;
+                    let reached = course.points.iter().find(|point| point.loss <= *target);
+                    Ok(reached.map_or(budget, |point| point.time))
+                });
+                Ok(mean(&times.collect::<Result<Vec<f64>>>()?).unwrap_or(f64::NAN))
+            };
+            let advised = time(&best.entrant, 3.0 * expected)?;
+            let mut fastest = (best.entrant, advised);
+            for entrant in advice.forecasts.iter().map(|forecast| forecast.entrant) {
+                let reached = time(&entrant, advised)?;
+                if reached < fastest.1 {
+                    fastest = (entrant, reached);
+                }
+            }
+            let ratio = advised / fastest.1;
+            let (entrant, (other, least)) = (best.entrant, fastest);
+            let quoted = format!("{shape},\"{law}\",{target}");
+            rows.push(format!(
+                "{quoted},{entrant},{expected:.2},{advised:.2},{other},{least:.2},{ratio:.3}"
+            ));
+            let points = vec![Dot::from((expected, advised))];
+            lines.push(Line { name: format!("{entrant} under {law}"), look: Look::Place, points });
+        }
+        let axis = |what: &str| Scale::log(&format!("{what} s to {target}"));
+        let (across, up, title) = (axis("expected"), axis("measured"), (*shape).to_owned());
+        charts.push(Chart { title, across, up, lines });
+    }
+    let caption = format!("MNIST, P=8, m=32, {seeds} seeds: the advised entrant, by law");
+    let sheet = Sheet { charts, thin: String::new(), caption };
+    let head = "model,law,target,advised,expected,measured,fastest,its_time,ratio";
+    args.write("advice", &sheet, head, &rows)
+}

@@ -1,0 +1,242 @@
+//! Which variant and K to choose: from the law of the delays and a few short runs.
+//!
+//! What a variant does to the updates depends on K and on how stale its gradients are; what it does
+//! to their times on the law of the delays. The first is learned from [`pilot`] runs and carried over
+//! to all variants by a [`model`] of two effects, the second is known from the loop without gradients
+//! ([`times`]). Together they say when each variant reaches a loss.
+
+pub mod model;
+pub mod pilot;
+pub mod times;
+
+use serde::Serialize;
+
+use self::{model::Model, pilot::Pilots, times::UpdateTimes};
+use crate::{
+    Error, Result,
+    sgd::{Entrant, Objective, Terms, course::Point, scheduler::Variant},
+    statistics,
+};
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Goal {
+    /// This training loss, soon.
+    Target(f64),
+    /// A low training loss within this run time, in seconds.
+    Budget(f64),
+}
+
+/// What is expected of an entrant. Each deviation is that of one run about the expectation, from the
+/// repetitions of the pilots and from the delays.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Forecast {
+    /// Who.
+    pub entrant: Entrant,
+    /// Mean of s = j - tau.
+    pub mean_staleness: f64,
+    /// Long-run mean time per update in seconds.
+    pub mean_update_time: f64,
+    /// Updates to the target or to the end of the budget; none if it is not expected to get there.
+    pub updates: Option<f64>,
+    /// Run time to the target in seconds; none if it is not expected to get there.
+    pub time: Option<f64>,
+    /// Standard deviation of that.
+    pub time_deviation: Option<f64>,
+    /// Training loss at the end of the budget, or the target.
+    pub loss: Option<f64>,
+    /// Standard deviation of that.
+    pub loss_deviation: Option<f64>,
+    /// Whether the pilots went as far as that; else their course is carried on.
+    pub within_pilots: bool,
+}
+
+/// Forecasts of all entrants that were weighed, the best first.
+#[derive(Debug, Clone, Serialize)]
+pub struct Advice {
+    /// What was asked for.
+    pub goal: Goal,
+    /// One an entrant; those that do not get there last.
+    pub forecasts: Vec<Forecast>,
+    /// What the pilot runs showed.
+    pub pilots: Vec<pilot::Shown>,
+    #[serde(skip)]
+    models: Vec<Model>,
+    #[serde(skip)]
+    times: Vec<(Entrant, usize, UpdateTimes)>,
+}
+
+/// Entrants worth weighing among P = `learners`: each base variant with every K up to P, from P = 17
+/// on with 1, 2, 3, 4, 6, 8, 12, ... and P; what is the same under two names, once.
+pub fn entrants(learners: usize) -> Vec<Entrant> {
+    let weighed = |k: &usize| {
+        let odd = k >> k.trailing_zeros();
+        learners <= 16 || *k == learners || odd == 1 || odd == 3
+    };
+    let ks = |from: usize| (from..=learners).filter(weighed);
+    let between =
+        |variant| ks(1).filter(|k| *k < learners).map(move |k| Entrant::Fixed(variant, k));
+    let from_two = |variant| ks(2).map(move |k| Entrant::Fixed(variant, k));
+    let mut entrants = vec![Entrant::Sync];
+    if learners > 1 {
+        entrants.push(Entrant::Async);
+    }
+    entrants.extend(between(Variant::KSync));
+    entrants.extend(from_two(Variant::KBatchSync));
+    entrants.extend(between(Variant::KAsync).skip(1));
+    entrants.extend(from_two(Variant::KBatchAsync));
+    entrants
+}
+
+/// Advice for these terms: runs the pilots, `repetitions` of each with at most `updates` updates,
+/// and weighs `entrants`.
+///
+/// # Errors
+/// [`Error::Config`] where a goal is no number above 0 or nothing can be learned from the pilots;
+/// what a run returns.
+pub fn advise(
+    terms: &Terms,
+    objective: &Objective,
+    initial: &dyn Fn(u64) -> Vec<f32>,
+    entrants: &[Entrant],
+    goal: Goal,
+    pilots: &pilot::Plan,
+) -> Result<Advice> {
+    let (Goal::Target(wanted) | Goal::Budget(wanted)) = goal;
+    if !(wanted.is_finite() && wanted > 0.0) {
+        return Err(Error::config("a target or a budget must be a number above 0"));
+    }
+    let target = if let Goal::Target(loss) = goal { Some(loss) } else { None };
+    let runs = Pilots::run(terms, objective, initial, target, pilots)?;
+    let models: Vec<Model> = runs.repetitions(goal).map(Model::new).collect::<Result<_>>()?;
+    let mut times = Vec::new();
+    for entrant in entrants {
+        let k = entrant.fixed_k(terms.learners)?;
+        times.push((*entrant, k, UpdateTimes::of(entrant, terms)?));
+    }
+    let mut advice =
+        Advice { goal, forecasts: Vec::new(), pilots: runs.shown(target), models, times };
+    for (entrant, k, times) in &advice.times {
+        let staleness = mean_staleness(entrant.variant(), *k, terms.learners);
+        advice.forecasts.push(advice.forecast(entrant, *k, staleness, times));
+    }
+    let reached = |forecast: &Forecast| match goal {
+        Goal::Target(_) => forecast.time.unwrap_or(f64::INFINITY),
+        Goal::Budget(_) => forecast.loss.unwrap_or(f64::INFINITY),
+    };
+    advice.forecasts.sort_by(|one, other| reached(one).total_cmp(&reached(other)));
+    Ok(advice)
+}
+
+/// Mean of s = j - tau: (P - K) / K where learners wait and (P - 1) / K where they do not, for any
+/// law of the delays, since every learner reads each version that it skips once less.
+fn mean_staleness(variant: Variant, k: usize, learners: usize) -> f64 {
+    match variant {
+        Variant::KSync | Variant::KBatchSync => 0.0,
+        Variant::KAsync => (learners - k) as f64 / k as f64,
+        Variant::KBatchAsync => (learners - 1) as f64 / k as f64,
+    }
+}
+
+impl Advice {
+    /// The best, if any is expected to get there.
+    pub fn best(&self) -> Option<&Forecast> {
+        self.forecasts.first().filter(|forecast| forecast.updates.is_some())
+    }
+
+    /// Whether the two are expected to end within a deviation of each other.
+    pub fn too_close(&self, best: &Forecast, other: &Forecast) -> bool {
+        let of = |forecast: &Forecast| match self.goal {
+            Goal::Target(_) => forecast.time.zip(forecast.time_deviation),
+            Goal::Budget(_) => forecast.loss.zip(forecast.loss_deviation),
+        };
+        of(best).zip(of(other)).is_some_and(|((best, deviation), (other, others))| {
+            other - best < deviation.hypot(others)
+        })
+    }
+
+    fn forecast(
+        &self,
+        entrant: &Entrant,
+        k: usize,
+        mean_staleness: f64,
+        times: &UpdateTimes,
+    ) -> Forecast {
+        let mut forecast = Forecast {
+            entrant: *entrant,
+            mean_staleness,
+            mean_update_time: times.mean_update_time(),
+            updates: None,
+            time: None,
+            time_deviation: None,
+            loss: None,
+            loss_deviation: None,
+            within_pilots: true,
+        };
+        let all = |of: &dyn Fn(&Model) -> Option<f64>| -> Option<Vec<f64>> {
+            self.models.iter().map(of).collect()
+        };
+        let deviation = |values: &[f64], of_delays: f64| {
+            let n = values.len() as f64;
+            let error = statistics::standard_error(values).unwrap_or(0.0);
+            // Of a run to come: its own deviation and the error of the mean.
+            (error.powi(2) * (n + 1.0) + of_delays.powi(2)).sqrt()
+        };
+        let loss = match self.goal {
+            Goal::Target(loss) => loss,
+            Goal::Budget(time) => {
+                let updates = times.updates_within(time);
+                let Some(losses) = all(&|model| model.loss_after(updates, k, mean_staleness))
+                else {
+                    return forecast;
+                };
+                let loss = mean(&losses);
+                // What the delays do to the updates they do to the loss.
+                let later = updates + times.deviation_of(time) / times.mean_update_time();
+                let later = all(&|model| model.loss_after(later, k, mean_staleness));
+                let of_delays = later.map_or(0.0, |later| loss - mean(&later));
+                forecast.loss_deviation = Some(deviation(&losses, of_delays));
+                loss
+            }
+        };
+        forecast.loss = Some(loss);
+        let updates = |model: &Model| model.updates_to(loss, k, mean_staleness);
+        let Some(counts) = all(&|model| Some(updates(model)?.count)) else { return forecast };
+        let reached: Vec<f64> = counts.iter().map(|count| times.of_update(*count)).collect();
+        let time = mean(&reached);
+        forecast.updates = Some(mean(&counts));
+        forecast.time = Some(time);
+        forecast.time_deviation = Some(deviation(&reached, times.deviation_of(time)));
+        forecast.within_pilots =
+            self.models.iter().filter_map(updates).all(|updates| updates.within);
+        forecast
+    }
+
+    /// The course that is expected of an entrant that was weighed, down to what is forecast of it.
+    pub fn course(&self, entrant: &Entrant) -> Vec<Point> {
+        const POINTS: i32 = 60;
+        let forecast = self.forecasts.iter().find(|forecast| forecast.entrant == *entrant);
+        let Some((Forecast { mean_staleness, loss: Some(end), .. }, (.., k, times))) =
+            forecast.zip(self.times.iter().find(|(weighed, ..)| weighed == entrant))
+        else {
+            return Vec::new();
+        };
+        let start = mean(&self.models.iter().map(Model::start).collect::<Vec<_>>());
+        let point = |n: i32| {
+            let loss = start * (end / start).powf(f64::from(n) / f64::from(POINTS));
+            let counts: Option<Vec<f64>> = self
+                .models
+                .iter()
+                .map(|model| Some(model.updates_to(loss, *k, *mean_staleness)?.count))
+                .collect();
+            let updates = mean(&counts?);
+            Some(Point { time: times.of_update(updates), updates, loss, loss_se: None })
+        };
+        (0..=POINTS).filter_map(point).collect()
+    }
+}
+
+fn mean(values: &[f64]) -> f64 {
+    statistics::mean(values).unwrap_or(f64::NAN)
+}

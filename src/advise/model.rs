@@ -1,0 +1,214 @@
+//! How many updates a loss takes, from a few runs, as a function of K and the mean staleness.
+//!
+//! Two effects, one at a time, each with what is known of its form:
+//! * fresh gradients: N(K) = A + B/K updates, the noise of one gradient being averaged over K
+//!   (`McCandlish` et al. 2018, "An Empirical Model of Large-Batch Training", equation 2.11);
+//! * stale gradients: ln(N / N(K)) = a s + b s^2 in the mean staleness s, nothing for s = 0.
+//!
+//! Where a run with little averaging or much staleness does not get to a loss at all, nothing that
+//! averages less or is staler is expected to.
+
+use crate::{Error, Result, sgd::course::Point};
+
+/// How many times as far as a run went a loss may be looked for.
+const FARTHEST: f64 = 10.0;
+/// Evaluations that the course beyond a run is taken from: the last half of its updates.
+const TAIL: f64 = 0.5;
+
+/// A pilot run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Course {
+    /// K.
+    pub k: usize,
+    /// Mean of s = j - tau over its gradients.
+    pub mean_staleness: f64,
+    /// Evaluations, from the start on.
+    pub points: Vec<Point>,
+}
+
+impl Course {
+    /// Updates to the first loss at or below `loss`, and whether that is within the run. Beyond it,
+    /// the loss goes on as the power of the updates that fits its last half.
+    pub fn updates_to(&self, loss: f64) -> Option<(f64, bool)> {
+        let within = self.points.windows(2).find(|pair| pair[1].loss <= loss);
+        if self.points[0].loss <= loss {
+            return Some((0.0, true));
+        }
+        if let Some([before, after]) = within {
+            // Where both are equal the earlier one would have been low enough.
+            let share = (before.loss / loss).ln() / (before.loss / after.loss).ln();
+            return Some((before.updates + share * (after.updates - before.updates), true));
+        }
+        let last = self.points[self.points.len() - 1].updates;
+        let (at, slope) = self.tail()?;
+        let updates = last * (loss / at).powf(1.0 / slope);
+        (updates <= FARTHEST * last).then_some((updates.max(last), false))
+    }
+
+    /// The course whose loss never rises that is nearest to this one, by least squares in ln loss:
+    /// neighbours that are out of order share their mean (Barlow et al. 1972).
+    #[must_use]
+    pub fn smoothed(&self) -> Self {
+        let mut blocks: Vec<(f64, usize)> = Vec::new();
+        for point in &self.points {
+            blocks.push((point.loss.ln(), 1));
+            while let [.., (before, m), (after, n)] = *blocks
+                && after > before
+            {
+                let (m_share, all) = (m as f64 / (m + n) as f64, m + n);
+                blocks.truncate(blocks.len() - 2);
+                blocks.push((before * m_share + after * (1.0 - m_share), all));
+            }
+        }
+        let losses = blocks.iter().flat_map(|&(ln, n)| std::iter::repeat_n(ln.exp(), n));
+        let points =
+            self.points.iter().zip(losses).map(|(point, loss)| Point { loss, ..*point }).collect();
+        Self { points, ..*self }
+    }
+
+    /// The lowest loss within the run.
+    fn lowest(&self) -> f64 {
+        self.points.iter().map(|point| point.loss).fold(f64::INFINITY, f64::min)
+    }
+
+    /// Loss at the end of the run and d ln loss / d ln updates, by least squares; none unless the
+    /// loss falls.
+    fn tail(&self) -> Option<(f64, f64)> {
+        let last = self.points[self.points.len() - 1].updates;
+        let tail = self.points.iter().filter(|point| point.updates > TAIL * last);
+        let logs: Vec<(f64, f64)> =
+            tail.map(|point| ((point.updates / last).ln(), point.loss.ln())).collect();
+        if logs.len() < 3 || logs.iter().any(|(_, y)| !y.is_finite()) {
+            return None;
+        }
+        let n = logs.len() as f64;
+        let (x, y) = logs.iter().fold((0.0, 0.0), |(x, y), log| (x + log.0 / n, y + log.1 / n));
+        let (mut xx, mut xy) = (0.0, 0.0);
+        for log in &logs {
+            xx += (log.0 - x).powi(2);
+            xy += (log.0 - x) * (log.1 - y);
+        }
+        let slope = xy / xx;
+        (slope < 0.0).then(|| ((y - slope * x).exp(), slope))
+    }
+}
+
+/// The courses of one repetition of the pilots, made to speak for all entrants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// With fresh gradients, by K.
+    fresh: Vec<Course>,
+    /// With stale gradients, by staleness.
+    stale: Vec<Course>,
+}
+
+/// A number of updates.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Updates {
+    /// So many.
+    pub count: f64,
+    /// Whether the pilots went as far.
+    pub within: bool,
+}
+
+impl Model {
+    /// Out of pilot runs, fresh and stale.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if no run with fresh gradients lowers the loss.
+    pub fn new(courses: Vec<Course>) -> Result<Self> {
+        let (mut fresh, mut stale): (Vec<Course>, Vec<Course>) =
+            courses.into_iter().partition(|course| course.mean_staleness == 0.0);
+        fresh.sort_by_key(|course| course.k);
+        stale.sort_by(|one, other| one.mean_staleness.total_cmp(&other.mean_staleness));
+        let falls = |course: &Course| course.lowest() < course.points[0].loss;
+        if !fresh.iter().any(falls) {
+            return Err(Error::config(
+                "no pilot run lowers the loss, so there is nothing to go by; choose a smaller \
+                 --learning-rate",
+            ));
+        }
+        Ok(Self { fresh, stale })
+    }
+
+    /// Updates to `loss` with K = `k` and this mean staleness; none if it is not expected to get
+    /// there.
+    pub fn updates_to(&self, loss: f64, k: usize, mean_staleness: f64) -> Option<Updates> {
+        let fresh = self.fresh_updates(loss, k as f64)?;
+        if mean_staleness == 0.0 {
+            return Some(fresh);
+        }
+        let (delay, within) = self.delay(loss, mean_staleness)?;
+        Some(Updates { count: fresh.count * delay.exp(), within: fresh.within && within })
+    }
+
+    /// The loss that is reached after so many updates.
+    pub fn loss_after(&self, updates: f64, k: usize, mean_staleness: f64) -> Option<f64> {
+        let within = |loss: f64| {
+            let needed = self.updates_to(loss, k, mean_staleness);
+            needed.is_some_and(|needed| needed.count <= updates)
+        };
+        let mut high = self.start();
+        let mut low = 1e-6 * high;
+        if !within(high) {
+            return None;
+        }
+        while high / low > 1.0001 {
+            let middle = (high * low).sqrt();
+            if within(middle) { high = middle } else { low = middle }
+        }
+        Some(high)
+    }
+
+    /// The loss at the start.
+    pub fn start(&self) -> f64 {
+        self.fresh[0].points[0].loss
+    }
+
+    /// N(K) = A + B/K through the runs with the least and the most averaging that get to `loss`.
+    fn fresh_updates(&self, loss: f64, k: f64) -> Option<Updates> {
+        let reaching = |course: &Course| Some((course.k as f64, course.updates_to(loss)?));
+        let mut reached = self.fresh.iter().filter_map(reaching);
+        let (k0, (n0, within0)) = reached.next()?;
+        let Some((k1, (n1, within1))) = reached.next_back() else {
+            let alone = (k0 - k).abs() < 0.5 || k > k0;
+            return alone.then_some(Updates { count: n0, within: within0 });
+        };
+        // A K below those that get there does not, unless it is the least there is.
+        if k < k0 {
+            return None;
+        }
+        // More averaging never takes more updates.
+        let b = ((n0 - n1) / (1.0 / k0 - 1.0 / k1)).max(0.0);
+        let a = (n0 - b / k0).max(0.0);
+        Some(Updates { count: a + b / k, within: within0 && within1 })
+    }
+
+    /// ln(N / N(K)) at this staleness: a s + b s^2 through the two stalest runs that get to `loss`.
+    fn delay(&self, loss: f64, mean_staleness: f64) -> Option<(f64, bool)> {
+        let mut known = Vec::new();
+        for course in &self.stale {
+            let fresh = self.fresh_updates(loss, course.k as f64);
+            match (fresh, course.updates_to(loss)) {
+                (Some(fresh), Some((count, within))) if fresh.count > 0.0 => {
+                    let delay = (count / fresh.count).max(0.5).ln();
+                    known.push((course.mean_staleness, delay, within && fresh.within));
+                }
+                // What is staler than a run that does not get there does not either.
+                _ if course.mean_staleness <= mean_staleness * 1.0001 => return None,
+                _ => {}
+            }
+        }
+        let within = known.iter().all(|(.., within)| *within);
+        let s = mean_staleness;
+        match *known {
+            [] => None,
+            [(s1, d1, _)] => (s <= s1 * 1.0001).then_some((d1 * s / s1, within)),
+            [.., (s1, d1, _), (s2, d2, _)] => {
+                let b = (d2 / s2 - d1 / s1) / (s2 - s1);
+                let a = d1 / s1 - b * s1;
+                Some((a * s + b * s * s, within))
+            }
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! When the n-th update of an entrant is made, from the common start on.
+
+use std::time::Duration;
+
+use crate::{
+    Result,
+    cluster::delay::Delays,
+    sgd::{Entrant, Event, Limits, Observer, Terms, scheduler::Version, simulate::times_only},
+    statistics,
+    theory::runtime,
+};
+
+/// Updates that are simulated; later ones go on at the mean time per update.
+const SIMULATED: Version = 1000;
+/// Simulations, each with delays of its own, that no run has.
+const SEEDS: std::ops::Range<u64> = 1 << 40..(1 << 40) + 8;
+
+/// Times of the updates of an entrant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UpdateTimes {
+    /// Mean over the simulations, in seconds, of update 1, 2, ...
+    mean: Vec<f64>,
+    /// Standard deviation of one run at the last of them.
+    deviation: f64,
+    /// In the long run.
+    mean_update_time: f64,
+}
+
+impl UpdateTimes {
+    /// Those of `entrant` on these terms.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] where entrant or delays do not fit the learners.
+    pub fn of(entrant: &Entrant, terms: &Terms) -> Result<Self> {
+        let Terms { learners, cancellation, ref delay, ref slow, .. } = *terms;
+        let k = entrant.fixed_k(learners)?;
+        let mut runs = Vec::new();
+        for seed in SEEDS {
+            let delays = Delays::new(delay.clone(), slow, learners, seed)?;
+            let limits = Limits { updates: Some(SIMULATED), ..Limits::default() };
+            let mut watch = Watch(Vec::with_capacity(SIMULATED as usize));
+            times_only(entrant, cancellation, learners, delays)?.train(&limits, &mut watch)?;
+            runs.push(watch.0);
+        }
+        let at = |n: usize| -> Vec<f64> { runs.iter().map(|run| run[n]).collect() };
+        let mean = |values: &[f64]| statistics::mean(values).expect("there are simulations");
+        let all = SIMULATED as usize;
+        let means: Vec<f64> = (0..all).map(|n| mean(&at(n))).collect();
+        let error = statistics::standard_error(&at(all - 1)).expect("there are several");
+        let theory =
+            runtime::update_time_of(entrant.variant(), delay, slow, cancellation, learners, k);
+        let half = all / 2;
+        let slope = (means[all - 1] - means[half - 1]) / (all - half) as f64;
+        let mean_update_time = theory.mean_update_time.filter(|_| theory.exact).unwrap_or(slope);
+        let deviation = error * (runs.len() as f64).sqrt();
+        Ok(Self { mean: means, deviation, mean_update_time })
+    }
+
+    /// Run time of update `n` in seconds.
+    pub fn of_update(&self, n: f64) -> f64 {
+        let last = self.mean.len() as f64;
+        if n >= last {
+            return self.mean[self.mean.len() - 1] + (n - last) * self.mean_update_time;
+        }
+        let (whole, share) = (n.max(0.0) as usize, n.max(0.0).fract());
+        let at = |n: usize| if n == 0 { 0.0 } else { self.mean[n - 1] };
+        at(whole) + share * (at(whole + 1) - at(whole))
+    }
+
+    /// Standard deviation, from run to run, of the run time of the update that is expected at `time`.
+    pub fn deviation_of(&self, time: f64) -> f64 {
+        self.deviation * (time / self.mean[self.mean.len() - 1]).sqrt()
+    }
+
+    /// In the long run, in seconds.
+    pub fn mean_update_time(&self) -> f64 {
+        self.mean_update_time
+    }
+
+    /// Updates within a run time in seconds.
+    pub fn updates_within(&self, time: f64) -> f64 {
+        let last = self.mean.len();
+        let end = self.mean[last - 1];
+        if time >= end {
+            return last as f64 + (time - end) / self.mean_update_time;
+        }
+        self.mean.partition_point(|of_update| *of_update <= time) as f64
+    }
+}
+
+struct Watch(Vec<f64>);
+
+impl Observer for Watch {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        if let Event::Update { .. } = event {
+            self.0.push(time.as_secs_f64());
+        }
+        Ok(())
+    }
+}

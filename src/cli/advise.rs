@@ -1,0 +1,180 @@
+//! `tortoise advise`: which variant and K reach a loss soonest, or the lowest loss within a budget.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::{
+    Exit, SetVariable,
+    experiment::{Experiment, Flags},
+    interrupt, print, print_json,
+    race::{Output, Race, said},
+};
+use crate::{
+    Error, Result,
+    advise::{self, Advice, Forecast, Goal, pilot::Plan},
+    record::RunDirectory,
+    report::{self, outcome},
+    sgd::Entrant,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct AdviseArgs {
+    /// Entrants to weigh [default: every variant with every K up to P; among more than 16
+    /// learners 1, 2, 3, 4, 6, 8, 12, ... and P]
+    entrants: Vec<Entrant>,
+    /// Training loss to reach soonest; without it, --budget is what is made the most of
+    #[arg(long, value_name = "LOSS")]
+    target: Option<f64>,
+    /// Updates of each pilot run
+    #[arg(long, value_name = "UPDATES", default_value_t = 600)]
+    pilot: u64,
+    /// Repetitions of each pilot run
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    repetitions: u64,
+    /// Then run the best, and draw what was expected and what came out in one picture
+    #[arg(long)]
+    follow: bool,
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Training samples that pilots are evaluated on: all of them see the same ones, and only losses of
+/// one with the other are compared.
+const EVALUATED: usize = 20_000;
+/// Lines of the table.
+const SHOWN: usize = 10;
+/// Evaluations up to the expected time to the target.
+const EVALUATIONS: f64 = 40.0;
+/// How much longer than expected a run may take to the target, before it is given up.
+const PATIENCE: f64 = 2.0;
+
+pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+    let AdviseArgs { target, flags, output, .. } = args;
+    let mut experiment = Experiment::new(&args.entrants, flags, output.config.as_deref())?;
+    let named = !args.entrants.is_empty();
+    let all = || advise::entrants(experiment.learners);
+    let entrants = if named { args.entrants.clone() } else { all() };
+    let goal = match (*target, experiment.budget) {
+        (Some(loss), _) => Goal::Target(loss),
+        (None, Some(budget)) => Goal::Budget(budget),
+        (None, None) => return Err(Error::config("advise needs a --target or a --budget")),
+    };
+    if args.pilot < 10 || args.repetitions == 0 {
+        return Err(Error::config("--pilot must be at least 10 and --repetitions at least 1"));
+    }
+    // The pilots see other delays and minibatches than the run that is advised.
+    let plan = Plan {
+        updates: args.pilot,
+        repetitions: args.repetitions,
+        seed: experiment.seed + experiment.seeds,
+    };
+    experiment.entrants.clear();
+    let mut race = Race::open(experiment, output.quiet, set_variable)?;
+    let interrupted = interrupt()?;
+    let (terms, model) = (race.experiment.terms(), race.model.clone());
+    let objective = race.objective(EVALUATED)?;
+    let initial = |seed| model.initial(seed);
+    let advice = advise::advise(&terms, &objective, &initial, &entrants, goal, &plan)?;
+    drop(objective);
+    let caption = race.experiment.caption();
+    race.progress.note(&format!("weighed {} entrants", entrants.len()));
+    let followed = match (args.follow, advice.best()) {
+        (true, Some(best)) => {
+            follow(&mut race.experiment, best, goal);
+            let directory = RunDirectory::create(output.out.as_deref(), "advise")?;
+            Some((race.run(&directory, &interrupted)?, directory))
+        }
+        _ => None,
+    };
+    race.progress.finish();
+    if output.json {
+        print_json(&advice)?;
+    } else {
+        print(&format!("{caption}\n\n{}", text(&advice)))?;
+    }
+    let Some((summary, directory)) = followed else { return Ok(Exit::Done) };
+    let pictures = outcome::draw(&summary, &advice, &caption, directory.path())?;
+    if !output.json {
+        print(&outcome::text(&summary, &advice))?;
+        print(&said(&directory, &pictures))?;
+    }
+    Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
+}
+
+/// Makes the experiment one of the advised entrant alone, with time to get where it should.
+fn follow(experiment: &mut Experiment, best: &Forecast, goal: Goal) {
+    experiment.entrants = vec![best.entrant];
+    let expected = match goal {
+        Goal::Budget(budget) => budget,
+        Goal::Target(loss) => {
+            experiment.targets = vec![loss];
+            let expected = best.time.expect("the best gets to the target");
+            experiment.budget = Some(PATIENCE * expected);
+            expected
+        }
+    };
+    experiment.evaluate_every = Some(expected / EVALUATIONS);
+}
+
+fn text(advice: &Advice) -> String {
+    let (goal, what) = match advice.goal {
+        Goal::Target(loss) => (format!("training loss {loss}, soon"), format!("s to {loss}")),
+        Goal::Budget(time) => (format!("a low training loss within {time} s"), "loss".to_owned()),
+    };
+    let mut cells =
+        vec![["entrant", "s/update", "staleness", "updates", &what].map(str::to_owned).to_vec()];
+    for forecast in advice.forecasts.iter().take(SHOWN) {
+        let value = match advice.goal {
+            Goal::Target(_) => with_deviation(forecast.time, forecast.time_deviation, 1),
+            Goal::Budget(_) => with_deviation(forecast.loss, forecast.loss_deviation, 4),
+        };
+        let beyond = if forecast.within_pilots { "" } else { " *" };
+        cells.push(vec![
+            forecast.entrant.to_string(),
+            format!("{:.4}", forecast.mean_update_time),
+            format!("{:.2}", forecast.mean_staleness),
+            forecast.updates.map_or("-".to_owned(), |updates| format!("{updates:.0}")),
+            format!("{value}{beyond}"),
+        ]);
+    }
+    let mut text = format!("goal: {goal}\n\n{}", report::align(&cells));
+    let more = advice.forecasts.len().saturating_sub(SHOWN);
+    if more > 0 {
+        let _ = writeln!(text, "... and {more} that are expected to do worse");
+    }
+    if advice.forecasts.iter().take(SHOWN).any(|forecast| !forecast.within_pilots) {
+        text.push_str("* further than the pilots went: their course carried on\n");
+    }
+    let pilots = advice.pilots.iter().map(|pilot| pilot.entrant.to_string());
+    let pilots: Vec<String> = pilots.collect();
+    let gradients: u64 = advice.pilots.iter().map(|pilot| pilot.gradients).sum();
+    let _ = writeln!(text, "pilots: {}; {gradients} gradients in all", pilots.join(", "));
+    text + &verdict(advice)
+}
+
+/// A value and the deviation of one run about it.
+fn with_deviation(value: Option<f64>, deviation: Option<f64>, digits: usize) -> String {
+    let Some(value) = value else { return "-".to_owned() };
+    let deviation = deviation.map_or(String::new(), |deviation| format!(" ± {deviation:.digits$}"));
+    format!("{value:.digits$}{deviation}")
+}
+
+/// The advice in a sentence, and who might as well be better.
+fn verdict(advice: &Advice) -> String {
+    let Some(best) = advice.best() else {
+        return "advice: none; no entrant is expected to get there\n".to_owned();
+    };
+    let close: Vec<String> = advice.forecasts[1..]
+        .iter()
+        .filter(|other| advice.too_close(best, other))
+        .map(|other| other.entrant.to_string())
+        .collect();
+    let entrant = best.entrant;
+    if close.is_empty() {
+        return format!("advice: {entrant}\n");
+    }
+    format!("advice: {entrant}; too close to tell from it: {}\n", close.join(", "))
+}

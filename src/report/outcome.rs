@@ -1,0 +1,70 @@
+//! What was expected of an entrant and what came out, in one picture.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    chart::{Chart, Dot, Line, Look, Scale},
+    series,
+    sheet::Sheet,
+};
+use crate::{
+    Result,
+    advise::{Advice, Goal},
+    record::Summary,
+};
+
+/// Draws `advice`, the course of what was run beside the one that was expected, into `directory`.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub fn draw<C>(
+    summary: &Summary<C>,
+    advice: &Advice,
+    caption: &str,
+    directory: &Path,
+) -> Result<[PathBuf; 2]> {
+    let mut lines = Vec::new();
+    for (entrant, forecast) in summary.entrants.iter().zip(advice.best()) {
+        let measured = series(entrant).points;
+        let measured = measured.iter().map(|p| Dot { x: p.time, y: p.loss, error: p.loss_se });
+        let expected = advice.course(&forecast.entrant);
+        let expected = expected.iter().map(|point| Dot::from((point.time, point.loss)));
+        let line = |look, points| Line { name: entrant.entrant.clone(), look, points };
+        lines.push(line(Look::Curve, measured.collect()));
+        lines.push(line(Look::Thin, expected.collect()));
+    }
+    let chart = Chart {
+        title: String::new(),
+        across: Scale::linear("run time (s)"),
+        up: Scale::log("training loss"),
+        lines,
+    };
+    let (thin, caption) = ("expected".to_owned(), caption.to_owned());
+    Sheet { charts: vec![chart], thin, caption }.draw(&directory.join("advice"))
+}
+
+/// What was expected and what came out, in a line.
+pub fn text<C>(summary: &Summary<C>, advice: &Advice) -> String {
+    let Some((entrant, best)) = summary.entrants.first().zip(advice.best()) else {
+        return String::new();
+    };
+    let number = |value: Option<f64>, digits: usize| {
+        value.map_or("nothing".to_owned(), |value| format!("{value:.digits$}"))
+    };
+    let error = |value: Option<f64>, digits: usize| {
+        value.map_or(String::new(), |value| format!(" ± {value:.digits$}"))
+    };
+    let (what, digits, expected, deviation, (came, se)) = match advice.goal {
+        Goal::Target(_) => {
+            let came = entrant.mean(|run| run.time_to_loss.first()?.time);
+            ("s to the target", 1, best.time, best.time_deviation, came)
+        }
+        Goal::Budget(_) => {
+            let came = entrant.mean(|run| Some(run.train_loss));
+            ("the loss at the end", 4, best.loss, best.loss_deviation, came)
+        }
+    };
+    let (expected, deviation) = (number(expected, digits), error(deviation, digits));
+    let (came, se) = (number(came, digits), error(se, digits));
+    format!("{}: {what}, expected {expected}{deviation}, came out {came}{se}\n", best.entrant)
+}
