@@ -6,13 +6,15 @@ pub mod backend;
 pub mod gpu;
 pub mod host;
 pub mod model;
+pub mod quadratic;
 
 use crate::{
     Result,
     dataset::{Minibatch, Split},
 };
 
-/// Computes gradients and evaluations of one [`model::Model`].
+/// Computes gradients and evaluations of one [`model::Model`]; a [`quadratic::Quadratic`] has another
+/// objective in place of the loss described here.
 pub trait Engine {
     /// Makes `params` (flat, as [`model::Model`] lays them out) what the next gradients are taken at.
     ///
@@ -53,6 +55,7 @@ impl<E: Engine + ?Sized> Engine for Box<E> {
 pub struct Evaluation {
     /// Mean softmax cross-entropy + L2 ||W||_F^2.
     pub loss: f64,
-    /// Share of samples whose largest logit is at their label; the first of equal logits counts.
+    /// Share of samples whose largest logit is at their label; the first of equal logits counts. NaN
+    /// where nothing is classified.
     pub accuracy: f64,
 }

@@ -1,5 +1,7 @@
-//! Expected times, in closed form or computed, to stand beside what is measured. Knows no engine.
+//! Expected times and losses, in closed form or computed, to stand beside what is measured. Knows no
+//! engine.
 
 pub mod order_statistics;
+pub mod quadratic;
 mod renewals;
 pub mod runtime;
