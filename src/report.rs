@@ -10,6 +10,7 @@ pub mod shares;
 pub mod sheet;
 mod style;
 mod table;
+pub mod theory;
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,11 @@
 //! Expected times and losses, in closed form or computed, to stand beside what is measured. Knows no
 //! engine.
 
+pub mod error;
 pub mod order_statistics;
 pub mod quadratic;
 mod renewals;
 pub mod runtime;
+pub mod speed_up;
+pub mod staleness;
+pub mod survey;

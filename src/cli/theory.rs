@@ -1,4 +1,8 @@
-//! `tortoise theory`: what theory says of a variant's update time, without running anything.
+//! `tortoise theory`: what theory says of update times and errors, without running anything.
+
+mod tables;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
@@ -9,16 +13,38 @@ use super::{
     print, print_json,
 };
 use crate::{
-    Result,
-    cluster::delay::Distribution,
+    Error, Result,
+    cluster::delay::{Distribution, Slow},
     sgd::{Cancellation, Entrant},
-    theory::runtime::{self, Ageing, UpdateTime},
+    theory::{
+        runtime::{self, Ageing, UpdateTime},
+        staleness::{self, Expected},
+    },
 };
 
 #[derive(Debug, Args)]
 pub(super) struct TheoryArgs {
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; without one, tables and
+    /// pictures of all of them
+    entrant: Option<Entrant>,
+    /// P, the number of learners
+    #[arg(long, short = 'p', default_value_t = 8)]
+    learners: usize,
+    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them. Tables take
+    /// several [default: exponential:mean=1; for tables one of each kind]
+    #[arg(long)]
+    delay: Vec<Distribution>,
+    /// LEARNER=FACTOR[,...]: learners that are slower than the law says; not for tables
+    #[arg(long, default_value = "", hide_default_value = true)]
+    slow: Slow,
+    /// Whether cancelled work stops at once or is dropped when it arrives; not for tables
+    #[arg(long, default_value = "preempt")]
+    cancel: Cancellation,
     #[command(flatten)]
-    case: CaseArgs,
+    bounds: tables::BoundArgs,
+    /// Folder for the pictures of the tables, new or empty [default: the next free runs/theory-N]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -34,19 +60,31 @@ struct Theory<'a> {
     class: Ageing,
     #[serde(flatten)]
     time: UpdateTime,
+    staleness: Expected,
 }
 
 pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
-    let CaseArgs { entrant, learners, delay, slow, cancel } = &args.case;
-    let k = args.case.k()?;
+    let Some(entrant) = args.entrant else {
+        return tables::run(args);
+    };
+    let delay = match &*args.delay {
+        [] => "exponential:mean=1".parse()?,
+        [delay] => delay.clone(),
+        _ => return Err(Error::config("an entrant has one --delay")),
+    };
+    let (learners, slow, cancel) = (args.learners, args.slow.clone(), args.cancel);
+    let case = CaseArgs { entrant, learners, delay, slow, cancel };
+    let k = case.k()?;
+    let CaseArgs { entrant, delay, slow, .. } = &case;
     let theory = Theory {
         entrant,
-        learners: *learners,
+        learners,
         k,
         delay,
-        cancel: *cancel,
+        cancel,
         class: runtime::ageing(delay),
-        time: runtime::update_time_of(entrant.variant(), delay, slow, *cancel, *learners, k),
+        time: runtime::update_time_of(entrant.variant(), delay, slow, cancel, learners, k),
+        staleness: staleness::expected(entrant.variant(), delay, slow, learners, k),
     };
     if args.json {
         print_json(&theory)?;
@@ -56,20 +94,32 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn text(theory: &Theory<'_>) -> String {
-    let Theory { entrant, learners, k, delay, class, time, .. } = theory;
-    let class = match class {
+/// The class of a law in words.
+fn class(class: Ageing) -> &'static str {
+    match class {
         Ageing::Memoryless => "a fresh minibatch takes as long as what is left of another",
         Ageing::NewLonger => "a fresh minibatch takes longer than what is left of another",
         Ageing::NewShorter => "a fresh minibatch takes less than what is left of another",
         Ageing::Neither => {
             "a fresh minibatch takes now more, now less than what is left of another"
         }
+    }
+}
+
+fn text(theory: &Theory<'_>) -> String {
+    let Theory { entrant, learners, k, delay, time, staleness, .. } = theory;
+    let mean = staleness.mean.map_or("no finite mean".to_owned(), |mean| format!("{mean:.4}"));
+    let fresh = match (staleness.fresh_at_least, staleness.fresh_at_most) {
+        (least, most) if least == most => format!("{:.2} %", 100.0 * least),
+        (least, most) => format!("from {:.2} to {:.2} %", 100.0 * least, 100.0 * most),
     };
     format!(
         "{entrant}, P={learners}, K={k}, {delay}\n\
          mean update time  {time}\n\
-         law               {class}\n",
+         law               {class}\n\
+         mean staleness    {mean}\n\
+         fresh gradients   {fresh}\n",
         time = case::in_words(time),
+        class = class(theory.class),
     )
 }

@@ -1,0 +1,194 @@
+//! Tables and pictures of all variants, a law each.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{TheoryArgs, class};
+use crate::{
+    Error, Result,
+    cli::{Exit, print, print_json},
+    cluster::delay::Distribution,
+    record::RunDirectory,
+    report,
+    sgd::Entrant,
+    theory::{
+        error::Constants,
+        runtime::UpdateTime,
+        survey::{ErrorRuntime, Survey},
+    },
+};
+
+/// One law of each kind.
+const LAWS: [&str; 9] = [
+    "exponential:mean=1",
+    "shifted-exponential:shift=1,mean=1",
+    "constant:1",
+    "uniform:low=0,high=2",
+    "weibull:shape=2,scale=1",
+    "weibull:shape=0.5,scale=1",
+    "hyperexponential:p=0.9,mean1=0.5,mean2=5.5",
+    "pareto:shape=2,scale=1",
+    "bimodal:fast=1,slow=10,p=0.1",
+];
+
+/// What the bounds on the error need to know.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "The bounds on the error of the tables")]
+pub(super) struct BoundArgs {
+    /// L, the largest curvature
+    #[arg(long, value_name = "L", default_value_t = 1.0)]
+    smoothness: f64,
+    /// c, the least curvature
+    #[arg(long, value_name = "C", default_value_t = 0.1)]
+    convexity: f64,
+    /// sigma^2, the variance of the gradient of one sample
+    #[arg(long, value_name = "SIGMA2", default_value_t = 1.0)]
+    variance: f64,
+    /// M_G, what multiplies the squared gradient in that variance
+    #[arg(long, value_name = "M_G", default_value_t = 0.0)]
+    gradient_variance: f64,
+    /// F(w_0) - F*
+    #[arg(long, value_name = "GAP", default_value_t = 10.0)]
+    initial_gap: f64,
+    /// gamma, how far off stale gradients are; fresh ones are exact
+    #[arg(long, default_value_t = 0.5)]
+    gamma: f64,
+    /// eta, the same for all gradients
+    #[arg(long, default_value_t = 0.1)]
+    learning_rate: f64,
+    /// m, the samples a gradient
+    #[arg(long, short = 'm', default_value_t = 1)]
+    minibatch: usize,
+}
+
+#[derive(Serialize)]
+struct Tables {
+    laws: Vec<Survey>,
+    constants: Constants,
+    error_runtime: Vec<Vec<ErrorRuntime>>,
+}
+
+pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
+    let TheoryArgs { learners, delay, slow, bounds, .. } = args;
+    if !(1..=4096).contains(learners) {
+        return Err(Error::config("--learners (P) must be from 1 to 4096 for tables"));
+    }
+    if !slow.is_none() {
+        return Err(Error::config(
+            "tables are of learners that are alike: name an entrant or leave out --slow",
+        ));
+    }
+    let mut laws = delay.clone();
+    if laws.is_empty() {
+        laws = LAWS.iter().map(|law| law.parse()).collect::<Result<_>>()?;
+    }
+    if let Some(law) =
+        laws.iter().find(|law| matches!(law, Distribution::Trace(trace) if trace.is_replay()))
+    {
+        return Err(Error::config(format!("{law} is replayed, which is no law")));
+    }
+    let constants = bounds.constants()?;
+    let surveys: Vec<Survey> = laws.iter().map(|law| Survey::new(law, *learners)).collect();
+    let errors = |law: &Distribution| -> Result<Vec<ErrorRuntime>> {
+        let step = (bounds.learning_rate, bounds.minibatch);
+        let of =
+            |entrant| ErrorRuntime::new(entrant, law, *learners, &constants, step, bounds.gamma);
+        Entrant::six(*learners).into_iter().map(of).collect()
+    };
+    let error_runtime: Vec<Vec<ErrorRuntime>> = laws.iter().map(errors).collect::<Result<_>>()?;
+    let tables = Tables { laws: surveys, constants, error_runtime };
+    let directory = RunDirectory::create(args.out.as_deref(), "theory")?;
+    let caption = bounds.caption();
+    let pictures =
+        report::theory::draw(&tables.laws, &tables.error_runtime, &caption, directory.path())?;
+    if args.json {
+        print_json(&tables)?;
+    } else {
+        for (survey, errors) in tables.laws.iter().zip(&tables.error_runtime) {
+            print(&text(survey, errors))?;
+        }
+        print(&format!("bounds: {caption}\n"))?;
+        let names: Vec<_> = pictures.iter().filter_map(|path| path.file_name()?.to_str()).collect();
+        print(&format!("\n{}: {}\n", directory.path().display(), names.join(" ")))?;
+    }
+    Ok(Exit::Done)
+}
+
+impl BoundArgs {
+    fn constants(&self) -> Result<Constants> {
+        let Self { smoothness, convexity, variance, gradient_variance, initial_gap, .. } = *self;
+        let constants =
+            Constants { smoothness, convexity, variance, gradient_variance, initial_gap };
+        constants.check()?;
+        let needs = [
+            (self.gamma.is_finite() && self.gamma >= 0.0, "--gamma must be 0 or above"),
+            (
+                self.learning_rate.is_finite() && self.learning_rate > 0.0,
+                "--learning-rate must be a number above 0",
+            ),
+            (self.minibatch > 0, "--minibatch (m) must be at least 1"),
+        ];
+        match needs.into_iter().find(|(holds, _)| !holds) {
+            Some((_, problem)) => Err(Error::config(problem)),
+            None => Ok(constants),
+        }
+    }
+
+    fn caption(&self) -> String {
+        format!(
+            "L={}, c={}, sigma^2={}, M_G={}, F(w_0)-F*={}, gamma={}, rate {}, m={}",
+            self.smoothness,
+            self.convexity,
+            self.variance,
+            self.gradient_variance,
+            self.initial_gap,
+            self.gamma,
+            self.learning_rate,
+            self.minibatch
+        )
+    }
+}
+
+fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
+    let Survey { delay, mean, learners, speed_up, rows, .. } = survey;
+    let number = |value: Option<f64>| value.map_or("infinite".to_owned(), |v| format!("{v:.4}"));
+    let mut text = format!(
+        "{delay}, P={learners}: {}\nE[X] = {} s; sync takes {} times as long as async\n\n",
+        class(survey.class),
+        number(*mean),
+        number(*speed_up)
+    );
+    let head = ["K", "k-sync", "k-batch-sync", "k-async", "k-batch-async"];
+    let mut cells = vec![head.map(str::to_owned).to_vec()];
+    for row in rows {
+        let times = row.times.iter().map(cell);
+        cells.push([row.k.to_string()].into_iter().chain(times).collect());
+    }
+    text += &report::align(&cells);
+    let head = ["", "bound on the error, J updates", "s/update"];
+    let mut cells = vec![head.map(str::to_owned).to_vec()];
+    for ErrorRuntime { entrant, bound, reason, mean_update_time, .. } in errors {
+        let bound = bound.map(|bound| bound.to_string()).or(reason.clone()).unwrap_or_default();
+        let time = mean_update_time.map_or("-".to_owned(), |time| format!("{time:.4}"));
+        cells.push(vec![entrant.to_string(), bound, time]);
+    }
+    let _ = writeln!(text, "\n{}", report::align(&cells));
+    text
+}
+
+/// An update time: the value, `~` before a numeric one, else its bounds.
+fn cell(time: &UpdateTime) -> String {
+    let number = |value: f64| format!("{value:.4}");
+    match *time {
+        UpdateTime { mean_update_time: Some(value), exact: true, .. } => number(value),
+        UpdateTime { mean_update_time: Some(value), .. } => format!("~ {}", number(value)),
+        UpdateTime { lower: Some(lower), upper: Some(upper), .. } => {
+            format!("{} to {}", number(lower), number(upper))
+        }
+        UpdateTime { lower: Some(lower), .. } => format!(">= {}", number(lower)),
+        UpdateTime { upper: Some(upper), .. } => format!("<= {}", number(upper)),
+        _ => "-".to_owned(),
+    }
+}

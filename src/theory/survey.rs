@@ -1,0 +1,152 @@
+//! All variants side by side under one law: update times by K and by P, and how error falls with
+//! time.
+
+use serde::Serialize;
+
+use super::{
+    error::{Bound, Constants, GammaPrime, NoBound, Step, p0_of_gamma},
+    runtime::{self, Ageing, UpdateTime, ageing},
+    speed_up, staleness,
+};
+use crate::{
+    cluster::delay::{Distribution, Slow},
+    sgd::{Entrant, scheduler::Variant},
+};
+
+/// What theory says of every variant under a law.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Survey {
+    /// The law of the time a minibatch takes.
+    pub delay: Distribution,
+    /// How a fresh minibatch compares with what is left of another.
+    pub class: Ageing,
+    /// E\[X\] in seconds; none where it is infinite.
+    pub mean: Option<f64>,
+    /// P.
+    pub learners: usize,
+    /// Updates of async in the time of one of sync (Dutta et al. 2018, theorem 1).
+    pub speed_up: Option<f64>,
+    /// One a K.
+    pub rows: Vec<Row>,
+}
+
+/// Update times with one K.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Row {
+    /// K.
+    pub k: usize,
+    /// By [`Variant::ALL`]; nothing where the time has no mean.
+    pub times: [UpdateTime; 4],
+}
+
+/// The values of K that a table of P = `learners` has: all up to 16, and from there on 1, 2, 3, 4,
+/// 6, 8, 12, ... and P.
+pub fn ks(learners: usize) -> impl Iterator<Item = usize> {
+    let shown = move |k: &usize| {
+        let odd = k >> k.trailing_zeros();
+        learners <= 16 || *k == learners || odd == 1 || odd == 3
+    };
+    (1..=learners).filter(shown)
+}
+
+impl Survey {
+    /// Of P = `learners`.
+    ///
+    /// # Panics
+    /// If there is no learner, or for a trace that is replayed.
+    pub fn new(law: &Distribution, learners: usize) -> Self {
+        let mean = law.mean();
+        Self {
+            delay: law.clone(),
+            class: ageing(law),
+            mean: mean.is_finite().then_some(mean),
+            learners,
+            speed_up: speed_up::sync_over_async(law, learners).filter(|ratio| ratio.is_finite()),
+            rows: ks(learners).map(|k| Row { k, times: times(law, learners, k) }).collect(),
+        }
+    }
+}
+
+/// The update times of the four base variants.
+///
+/// # Panics
+/// As [`runtime::update_time`] has it.
+pub fn times(law: &Distribution, p: usize, k: usize) -> [UpdateTime; 4] {
+    Variant::ALL.map(|variant| match runtime::has_mean(variant, true, law, p, k) {
+        true => runtime::update_time(variant, law, p, k),
+        false => UpdateTime::default(),
+    })
+}
+
+/// The bound on the error of an entrant, per update and per second.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ErrorRuntime {
+    /// Who.
+    pub entrant: Entrant,
+    /// gamma' = 1 - gamma + p0/2.
+    pub gamma_prime: Option<f64>,
+    /// The bound; none where there is none.
+    pub bound: Option<Bound>,
+    /// Why there is none.
+    pub reason: Option<String>,
+    /// Seconds per update that it is drawn with: where theory has bounds alone, the upper one, or
+    /// else the lower one.
+    pub mean_update_time: Option<f64>,
+}
+
+impl ErrorRuntime {
+    /// Of `entrant` among P = `p` learners with updates as `rate` and `minibatch` make them, if its
+    /// stale gradients are as far off as `gamma` says (Dutta et al. 2018, theorem 3).
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] where the entrant does not fit the learners.
+    ///
+    /// # Panics
+    /// If the constants do not pass [`Constants::check`], or gamma is negative.
+    pub fn new(
+        entrant: Entrant,
+        law: &Distribution,
+        p: usize,
+        constants: &Constants,
+        (rate, minibatch): (f64, usize),
+        gamma: f64,
+    ) -> crate::Result<Self> {
+        let (variant, k) = (entrant.variant(), entrant.fixed_k(p)?);
+        let gamma_prime = gamma_prime(variant, law, &Slow::default(), p, k, gamma);
+        let step = Step { rate, k, minibatch };
+        let bound = gamma_prime.and_then(|gamma| Bound::strongly_convex(constants, step, gamma));
+        let time = match runtime::has_mean(variant, true, law, p, k) {
+            true => runtime::update_time(variant, law, p, k),
+            false => UpdateTime::default(),
+        };
+        Ok(Self {
+            entrant,
+            gamma_prime: gamma_prime.ok().map(GammaPrime::value),
+            bound: bound.ok(),
+            reason: bound.err().map(|reason| reason.to_string()),
+            mean_update_time: time.mean_update_time.or(time.upper).or(time.lower),
+        })
+    }
+}
+
+/// gamma' of a variant whose stale gradients are as far off as `gamma` says. Fresh ones are exact.
+///
+/// # Errors
+/// [`NoBound::TooStale`].
+///
+/// # Panics
+/// If gamma is negative.
+pub fn gamma_prime(
+    variant: Variant,
+    law: &Distribution,
+    slow: &Slow,
+    p: usize,
+    k: usize,
+    gamma: f64,
+) -> Result<GammaPrime, NoBound> {
+    let fresh = staleness::expected(variant, law, slow, p, k).fresh_at_least;
+    if fresh == 1.0 {
+        return Ok(GammaPrime::FRESH);
+    }
+    GammaPrime::new(gamma, fresh.max(p0_of_gamma(gamma)))
+}
