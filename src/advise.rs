@@ -183,33 +183,40 @@ impl Advice {
             // Of a run to come: its own deviation and the error of the mean.
             (error.powi(2) * (n + 1.0) + of_delays.powi(2)).sqrt()
         };
-        let loss = match self.goal {
-            Goal::Target(loss) => loss,
-            Goal::Budget(time) => {
-                let updates = times.updates_within(time);
-                let Some(losses) = all(&|model| model.loss_after(updates, k, mean_staleness))
-                else {
+        match self.goal {
+            Goal::Target(loss) => {
+                let updates = |model: &Model| model.updates_to(loss, k, mean_staleness);
+                let Some(counts) = all(&|model| Some(updates(model)?.count)) else {
                     return forecast;
                 };
+                let reached: Vec<f64> = counts.iter().map(|n| times.of_update(*n)).collect();
+                let time = mean(&reached);
+                forecast.loss = Some(loss);
+                forecast.updates = Some(mean(&counts));
+                forecast.time = Some(time);
+                forecast.time_deviation = Some(deviation(&reached, times.deviation_of(time)));
+                forecast.within_pilots =
+                    self.models.iter().filter_map(updates).all(|updates| updates.within);
+            }
+            Goal::Budget(time) => {
+                let updates = times.updates_within(time);
+                let after =
+                    |updates: f64| all(&|model| model.loss_after(updates, k, mean_staleness));
+                let Some(losses) = after(updates) else { return forecast };
                 let loss = mean(&losses);
                 // What the delays do to the updates they do to the loss.
-                let later = updates + times.deviation_of(time) / times.mean_update_time();
-                let later = all(&|model| model.loss_after(later, k, mean_staleness));
+                let later = after(updates + times.deviation_of(time) / times.mean_update_time());
                 let of_delays = later.map_or(0.0, |later| loss - mean(&later));
+                forecast.loss = Some(loss);
                 forecast.loss_deviation = Some(deviation(&losses, of_delays));
-                loss
+                forecast.updates = Some(updates);
+                forecast.time = Some(time);
+                forecast.within_pilots = self.models.iter().zip(&losses).all(|(model, loss)| {
+                    let needed = model.updates_to(1.001 * loss, k, mean_staleness);
+                    needed.is_some_and(|needed| needed.within)
+                });
             }
-        };
-        forecast.loss = Some(loss);
-        let updates = |model: &Model| model.updates_to(loss, k, mean_staleness);
-        let Some(counts) = all(&|model| Some(updates(model)?.count)) else { return forecast };
-        let reached: Vec<f64> = counts.iter().map(|count| times.of_update(*count)).collect();
-        let time = mean(&reached);
-        forecast.updates = Some(mean(&counts));
-        forecast.time = Some(time);
-        forecast.time_deviation = Some(deviation(&reached, times.deviation_of(time)));
-        forecast.within_pilots =
-            self.models.iter().filter_map(updates).all(|updates| updates.within);
+        }
         forecast
     }
 
@@ -233,7 +240,19 @@ impl Advice {
             let updates = mean(&counts?);
             Some(Point { time: times.of_update(updates), updates, loss, loss_se: None })
         };
-        (0..=POINTS).filter_map(point).collect()
+        let mut course: Vec<Point> = (0..=POINTS).filter_map(point).collect();
+        // Where a pilot does not get further, another takes its place, which may look faster.
+        let (mut time, mut updates) = (0.0_f64, 0.0_f64);
+        for point in &mut course {
+            (time, updates) = (time.max(point.time), updates.max(point.updates));
+            (point.time, point.updates) = (time, updates);
+        }
+        if let Goal::Budget(time) = self.goal {
+            course.retain(|point| point.time < time);
+            let updates = times.updates_within(time);
+            course.push(Point { time, updates, loss: *end, loss_se: None });
+        }
+        course
     }
 }
 

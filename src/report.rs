@@ -8,6 +8,7 @@ pub mod pictures;
 mod raster;
 pub mod shares;
 pub mod sheet;
+mod staleness;
 mod style;
 mod table;
 pub mod theory;
@@ -28,7 +29,12 @@ use crate::{
 /// [`crate::Error::Io`].
 pub fn draw<C>(summary: &Summary<C>, caption: &str, directory: &Path) -> Result<Vec<PathBuf>> {
     let series: Vec<Series> = summary.entrants.iter().map(series).collect();
-    pictures::draw(&series, caption, directory)
+    let mut files = pictures::draw(&series, caption, directory)?;
+    if summary.entrants.iter().flat_map(|e| &e.runs).any(|run| run.mean_staleness > 0.0) {
+        let staleness = staleness::sheet(&summary.entrants, caption);
+        files.extend(staleness.draw(&directory.join("staleness"))?);
+    }
+    Ok(files)
 }
 
 /// The mean over the seeds of an entrant, evaluation by evaluation, as far as all of them came.

@@ -134,6 +134,9 @@ impl Model {
     /// Updates to `loss` with K = `k` and this mean staleness; none if it is not expected to get
     /// there.
     pub fn updates_to(&self, loss: f64, k: usize, mean_staleness: f64) -> Option<Updates> {
+        if loss >= self.start() {
+            return Some(Updates { count: 0.0, within: true });
+        }
         let fresh = self.fresh_updates(loss, k as f64)?;
         if mean_staleness == 0.0 {
             return Some(fresh);

@@ -32,7 +32,7 @@ use crate::{
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
     sgd::{Ended, Entrant, Objective, Tally, terms::Finished},
-    theory::runtime::{self, UpdateTime},
+    theory::{runtime, staleness},
 };
 
 #[derive(Debug, Args)]
@@ -201,14 +201,22 @@ impl Race {
             let Experiment { learners, delay, slow, cancel, seed, seeds, .. } = &self.experiment;
             let (variant, learners, k) = (entrant.variant(), *learners, entrant.k(*learners)?);
             // While K grows there is no long run.
-            let theory = match entrant.adapts() {
-                true => UpdateTime::default(),
-                false => runtime::update_time_of(variant, delay, slow, *cancel, learners, k),
-            };
+            let fixed = !entrant.adapts();
+            let theory =
+                fixed.then(|| runtime::update_time_of(variant, delay, slow, *cancel, learners, k));
+            let staleness_theory =
+                fixed.then(|| staleness::expected(variant, delay, slow, learners, k));
+            let theory = theory.unwrap_or_default();
             let seeds = *seed..*seed + *seeds;
             let name = entrant.to_string();
-            let mut summary =
-                EntrantSummary { entrant: name, learners, k, theory, runs: Vec::new() };
+            let mut summary = EntrantSummary {
+                entrant: name,
+                learners,
+                k,
+                theory,
+                staleness_theory,
+                runs: Vec::new(),
+            };
             for seed in seeds {
                 if !stopped {
                     let run = self.one(&entrant, seed, number, directory, interrupted)?;

@@ -6,7 +6,7 @@ use super::EvaluationRow;
 use crate::{
     sgd::{tally::Tally, train::Ended},
     statistics,
-    theory::runtime::UpdateTime,
+    theory::{runtime::UpdateTime, staleness::Expected},
 };
 
 /// A whole race.
@@ -39,6 +39,8 @@ pub struct EntrantSummary {
     pub k: usize,
     /// What theory says of its update time.
     pub theory: UpdateTime,
+    /// What theory says of the staleness of its gradients; nothing while K grows.
+    pub staleness_theory: Option<Expected>,
     /// One a seed.
     pub runs: Vec<RunSummary>,
 }

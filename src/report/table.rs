@@ -37,6 +37,7 @@ pub fn table<C>(summary: &Summary<C>, caption: &str) -> String {
         "s/update".to_owned(),
         "theory".to_owned(),
         "staleness".to_owned(),
+        "theory".to_owned(),
         "train loss".to_owned(),
         "test acc. %".to_owned(),
     ];
@@ -61,6 +62,7 @@ fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
     };
     let diverged = entrant.runs.iter().any(|run| run.ended == Ended::Diverged);
     let theory = &entrant.theory;
+    let staleness = entrant.staleness_theory.and_then(|expected| expected.mean);
     let bound = |sign: &str, value: Option<f64>| value.map(|value| format!("{sign} {value:.4}"));
     let theory = match theory.mean_update_time {
         Some(value) if theory.exact => format!("{value:.4}"),
@@ -77,6 +79,7 @@ fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
         cell(4, 1.0, &|run| run.mean_update_time),
         theory,
         cell(2, 1.0, &|run| Some(run.mean_staleness)),
+        staleness.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.2}")),
         cell(4, 1.0, &|run| Some(run.train_loss)),
         cell(2, 100.0, &|run| Some(run.test_accuracy)),
     ];

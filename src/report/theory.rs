@@ -60,8 +60,8 @@ pub fn draw(
     };
     let errors = surveys.iter().zip(bounds).map(|(survey, bounds)| error_runtime(survey, bounds));
     let sheets = [
-        ("update-times-by-k", sheet(by_k.collect(), format!("E[T] with P = {p}. {caption}"))),
-        ("update-times-by-p", sheet(by_p.collect(), format!("E[T] with K = P/2. {caption}"))),
+        ("update-times-by-k", sheet(by_k.collect(), format!("E[T] with P = {p}"))),
+        ("update-times-by-p", sheet(by_p.collect(), "E[T] with K = P/2".to_owned())),
         ("speed-up", sheet(vec![speed_up], "Dutta et al. 2018, theorem 1".to_owned())),
         ("error-runtime", sheet(errors.collect(), format!("P = {p}. {caption}"))),
     ];
