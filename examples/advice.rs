@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     let (laws, seeds) = (&LAWS[..args.size(4, 2)], args.size(3, 1));
     let (mut rows, mut charts) = (Vec::new(), Vec::new());
     for (shape, rate, target) in &MODELS[..args.size(2, 1)] {
-        let (objective, model) = args.mnist(shape, 0.0, 32, 10_000)?;
+        let (objective, model) = args.mnist_in_part(shape, 0.0, 32, 5_000)?;
         let initial = |seed| model.initial(seed);
         let mut lines = Vec::new();
         for law in laws {

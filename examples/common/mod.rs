@@ -46,6 +46,17 @@ impl Args {
         l2: f32,
         minibatch: usize,
     ) -> Result<(Objective, Model)> {
+        self.mnist_in_part(shape, l2, minibatch, usize::MAX)
+    }
+
+    /// That, but evaluated on no more than the first `evaluated` samples of the training set.
+    pub(crate) fn mnist_in_part(
+        &self,
+        shape: &str,
+        l2: f32,
+        minibatch: usize,
+        evaluated: usize,
+    ) -> Result<(Objective, Model)> {
         let data = mnist::load(&mnist::locate(None)?)?;
         let (inputs, classes) = (data.train.inputs(), data.train.classes());
         let model = Model::new(&shape.parse::<Shape>()?, inputs, classes, l2)?;
