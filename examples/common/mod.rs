@@ -1,4 +1,5 @@
-//! What the examples share: their arguments, MNIST as the paper trains on it, and their files.
+//! What the examples share: their arguments, MNIST as the paper trains on it, courses over seeds, and
+//! their files.
 
 #![allow(dead_code, reason = "not every example needs everything")]
 #![allow(clippy::print_stdout, reason = "examples print their numbers")]
@@ -6,6 +7,8 @@
 use std::{fmt::Write as _, fs, path::PathBuf, sync::Arc};
 
 use clap::Parser;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tortoise::{
     Result,
     cluster::queues::Queues,
@@ -15,8 +18,15 @@ use tortoise::{
         gpu::adapter::DeviceChoice,
         model::{Model, Shape},
     },
-    report::sheet::Sheet,
-    sgd::Objective,
+    report::{
+        chart::{Dot, Line, Look},
+        sheet::Sheet,
+    },
+    sgd::{
+        Course, Entrant, Objective, Terms,
+        course::{self, Point},
+    },
+    statistics,
 };
 
 /// The arguments of every example.
@@ -76,16 +86,76 @@ impl Args {
         head: &str,
         rows: &[String],
     ) -> Result<()> {
+        print!("{}", self.write_rows(name, head, rows)?);
+        sheet.draw(&self.out.join(name))?;
+        Ok(())
+    }
+
+    /// Writes the mean courses behind a picture as `NAME-courses.csv`.
+    pub(crate) fn write_courses(&self, name: &str, means: &[(String, Vec<Point>)]) -> Result<()> {
+        let row = |(name, Point { time, updates, loss, loss_se }): (&String, &Point)| {
+            format!("{name},{time:.3},{updates:.1},{loss:.5},{:.5}", loss_se.unwrap_or(f64::NAN))
+        };
+        let rows: Vec<_> = means
+            .iter()
+            .flat_map(|(name, points)| points.iter().map(move |p| row((name, p))))
+            .collect();
+        self.write_rows(&format!("{name}-courses"), "entrant,time,updates,loss,loss_se", &rows)?;
+        Ok(())
+    }
+
+    fn write_rows(&self, name: &str, head: &str, rows: &[String]) -> Result<String> {
         let mut csv = String::new();
         for row in [head].into_iter().chain(rows.iter().map(String::as_str)) {
             let _ = writeln!(csv, "{row}");
         }
-        let stem = self.out.join(name);
-        let file = stem.with_extension("csv");
+        let file = self.out.join(name).with_extension("csv");
         fs::create_dir_all(&self.out).map_err(tortoise::Error::io(&self.out))?;
         fs::write(&file, &csv).map_err(tortoise::Error::io(&file))?;
-        sheet.draw(&stem)?;
-        print!("{csv}");
-        Ok(())
+        Ok(csv)
     }
+}
+
+/// The courses of an entrant under seeds 0, 1, 2, ..., each from parameters drawn by its seed.
+pub(crate) fn courses(
+    (objective, model): &(Objective, Model),
+    terms: &Terms,
+    entrant: &Entrant,
+    seeds: u64,
+) -> Result<Vec<Course>> {
+    let course = |seed| objective.course(terms, entrant, seed, &initial(model, seed));
+    (0..seeds).map(course).collect()
+}
+
+/// w_0 as the paper has it (section 9 of its supplement): weights and biases ~ N(0, 0.01^2).
+fn initial(model: &Model, seed: u64) -> Vec<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    // The transform of Box and Muller (1958).
+    let mut normal = || {
+        let (u, v): (f64, f64) = (rng.random(), rng.random());
+        (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    };
+    (0..model.params()).map(|_| (0.01 * normal()) as f32).collect()
+}
+
+/// The mean of the courses, evaluation by evaluation.
+pub(crate) fn mean(courses: &[Course]) -> Vec<Point> {
+    course::mean(courses.iter().map(|course| &*course.points))
+}
+
+/// The mean of what `of` gives for each course, and its standard error, as two columns.
+pub(crate) fn estimate(courses: &[Course], of: impl Fn(&Course) -> f64) -> String {
+    columns(&courses.iter().map(of).collect::<Vec<_>>())
+}
+
+/// The mean of `values` and its standard error, as two columns.
+pub(crate) fn columns(values: &[f64]) -> String {
+    let [mean, error] = [statistics::mean, statistics::standard_error].map(|of| of(values));
+    format!("{:.4},{:.4}", mean.unwrap_or(f64::NAN), error.unwrap_or(f64::NAN))
+}
+
+/// Loss against what `across` gives, with a band of one standard error.
+pub(crate) fn curve(name: &str, points: &[Point], across: fn(&Point) -> f64) -> Line {
+    let dot = |point: &Point| Dot { x: across(point), y: point.loss, error: point.loss_se };
+    Line { name: name.to_owned(), look: Look::Curve, points: points.iter().map(dot).collect() }
 }

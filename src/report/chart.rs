@@ -85,8 +85,10 @@ pub enum Look {
     Curve,
     /// Thin and dotted, as what is predicted stands beside what is measured.
     Thin,
-    /// A marker at every point and a bar of one standard error.
+    /// A line with a marker and a bar of one standard error at every point.
     Points,
+    /// Markers and bars as those of points, without a line: what is measured on a thin line.
+    Dots,
     /// One labelled marker. One above the axis, or with no number, stands at the upper edge and is
     /// said to have diverged.
     Place,
@@ -177,7 +179,7 @@ impl Layers {
             };
             let Style { colour, dash, .. } = style;
             if part.iter().any(|dot| dot.error.is_some_and(|error| error > 0.0)) {
-                if line.look == Look::Points {
+                if matches!(line.look, Look::Points | Look::Dots) {
                     for ((x, top), (_, bottom)) in edge(1.0).zip(edge(-1.0)) {
                         let bar = format!("M{x:.1} {top:.1}V{bottom:.1}");
                         let _ = write!(self.lines, "<path d=\"{bar}\" stroke=\"{colour}\"/>");
@@ -195,14 +197,16 @@ impl Layers {
             let (dash, width) = if line.look == Look::Thin { ("1.5 3", 1.5) } else { (*dash, 2.0) };
             let points: Vec<_> = places.iter().map(place).collect();
             let points = points.join(" ");
-            let _ = write!(
-                self.lines,
-                "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" \
-                 stroke-width=\"{width}\" stroke-linejoin=\"round\" stroke-dasharray=\"{dash}\"/>"
-            );
+            if line.look != Look::Dots {
+                let _ = write!(
+                    self.lines,
+                    "<polyline points=\"{points}\" fill=\"none\" stroke=\"{colour}\" \
+                     stroke-width=\"{width}\" stroke-linejoin=\"round\" stroke-dasharray=\"{dash}\"/>"
+                );
+            }
             match (line.look, &*places) {
                 (Look::Thin, _) => {}
-                (Look::Points, places) | (_, places @ [_]) => {
+                (Look::Points | Look::Dots, places) | (_, places @ [_]) => {
                     self.markers.extend(places.iter().map(|&(x, y)| marker(style, x, y, 3.5)));
                 }
                 (_, places) => self.markers += &markers_along(places, first_marker, style),

@@ -59,7 +59,7 @@ impl Panel {
             );
         }
         let (middle, centre) = (left + width / 2.0, top + height / 2.0);
-        let (below, beside) = (bottom + 36.0, left - 48.0);
+        let (below, beside) = (bottom + 36.0, left - 52.0);
         let _ = writeln!(
             svg,
             "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" fill=\"none\" \

@@ -77,18 +77,17 @@ impl Sheet {
         let below = (PANEL.1 + BELOW + TOP) * rows as f64;
 
         // Places are named where they stand.
-        let mut legend: Vec<(&str, Style, bool)> = Vec::new();
+        let mut legend: Vec<(&str, Style, Key)> = Vec::new();
         for (&name, style) in names.iter().zip(&looks) {
             let all: Vec<Look> =
                 lines().filter(|line| line.name == name).map(|line| line.look).collect();
             if all.iter().any(|look| *look != Look::Place) {
-                let thin = all.iter().all(|look| matches!(look, Look::Thin | Look::Place));
-                legend.push((name, style.clone(), thin));
+                legend.push((name, style.clone(), Key::of(&all)));
             }
         }
         if !self.thin.is_empty() && lines().any(|line| line.look == Look::Thin) {
             let grey = Style { colour: "#555555".to_owned(), dash: "", marker: 0, hollow: false };
-            legend.push((&self.thin, grey, true));
+            legend.push((&self.thin, grey, Key::Thin));
         }
         let (entries, height) = entries(&legend, width, below);
         let (caption, height) = caption(&self.caption, width, height);
@@ -103,19 +102,44 @@ impl Sheet {
     }
 }
 
+/// How a name shows in the legend.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Key {
+    Line,
+    Thin,
+    Dot,
+}
+
+impl Key {
+    fn of(looks: &[Look]) -> Self {
+        match looks {
+            _ if looks.iter().any(|look| matches!(look, Look::Curve | Look::Points)) => Self::Line,
+            _ if looks.contains(&Look::Dots) => Self::Dot,
+            _ => Self::Thin,
+        }
+    }
+}
+
 /// The legend in as many columns as fit, and where it ends.
-fn entries(legend: &[(&str, Style, bool)], width: f64, top: f64) -> (String, f64) {
+fn entries(legend: &[(&str, Style, Key)], width: f64, top: f64) -> (String, f64) {
     let longest = legend.iter().map(|(name, ..)| name.chars().count()).max().unwrap_or(0);
     let column = 60.0 + 0.56 * SIZE * longest as f64;
     let columns = (((width - LEFT) / column) as usize).clamp(1, legend.len().max(1));
     let mut svg = String::new();
-    for (at, (name, style, thin)) in legend.iter().enumerate() {
+    for (at, (name, style, key)) in legend.iter().enumerate() {
         let x = LEFT + column * (at % columns) as f64;
         let y = top + LEGEND_LINE * (at / columns) as f64;
         let (Style { colour, dash, .. }, name) = (style, escape(name));
         let (end, text, middle) = (x + 34.0, x + 42.0, y - 4.5);
-        let (dash, stroke) = if *thin { ("1.5 3", 1.5) } else { (*dash, 2.5) };
-        let mark = if *thin { String::new() } else { marker(style, x + 17.0, middle, 3.5) };
+        let (dash, stroke) = match key {
+            Key::Line => (*dash, 2.5),
+            Key::Thin => ("1.5 3", 1.5),
+            Key::Dot => ("", 0.0),
+        };
+        let mark = match key {
+            Key::Thin => String::new(),
+            _ => marker(style, x + 17.0, middle, 3.5),
+        };
         let _ = writeln!(
             svg,
             "<line x1=\"{x}\" x2=\"{end}\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"{colour}\" \

@@ -1,0 +1,66 @@
+//! Figure 8 of Dutta et al. 2018: K-batch-async between async and sync, on MNIST. 500 updates each of
+//! a softmax regression by eight learners with exponential times, one sample a gradient.
+
+mod common;
+
+use clap::Parser;
+use tortoise::{
+    Result,
+    report::{
+        chart::{Chart, Scale},
+        sheet::Sheet,
+    },
+    sgd::{Course, Entrant, Terms, course::Point},
+    theory::runtime::update_time,
+};
+
+const ENTRANTS: [&str; 3] = ["sync", "k-batch-async:4", "async"];
+const LEARNERS: usize = 8;
+/// A loss that all of them reach.
+const TARGET: f64 = 1.25;
+
+fn last(course: &Course) -> &Point {
+    course.points.last().expect("the end is evaluated")
+}
+
+/// When a course is first seen at or below the target.
+fn reached(course: &Course) -> f64 {
+    course.points.iter().find(|point| point.loss <= TARGET).map_or(f64::NAN, |point| point.time)
+}
+
+fn main() -> Result<()> {
+    let args = common::Args::parse();
+    let task = args.mnist("logistic", 0.01, 1)?;
+    let updates = args.size(500, 40);
+    let (mut means, mut rows) = (Vec::new(), Vec::new());
+    for name in ENTRANTS {
+        let entrant: Entrant = name.parse()?;
+        let mut terms = Terms { updates: Some(updates), ..Terms::new(LEARNERS, 0.01) };
+        let (variant, k) = (entrant.variant(), entrant.k(LEARNERS)?);
+        let time = update_time(variant, &terms.delay, LEARNERS, k).mean_update_time;
+        let end = time.expect("it is known for exponential times") * updates as f64;
+        terms.evaluate_every = Some(end / args.size(100.0, 5.0));
+        let courses = common::courses(&task, &terms, &entrant, args.size(5, 2))?;
+        let measured = common::estimate(&courses, |course| last(course).time);
+        let ln_loss = common::estimate(&courses, |course| last(course).loss.ln());
+        let reached = common::estimate(&courses, reached);
+        rows.push(format!("{name},{end:.1},{measured},{ln_loss},{reached}"));
+        means.push((name.to_owned(), common::mean(&courses)));
+    }
+    args.write_courses("fig8-mnist", &means)?;
+    let chart = |across: Scale, of: fn(&Point) -> f64| Chart {
+        title: String::new(),
+        across,
+        up: Scale::log("training loss"),
+        lines: means.iter().map(|(name, points)| common::curve(name, points, of)).collect(),
+    };
+    let charts = vec![
+        chart(Scale::linear("run time"), |point| point.time),
+        chart(Scale::linear("updates"), |point| point.updates),
+    ];
+    let caption = "After figure 8 of Dutta et al. 2018. P = 8, rate 0.01, m = 1; bands: one standard \
+                   error over seeds";
+    let sheet = Sheet { charts, thin: String::new(), caption: caption.to_owned() };
+    let head = "entrant,expected_time,time,time_se,ln_loss,ln_loss_se,time_to_1.25,time_to_1.25_se";
+    args.write("fig8-mnist", &sheet, head, &rows)
+}
