@@ -1,5 +1,4 @@
-//! Whether the advice is any good: for four laws of the delays and two models, the entrant that is
-//! advised against all others, by the run time to a training loss.
+//! The entrant that is advised against all others, for four laws of the delays and two models.
 
 mod common;
 
@@ -65,8 +64,9 @@ fn main() -> Result<()> {
             rows.push(format!(
                 "{quoted},{entrant},{expected:.2},{advised:.2},{other},{least:.2},{ratio:.3}"
             ));
+            let name = format!("{entrant}: {}", law.split(':').next().unwrap_or(law));
             let points = vec![Dot::from((expected, advised))];
-            lines.push(Line { name: format!("{entrant} under {law}"), look: Look::Place, points });
+            lines.push(Line { name, look: Look::Place, points });
         }
         let axis = |what: &str| Scale::log(&format!("{what} s to {target}"));
         let (across, up, title) = (axis("expected"), axis("measured"), (*shape).to_owned());

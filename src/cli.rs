@@ -3,6 +3,7 @@
 mod advise;
 mod case;
 mod devices;
+mod estimate;
 mod experiment;
 mod kernels;
 mod progress;
@@ -45,6 +46,8 @@ enum Command {
     Theory(theory::TheoryArgs),
     /// Say which variant and K to choose, from the law of the delays and a few short runs
     Advise(advise::AdviseArgs),
+    /// Train, and estimate the constants of theory and the law of the delays from the run
+    Estimate(estimate::EstimateArgs),
     /// List the adapters, what they can do, and what to install if there is none
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
@@ -99,6 +102,7 @@ impl Cli {
             Command::Simulate(args) => simulate::run(&args),
             Command::Theory(args) => theory::run(&args),
             Command::Advise(args) => advise::run(&args, set_variable),
+            Command::Estimate(args) => estimate::run(&args, set_variable),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
         }

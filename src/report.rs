@@ -50,9 +50,16 @@ fn series(entrant: &EntrantSummary) -> Series {
     };
     let courses: Vec<Vec<Point>> = entrant.runs.iter().map(rows).collect();
     let (time, _) = entrant.mean(|run| run.mean_update_time);
+    let points = course::mean(courses.iter().map(Vec::as_slice));
+    let bound = entrant.error_bound.as_ref().and_then(|error| error.bound.zip(Some(error.f_star)));
+    let bound = bound.map_or(Vec::new(), |(bound, f_star)| {
+        let after = |point: &Point| f_star + bound.after(point.updates);
+        points.iter().map(|p| Point { loss: after(p), loss_se: None, ..*p }).collect()
+    });
     Series {
         name: entrant.entrant.clone(),
-        points: course::mean(courses.iter().map(Vec::as_slice)),
+        points,
         time_per_update: time.unwrap_or(f64::NAN),
+        bound,
     }
 }

@@ -10,6 +10,7 @@ pub(crate) enum Purpose {
     Minibatch = 2,
     Initialisation = 3,
     Coins = 4,
+    Estimation = 5,
 }
 
 /// The stream for `purpose`, `learner` and `task` of the run with this seed: the four numbers are

@@ -18,7 +18,7 @@ fn course(name: &str, losses: &[f64], time_per_update: f64) -> Series {
         loss_se: (at % 2 == 1).then_some(0.05 * loss),
     };
     let points = losses.iter().enumerate().map(point).collect();
-    Series { name: name.to_owned(), points, time_per_update }
+    Series { name: name.to_owned(), points, time_per_update, bound: Vec::new() }
 }
 
 fn races() -> Vec<Vec<Series>> {

@@ -124,6 +124,11 @@ pub(super) struct Flags {
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
+    /// Estimate the constants of theory from the first run of each entrant, and draw the bound on its
+    /// loss where there is one; takes some seconds each
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) estimate: bool,
     /// Record every event
     #[arg(long)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -163,6 +168,7 @@ pub(super) struct Experiment {
     pub(super) queues: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<PathBuf>,
+    pub(super) estimate: bool,
     pub(super) events: bool,
 }
 
@@ -183,6 +189,7 @@ seed = 0
 seeds = 1
 device = "auto"
 kernels = "auto"
+estimate = false
 events = false
 "#;
 

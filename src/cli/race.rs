@@ -29,9 +29,10 @@ use crate::{
         gpu::{DRIVER_THREADS, adapter},
         model::Model,
     },
+    estimate::{Settings, Watch, estimate},
     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
     report,
-    sgd::{Ended, Entrant, Objective, Tally, terms::Finished},
+    sgd::{Ended, Entrant, Objective, Tally, learning_rate::RateRule, terms::Finished},
     theory::{runtime, staleness},
 };
 
@@ -209,13 +210,15 @@ impl Race {
             let theory = theory.unwrap_or_default();
             let seeds = *seed..*seed + *seeds;
             let name = entrant.to_string();
+            let (error_bound, runs) = (None, Vec::new());
             let mut summary = EntrantSummary {
                 entrant: name,
                 learners,
                 k,
                 theory,
                 staleness_theory,
-                runs: Vec::new(),
+                error_bound,
+                runs,
             };
             for seed in seeds {
                 if !stopped {
@@ -225,6 +228,13 @@ impl Race {
                     summary.runs.push(run);
                     number += 1;
                 }
+            }
+            let estimates = summary.runs.first().and_then(|run| run.estimates.as_ref());
+            // The bound is one of a constant rate, and of one K.
+            if self.experiment.rate_rule == RateRule::Constant
+                && let Some((estimates, expected)) = estimates.zip(staleness_theory)
+            {
+                summary.error_bound = Some(estimates.error_bound(&expected));
             }
             if !summary.runs.is_empty() {
                 entrants.push(summary);
@@ -266,12 +276,36 @@ impl Race {
         let evaluator = evaluator.as_mut();
         let mut recorder = Recorder::new(files, evaluator, data, minibatches, &mut on_update);
         let (terms, start) = (experiment.terms(), Instant::now());
-        let Finished { ended, params } =
-            terms.run(entrant, seed, &initial, queues, Some(interrupted), &mut recorder)?;
+        let k = entrant.k(experiment.learners)?;
+        let settings = Settings::new(experiment.learning_rate, k, minibatch, seed);
+        let (finished, seen) = if experiment.estimate && seed == experiment.seed {
+            let mut watch = Watch::new(recorder, &settings);
+            let finished =
+                terms.run(entrant, seed, &initial, queues, Some(interrupted), &mut watch)?;
+            let (inner, seen) = watch.finish();
+            recorder = inner;
+            (finished, Some(seen))
+        } else {
+            let run = terms.run(entrant, seed, &initial, queues, Some(interrupted), &mut recorder);
+            (run?, None)
+        };
+        let Finished { ended, params } = finished;
         let (files, tally, rows) = recorder.finish()?;
         files.params("final", model, &params)?;
         let computing_time = start.elapsed().as_secs_f64();
-        Ok(RunSummary::new(seed, ended, computing_time, tally, rows, &experiment.targets))
+        let targets = &experiment.targets;
+        let mut summary = RunSummary::new(seed, ended, computing_time, tally, rows, targets);
+        if let Some(seen) = seen {
+            match estimate(&seen, evaluator, &data.train, &settings) {
+                Ok(estimates) => summary.estimates = Some(estimates),
+                // A run that diverged, or made no update, tells nothing; the race goes on.
+                Err(error @ (Error::Config(_) | Error::Diverged(_))) => {
+                    progress.note(&format!("{name}: no estimates: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(summary)
     }
 }
 

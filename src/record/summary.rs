@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::EvaluationRow;
 use crate::{
+    estimate::{ErrorBound, Estimates},
     sgd::{tally::Tally, train::Ended},
     statistics,
     theory::{runtime::UpdateTime, staleness::Expected},
@@ -41,6 +42,9 @@ pub struct EntrantSummary {
     pub theory: UpdateTime,
     /// What theory says of the staleness of its gradients; nothing while K grows.
     pub staleness_theory: Option<Expected>,
+    /// The bound on its loss, if constants were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_bound: Option<ErrorBound>,
     /// One a seed.
     pub runs: Vec<RunSummary>,
 }
@@ -86,6 +90,9 @@ pub struct RunSummary {
     pub test_accuracy: f64,
     /// When an evaluation first found the training loss at or below each target.
     pub time_to_loss: Vec<TimeToLoss>,
+    /// The constants of theory, if they were asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimates: Option<Estimates>,
     /// All evaluations; `evaluations.csv` holds them.
     #[serde(skip)]
     pub evaluations: Vec<EvaluationRow>,
@@ -141,6 +148,7 @@ impl RunSummary {
             test_loss: last.test_loss,
             test_accuracy: last.test_accuracy,
             time_to_loss,
+            estimates: None,
             evaluations,
         }
     }

@@ -22,6 +22,8 @@ pub struct Series {
     pub points: Vec<Point>,
     /// Seconds of run time.
     pub time_per_update: f64,
+    /// What theory says is not exceeded, at the same evaluations; may be empty.
+    pub bound: Vec<Point>,
 }
 
 /// Draws `loss-time`, `loss-updates`, `frontier` and, side by side, `race` into `directory`.
@@ -39,7 +41,8 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
     let all = charts.iter().map(|(_, chart)| chart.clone()).collect();
     let alone = charts.into_iter().map(|(name, chart)| (name, vec![chart]));
     let sheets = alone.chain([("race", all)]).map(|(name, charts)| {
-        let sheet = Sheet { charts, thin: String::new(), caption: caption.to_owned() };
+        let (thin, caption) = ("bound".to_owned(), caption.to_owned());
+        let sheet = Sheet { charts, thin, caption };
         (directory.join(name), sheet)
     });
     let sheets: Vec<_> = sheets.collect();
@@ -72,18 +75,21 @@ fn curves(series: &[Series], loss: (f64, f64), title: &str, of: impl Fn(&Point) 
         false => Scale { range: Some((0.0, high)), ..Scale::linear(title) },
     };
     let dot = |point: &Point| Dot { x: of(point), y: point.loss, error: point.loss_se };
-    let line = |Series { name, points, .. }: &Series| Line {
-        name: name.clone(),
-        look: Look::Curve,
+    let line = |name: &str, look: Look, points: &[Point]| Line {
+        name: name.to_owned(),
+        look,
         points: points.iter().map(dot).collect(),
     };
+    let bounds = series.iter().filter(|series| !series.bound.is_empty());
+    let bounds = bounds.map(|series| line(&series.name, Look::Thin, &series.bound));
+    let courses = series.iter().map(|series| line(&series.name, Look::Curve, &series.points));
     let up = Scale { range: Some(loss), ..Scale::log("training loss") };
-    Chart { title: String::new(), across, up, lines: series.iter().map(line).collect() }
+    Chart { title: String::new(), across, up, lines: courses.chain(bounds).collect() }
 }
 
 /// The last loss of each entrant against its time per update.
 fn frontier(series: &[Series], loss: (f64, f64)) -> Chart {
-    let place = |Series { name, points, time_per_update }: &Series| {
+    let place = |Series { name, points, time_per_update, .. }: &Series| {
         let points = points.last().map(|end| Dot::from((*time_per_update, end.loss)));
         Line { name: name.clone(), look: Look::Place, points: points.into_iter().collect() }
     };

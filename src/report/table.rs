@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    estimate::ErrorBound,
     record::{EntrantSummary, RunSummary, Summary},
     sgd::Ended,
 };
@@ -126,6 +127,14 @@ fn notes<C>(summary: &Summary<C>) -> String {
          evaluation at or below it.\n",
         summary.gradients_on, queues, summary.evaluations_on
     );
+    for entrant in &summary.entrants {
+        let Some(ErrorBound { f_star, bound, reason }) = &entrant.error_bound else { continue };
+        let above = match (bound, reason) {
+            (Some(bound), _) => format!("loss <= {f_star:.4} + {bound}"),
+            (None, reason) => reason.clone().unwrap_or_default(),
+        };
+        let _ = writeln!(text, "{}: bound after J updates: {above}", entrant.entrant);
+    }
     if summary.interrupted {
         text.push_str("interrupted: the entrants above are those that had begun\n");
     }

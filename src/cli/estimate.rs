@@ -1,0 +1,91 @@
+//! `tortoise estimate`: the constants of theory and the law of the delays, from a run.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::{
+    Exit, SetVariable,
+    experiment::{Experiment, Flags},
+    interrupt, print, print_json,
+    race::{Output, Race},
+};
+use crate::{Error, Result, estimate::Estimates, record::RunDirectory, sgd::Entrant};
+
+#[derive(Debug, Args)]
+pub(super) struct EstimateArgs {
+    /// Who trains: sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; in place of
+    /// K, adasync or adasync(K0)
+    entrant: Entrant,
+    #[command(flatten)]
+    flags: Flags,
+    #[command(flatten)]
+    output: Output,
+}
+
+pub(super) fn run(args: &EstimateArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+    let EstimateArgs { entrant, flags, output } = args;
+    let mut flags = flags.clone();
+    flags.estimate = true;
+    let experiment = Experiment::new(&[*entrant], &flags, output.config.as_deref())?;
+    let mut race = Race::open(experiment, output.quiet, set_variable)?;
+    let interrupted = interrupt()?;
+    let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
+    let summary = race.run(&directory, &interrupted)?;
+    let run = summary.entrants.first().and_then(|entrant| entrant.runs.first());
+    let Some(estimates) = run.and_then(|run| run.estimates.as_ref()) else {
+        return Err(Error::config("the run tells no constants: it diverged or made no update"));
+    };
+    if output.json {
+        print_json(estimates)?;
+    } else {
+        print(&format!("{entrant}: {}\n\n{}", race.experiment.caption(), text(estimates)))?;
+        print(&format!("\n{}\n", directory.path().display()))?;
+    }
+    Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
+}
+
+fn text(estimates: &Estimates) -> String {
+    let Estimates { delay, iterates, settings, .. } = estimates;
+    let at =
+        format!("largest at {} iterates, {} samples", iterates.len(), settings.curvature_samples);
+    let fits = if delay.fits { "fits" } else { "nearest, does not fit" };
+    let best = delay.best();
+    let parameters = best.parameters.iter().map(|p| format!("{} {}", p.name, p.estimate));
+    let kind = best.law.to_string();
+    let kind = kind.split(':').next().unwrap_or(&kind).to_owned();
+    let law = [kind].into_iter().chain(parameters).collect::<Vec<_>>().join(", ");
+    let how = format!("{fits}: {} finished, {} cut off", delay.finished, delay.unfinished);
+    let rows = [
+        ("L", estimates.smoothness.to_string(), at),
+        ("c", estimates.convexity.to_string(), "least |grad F|^2 / (2 (F - F*)) there".to_owned()),
+        (
+            "sigma^2",
+            estimates.variance.to_string(),
+            "variance of gradients, at |grad F| = 0".to_owned(),
+        ),
+        (
+            "M_G",
+            estimates.gradient_variance.to_string(),
+            "and what it gains by |grad F|^2".to_owned(),
+        ),
+        (
+            "gamma",
+            estimates.gamma.to_string(),
+            format!("from {} samples", settings.staleness_samples),
+        ),
+        ("p0", estimates.p0.to_string(), "share of fresh gradients".to_owned()),
+        ("F(w_0)", format!("{:.4}", estimates.initial_loss), String::new()),
+        ("F*", estimates.f_star.to_string(), "lowest loss found; it is not above".to_owned()),
+        ("delay", law, how),
+    ];
+    let width = rows.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);
+    let mut text = String::new();
+    for (name, value, how) in rows {
+        let _ = writeln!(text, "{}", format!("{name:<9}{value:<width$}  {how}").trim_end());
+    }
+    for warning in &estimates.warnings {
+        let _ = writeln!(text, "warning: {warning}");
+    }
+    text
+}

@@ -1,0 +1,59 @@
+//! The bound on the error that the estimated constants give.
+
+use serde::Serialize;
+
+use super::{Estimates, Settings};
+use crate::theory::{
+    error::{Bound, Constants, GammaPrime, Step, p0_of_gamma},
+    staleness::Expected,
+};
+
+/// A bound on E\[F(w_J)\] - F*, or why there is none.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ErrorBound {
+    /// F*, above which it is counted: the lowest loss that was found.
+    pub f_star: f64,
+    /// The bound.
+    pub bound: Option<Bound>,
+    /// Why there is none.
+    pub reason: Option<String>,
+}
+
+impl Estimates {
+    /// The constants as the bounds take them; the values, without their uncertainty.
+    pub fn constants(&self) -> Constants {
+        Constants {
+            smoothness: self.smoothness.value,
+            convexity: self.convexity.value,
+            variance: self.variance.value,
+            gradient_variance: self.gradient_variance.value,
+            initial_gap: self.initial_loss - self.f_star.value,
+        }
+    }
+
+    /// Theorem 3 of Dutta et al. 2018 for the run, whose staleness is as `expected`.
+    ///
+    /// Constants that come from the run hold where it went; so this is what theory says of runs
+    /// like it, and no guarantee.
+    pub fn error_bound(&self, expected: &Expected) -> ErrorBound {
+        let Settings { learning_rate: rate, k, minibatch, .. } = self.settings;
+        let constants = self.constants();
+        let (gamma, fresh) = (self.gamma.value.max(0.0), expected.fresh_at_least);
+        let gamma_prime = match fresh {
+            1.0 => Ok(GammaPrime::FRESH),
+            fresh => GammaPrime::new(gamma, fresh.max(p0_of_gamma(gamma))),
+        };
+        let bound = constants.check().map_err(|error| error.to_string()).and_then(|()| {
+            let step = Step { rate, k, minibatch };
+            gamma_prime
+                .and_then(|gamma_prime| Bound::strongly_convex(&constants, step, gamma_prime))
+                .map_err(|none| none.to_string())
+        });
+        let f_star = self.f_star.value;
+        let (bound, reason) = match bound {
+            Ok(bound) => (Some(bound), None),
+            Err(reason) => (None, Some(reason)),
+        };
+        ErrorBound { f_star, bound, reason }
+    }
+}
