@@ -7,7 +7,11 @@ use resvg::usvg::{Options, Tree};
 use tempfile::tempdir;
 use tortoise::{
     Error,
-    report::pictures::{Point, Series, draw},
+    report::{
+        chart::{Chart, Dot, Line, Look, Scale},
+        pictures::{Point, Series, draw},
+        sheet::Sheet,
+    },
 };
 
 fn course(name: &str, losses: &[f64], time_per_update: f64) -> Series {
@@ -91,6 +95,24 @@ fn curves_within_the_range_stay_within_the_frame() {
         let (x, y): (f64, f64) = (x.parse().unwrap(), y.parse().unwrap());
         assert!((68.0..=498.0).contains(&x) && (24.0..=354.0).contains(&y), "{point}");
     }
+}
+
+#[test]
+fn no_line_joins_dots() {
+    let points = || [1.0, 2.0, 3.0].map(|x| Dot { x, y: x, error: Some(0.1) }).to_vec();
+    let svg = |look| {
+        let (across, up) = (Scale::linear("x"), Scale::linear("y"));
+        let lines = vec![Line { name: "sync".to_owned(), look, points: points() }];
+        let charts = vec![Chart { title: String::new(), across, up, lines }];
+        let folder = tempdir().unwrap();
+        let sheet = Sheet { charts, thin: String::new(), caption: String::new() };
+        fs::read_to_string(&sheet.draw(&folder.path().join("dots")).unwrap()[0]).unwrap()
+    };
+    let [points, dots] = [Look::Points, Look::Dots].map(svg);
+    assert_eq!(points.matches("<polyline").count(), 1);
+    assert_eq!(dots.matches("<polyline").count(), 0);
+    // A bar and a marker at each point, and the marker of the legend.
+    assert_eq!(dots.matches("<path").count(), points.matches("<path").count());
 }
 
 #[test]

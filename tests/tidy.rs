@@ -16,7 +16,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    for folder in ["src", "shaders", "benches", "tests"] {
+    for folder in ["src", "shaders", "benches", "examples", "tests"] {
         files(&Path::new(ROOT).join(folder), &mut found);
     }
     found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
@@ -39,6 +39,14 @@ fn every_module_says_what_it_is_for() {
         let rust = path.extension().is_some_and(|extension| extension == "rs");
         let helpers = path.ends_with("tests/common/mod.rs");
         assert!(!rust || helpers || text.starts_with("//!"), "{}", path.display());
+    }
+}
+
+#[test]
+fn examples_are_read_at_a_glance() {
+    for (path, text) in sources() {
+        let example = path.parent().is_some_and(|folder| folder.ends_with("examples"));
+        assert!(!example || text.lines().count() < 80, "{} is long", path.display());
     }
 }
 

@@ -1,0 +1,144 @@
+//! Every example runs small and writes its picture and its numbers; the numbers that do not depend on
+//! the size are those of theory, the others go the right way. `cargo test` builds the examples.
+
+use std::{env, fs, path::Path, process::Command};
+
+use tempfile::tempdir;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// The numbers of an example: its CSV, head first.
+struct Numbers(Vec<Vec<String>>);
+
+impl Numbers {
+    /// `column` in the one row that holds these values in these columns.
+    #[track_caller]
+    fn get(&self, row: &[(&str, &str)], column: &str) -> f64 {
+        let at = |name: &str| self.0[0].iter().position(|head| head == name).unwrap();
+        let fits = |line: &&Vec<String>| row.iter().all(|(name, value)| line[at(name)] == *value);
+        let found: Vec<_> = self.0[1..].iter().filter(fits).collect();
+        assert_eq!(found.len(), 1, "{row:?}");
+        found[0][at(column)].parse().unwrap()
+    }
+}
+
+/// Runs an example small; it writes its numbers as CSV and its picture as SVG and PNG.
+#[track_caller]
+fn numbers(example: &str) -> Numbers {
+    let test = env::current_exe().unwrap();
+    let built = test.ancestors().nth(2).unwrap().join("examples").join(example);
+    let built = built.with_extension(env::consts::EXE_EXTENSION);
+    assert!(built.exists(), "cargo build --examples makes {}", built.display());
+    let folder = tempdir().unwrap();
+    let mut command = Command::new(built);
+    command.current_dir(ROOT).arg("--small").arg("--out").arg(folder.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let stem = folder.path().join(example.replace('_', "-"));
+    let svg = fs::read_to_string(stem.with_extension("svg")).unwrap();
+    assert!(svg.ends_with("</svg>\n") && !svg.contains("NaN"));
+    let picture = image::open(stem.with_extension("png")).unwrap();
+    assert!(picture.width() > 900 && picture.height() > 600);
+    let csv = fs::read_to_string(stem.with_extension("csv")).unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), csv);
+    Numbers(csv.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect())
+}
+
+#[track_caller]
+fn assert_within(actual: f64, expected: f64, relative: f64) {
+    assert!((actual - expected).abs() <= relative * expected, "{actual}, not {expected}");
+}
+
+/// E of the K-th of P exponential times of mean 1.
+fn exponential(k: usize, p: usize) -> f64 {
+    (p - k + 1..=p).map(|n| 1.0 / n as f64).sum()
+}
+
+#[test]
+fn every_example_is_tested_here_and_shown_in_the_gallery() {
+    let tests = include_str!("examples.rs");
+    let gallery = fs::read_to_string(Path::new(ROOT).join("docs/gallery.md")).unwrap();
+    for entry in fs::read_dir(Path::new(ROOT).join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if path.is_file() {
+            assert!(tests.contains(&format!("numbers(\"{name}\")")), "{name}");
+            assert!(gallery.contains(&format!("--example {name}\n")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn figure_5_ends_where_the_paper_has_it_end() {
+    let numbers = numbers("fig5_speed_up");
+    for (law, end) in [("exponential", 71.95), ("shifted_exponential", 45.98), ("pareto", 79.76)] {
+        assert_within(numbers.get(&[("learners", "20")], law), end, 1e-4);
+        assert_within(numbers.get(&[("learners", "1")], law), 1.0, 1e-9);
+    }
+}
+
+#[test]
+fn figure_6_has_the_closed_forms_and_measures_them() {
+    let numbers = numbers("fig6_runtime");
+    for k in 1..=20 {
+        let pareto: f64 = (21 - k..=20).map(|n| n as f64 / (n as f64 - 0.5)).product();
+        let laws = [("pareto", pareto), ("shifted-exponential", 1.0 + exponential(k, 20))];
+        for (law, waiting) in laws {
+            let (waiting, renewals, k) = (2000.0 * waiting, 200.0 * k as f64, k.to_string());
+            let get = |variant, column| {
+                numbers.get(&[("law", law), ("variant", variant), ("k", &k)], column)
+            };
+            assert_within(get("k-sync", "theory"), waiting, 1e-4);
+            assert_within(get("k-batch-async", "theory"), renewals, 1e-4);
+            let ends = get("k-async", "theory");
+            match &*k {
+                "1" => assert_within(ends, renewals, 1e-4),
+                "20" => assert_within(ends, waiting, 1e-4),
+                _ => assert!(ends.is_nan()),
+            }
+            // Pareto times of shape 2 have no variance.
+            if law != "pareto" {
+                assert_within(get("k-sync", "measured"), waiting, 0.02);
+                assert_within(get("k-batch-async", "measured"), renewals, 0.02);
+                let measured = get("k-async", "measured");
+                assert!(0.98 * renewals < measured && measured < 1.02 * waiting, "{measured}");
+            }
+        }
+    }
+}
+
+#[test]
+fn figure_8_ends_when_theory_says_and_in_the_order_of_the_paper() {
+    let numbers = numbers("fig8_mnist");
+    let mut before = 0.0;
+    for (entrant, end) in [("async", 5.0), ("k-batch-async:4", 20.0), ("sync", 108.714)] {
+        let get = |column| numbers.get(&[("entrant", entrant)], column);
+        assert_within(get("expected_time"), end, 1e-3);
+        // 40 updates under two seeds: a standard error of 11 % for async.
+        assert_within(get("time"), end, 0.3);
+        assert!(get("time") > before && get("ln_loss") < 0.8);
+        before = get("time");
+    }
+}
+
+#[test]
+fn figures_11_and_12_limit_updates_and_time() {
+    let numbers = numbers("fig12_choice_of_k");
+    for (shift, mean, limit) in
+        [("0.06", "0.71", "updates"), ("0.06", "0.71", "time"), ("1", "1", "time")]
+    {
+        for k in [2, 4, 8] {
+            let name = k.to_string();
+            let row = [("shift", shift), ("mean", mean), ("limit", limit), ("k", &name)];
+            let updates = numbers.get(&row, "updates");
+            if limit == "updates" {
+                assert_eq!(updates, 40.0);
+                assert!(numbers.get(&row, "end_ln_loss") < 0.6);
+            } else {
+                let [shift, mean]: [f64; 2] = [shift, mean].map(|text| text.parse().unwrap());
+                let time = shift + mean * exponential(k, 8);
+                assert!((updates - 10.0 / time).abs() < 3.0, "{updates} of {}", 10.0 / time);
+            }
+        }
+    }
+}
