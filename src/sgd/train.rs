@@ -14,7 +14,7 @@ use super::{
     k_schedule::{KSchedule, Progress},
     learning_rate::{Arrival, LearningRate},
     scheduler::{Action, LearnerId, Scheduler, Verdict, Version},
-    server::ParameterServer,
+    server::{ParameterServer, Snapshot},
 };
 use crate::{
     Result,
@@ -53,6 +53,15 @@ pub trait Observer {
     /// Whatever keeps it from going on; it ends the run.
     fn event(&mut self, time: Duration, event: &Event) -> Result<()>;
 
+    /// Is shown the parameters that a learner reads, and may keep them. In every variant each version
+    /// but the last is read before an update is made of it, so the one read last is w_j.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; it ends the run.
+    fn read(&mut self, _learner: LearnerId, _version: Version, _params: &Snapshot) -> Result<()> {
+        Ok(())
+    }
+
     /// Is shown the parameters at the start, at every evaluation time and at the end; may answer
     /// with the training loss.
     ///
@@ -65,6 +74,13 @@ pub trait Observer {
         _params: &[f32],
     ) -> Result<Option<f64>> {
         Ok(None)
+    }
+}
+
+/// Looks away.
+impl Observer for () {
+    fn event(&mut self, _: Duration, _: &Event) -> Result<()> {
+        Ok(())
     }
 }
 
@@ -172,6 +188,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                 }
                 Action::Assign { learner, version } => {
                     let params = self.server.pull_for(learner);
+                    observer.read(learner, version, &params)?;
                     let Assigned { task, cancelled } =
                         self.cluster.assign(learner, version, params);
                     if let Some(unfinished) = cancelled {
