@@ -47,6 +47,7 @@
 //! * [`engine`]: loss and gradient of a [`engine::model::Model`], through wgpu or on the host.
 //! * [`dataset`]: IDX files and minibatches.
 //! * [`theory`]: expected times beside the measurements.
+//! * [`estimate`]: the constants of theory, from a run.
 //! * [`record`] and [`report`]: what a run writes, and what a person looks at.
 //! * [`cli`]: the command.
 //!
@@ -67,6 +68,7 @@ pub mod cluster;
 pub mod dataset;
 pub mod engine;
 mod error;
+pub mod estimate;
 pub mod record;
 pub mod report;
 mod rng;

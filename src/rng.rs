@@ -9,6 +9,7 @@ pub(crate) enum Purpose {
     Delay = 1,
     Minibatch = 2,
     Initialisation = 3,
+    Estimation = 4,
 }
 
 /// The stream for `purpose`, `learner` and `task` of the run with this seed: the four numbers are

@@ -11,3 +11,22 @@ pub fn standard_error(values: &[f64]) -> Option<f64> {
     let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
     (values.len() > 1).then(|| (squares / (n - 1.0) / n).sqrt())
 }
+
+/// Sum of y over sum of x, of pairs (y, x) in the order of time, and its standard error, in which
+/// neighbours may be correlated (Newey and West 1987); none of no pairs.
+///
+/// The error is not a number for fewer than two pairs, both are for pairs of zeros.
+pub fn ratio(pairs: &[(f64, f64)]) -> Option<(f64, f64)> {
+    let n = pairs.len();
+    let sum = |of: fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>();
+    let (all, ratio) = (sum(|pair| pair.1), sum(|pair| pair.0) / sum(|pair| pair.1));
+    let residuals: Vec<f64> = pairs.iter().map(|(y, x)| y - ratio * x).collect();
+    let lags = (n as f64).cbrt() as usize;
+    let products = |lag: usize| residuals.iter().zip(&residuals[lag..]).map(|(a, b)| a * b);
+    let covariance = |lag: usize| products(lag).sum::<f64>();
+    let weighted = |lag: usize| 2.0 * (1.0 - lag as f64 / (lags + 1) as f64) * covariance(lag);
+    let squares: f64 = covariance(0) + (1..=lags.min(n)).map(weighted).sum::<f64>();
+    // Without pairs there is nothing; of one pair nothing is known of how it varies.
+    let scale = if n > 1 { n as f64 / (n - 1) as f64 } else { f64::NAN };
+    (n > 0).then(|| (ratio, (scale * squares.max(0.0)).sqrt() / all))
+}

@@ -1,0 +1,304 @@
+//! From what was seen of a run to the constants of theory.
+
+use rand::seq::index;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::{
+    Estimate, Estimates, Seen, Settings, curvature, delays,
+    objective::{Objective, Point, squared},
+    regression::{Line, Measured},
+    staleness,
+};
+use crate::{
+    Error, Result,
+    dataset::Split,
+    engine::Engine,
+    rng::{self, Purpose},
+    sgd::scheduler::Version,
+};
+
+/// What was measured at w_k.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Iterate {
+    /// k.
+    pub version: Version,
+    /// F(w_k), over the training set.
+    pub loss: f64,
+    /// ||grad F(w_k)||^2, over the training set.
+    pub gradient_square: f64,
+    /// E||g - grad F(w_k)||^2 of a gradient g of one sample.
+    pub variance: Estimate,
+    /// ||Hessian(w_k)||, over a part of the training set.
+    pub smoothness: f64,
+    /// Whether the power iteration has converged; if not, the smoothness is too small.
+    pub converged: bool,
+}
+
+/// The constants of a run that was [watched](super::Watch), by gradients over `train`.
+///
+/// `engine` computes the model of the run; its results are those of the loss that was trained.
+///
+/// # Errors
+/// [`Error::Config`] where the run made no update, finished fewer than two minibatches, or the
+/// settings do not fit the training set; [`Error::Diverged`] where it was no longer finite; or what
+/// the engine returns.
+pub fn estimate(
+    seen: &Seen,
+    engine: &mut dyn Engine,
+    train: &Split,
+    settings: &Settings,
+) -> Result<Estimates> {
+    check(seen, train, settings)?;
+    let delay = delays::fit(&seen.observed)?;
+    let mut objective = Objective::new(engine, train, settings.chunk);
+    let (places, iterates) = iterates(&mut objective, seen, settings)?;
+    let line = Line::through(&iterates.iter().map(measured).collect::<Vec<_>>());
+    let smoothness = {
+        let values = || iterates.iter().map(|iterate| iterate.smoothness);
+        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
+        Estimate::between(high, low, high)
+    };
+    let lowest = |a: &usize, b: &usize| iterates[*a].loss.total_cmp(&iterates[*b].loss);
+    let lowest = (0..iterates.len()).min_by(lowest).expect("there is an iterate");
+    let found = descend(&mut objective, places[lowest], settings.descent, smoothness.value)?;
+    let found = found.min(iterates[lowest].loss).min(seen.lowest_loss.unwrap_or(f64::INFINITY));
+    let f_star = Estimate::between(found, settings.least_loss.min(found), found);
+    let convexity = {
+        let (low, high) = f_star.range();
+        let [low, high] = [low, high].map(|f_star| convexity(&iterates, f_star));
+        Estimate::between(high, low, high)
+    };
+    let sample =
+        objective.sample(&mut stream(settings, Stream::Staleness, 0), settings.staleness_samples);
+    let (gamma, gamma_windows) = staleness::gamma(&mut objective, &seen.moments, &sample)?;
+    let (share, error) = seen.fresh.share().expect("there was an update");
+    let mut estimates = Estimates {
+        smoothness,
+        convexity,
+        variance: line.intercept,
+        gradient_variance: line.slope,
+        gamma,
+        gamma_windows,
+        p0: Estimate::with_error(share, error),
+        f_star,
+        initial_loss: iterates[0].loss,
+        delay,
+        iterates,
+        warnings: Vec::new(),
+        settings: *settings,
+    };
+    estimates.warnings = warnings(&estimates, &line);
+    Ok(estimates)
+}
+
+fn check(seen: &Seen, train: &Split, settings: &Settings) -> Result<()> {
+    let Settings { minibatch, iterates, draws, chunk, .. } = *settings;
+    let samples = train.len();
+    let need = |holds: bool, what: String| if holds { Ok(()) } else { Err(Error::config(what)) };
+    need(!seen.moments.is_empty(), "a run without an update tells no constant".to_owned())?;
+    need(
+        0 < minibatch && minibatch <= samples,
+        format!("minibatches of {minibatch} samples do not fit the {samples} of the training set"),
+    )?;
+    need(iterates > 0 && draws > 1 && chunk > 0, "an estimate takes some iterates and draws".into())
+}
+
+/// What random numbers are for; 0 is the choice of moments.
+#[derive(Clone, Copy)]
+enum Stream {
+    Draws = 1,
+    Curvature = 2,
+    Direction = 3,
+    Staleness = 4,
+}
+
+fn stream(settings: &Settings, of: Stream, number: usize) -> ChaCha8Rng {
+    rng::stream(settings.seed, Purpose::Estimation, of as u64, number as u64)
+}
+
+/// Parameters evenly spaced over the run, w_0 and the last among them, and what is measured there.
+fn iterates<'a>(
+    objective: &mut Objective<'_>,
+    seen: &'a Seen,
+    settings: &Settings,
+) -> Result<(Vec<&'a [f32]>, Vec<Iterate>)> {
+    let moments = seen.moments.iter().map(|moment| (moment.version, &*moment.params));
+    let all: Vec<_> = moments.chain([(seen.last.0, &*seen.last.1)]).collect();
+    let count = settings.iterates.min(all.len());
+    let place = |number: usize| all[number * (all.len() - 1) / (count - 1).max(1)];
+    let mut part = stream(settings, Stream::Curvature, 0);
+    let part = objective.sample(&mut part, settings.curvature_samples);
+    let mut iterates = Vec::with_capacity(count);
+    for (number, (version, w)) in (0..count).map(|number| (number, place(number))) {
+        let Point { loss, gradient } = objective.full(w)?;
+        let gradient_square = squared(gradient.iter().copied());
+        if !(loss.is_finite() && gradient_square.is_finite()) {
+            return Err(Error::Diverged(format!(
+                "the loss is no number any more after {version} updates, so that no constant can be \
+                 told; lower the learning rate"
+            )));
+        }
+        let mut draws = stream(settings, Stream::Draws, number);
+        let variance = variance(objective, w, &gradient, settings, &mut draws)?;
+        let mut direction = stream(settings, Stream::Direction, number);
+        let (smoothness, converged) = curvature::smoothness(objective, w, &part, &mut direction)?;
+        iterates.push(Iterate { version, loss, gradient_square, variance, smoothness, converged });
+    }
+    Ok(((0..count).map(|number| place(number).1).collect(), iterates))
+}
+
+/// E||g - grad F||^2 of one sample, from minibatches drawn as those of the run: of m different samples
+/// among N, whose mean varies by (N - m) / (N - 1) less than that of independent ones.
+fn variance(
+    objective: &mut Objective<'_>,
+    w: &[f32],
+    gradient: &[f64],
+    settings: &Settings,
+    rng: &mut ChaCha8Rng,
+) -> Result<Estimate> {
+    let all = objective.samples();
+    // A minibatch of all samples does not vary.
+    let m = settings.minibatch.min(all.div_ceil(2));
+    if m == all {
+        return Ok(Estimate::with_error(0.0, 0.0));
+    }
+    let scale = m as f64 * (all - 1) as f64 / (all - m) as f64;
+    objective.load(w)?;
+    let mut values = Vec::with_capacity(settings.draws);
+    for _ in 0..settings.draws {
+        let (_, drawn) = objective.minibatch(&index::sample(rng, all, m).into_vec())?;
+        values.push(
+            scale * squared(drawn.iter().zip(gradient).map(|(g, mean)| f64::from(*g) - mean)),
+        );
+    }
+    let mean = crate::statistics::mean(&values).expect("there are draws");
+    let error = crate::statistics::standard_error(&values).expect("there are several");
+    Ok(Estimate::with_error(mean, error))
+}
+
+fn measured(iterate: &Iterate) -> Measured {
+    let Estimate { value, .. } = iterate.variance;
+    let standard_error = iterate.variance.standard_error().unwrap_or(0.0);
+    Measured { x: iterate.gradient_square, y: value, standard_error }
+}
+
+/// The lowest loss on the way down from w: accelerated gradient descent by steps of 1/L (Nesterov
+/// 1983), begun again where it rises.
+fn descend(objective: &mut Objective<'_>, w: &[f32], steps: usize, smoothness: f64) -> Result<f64> {
+    let (mut w, mut ahead) = (w.to_vec(), w.to_vec());
+    let (mut lowest, mut before, mut age) = (f64::INFINITY, f64::INFINITY, 0.0);
+    for _ in 0..if smoothness > 0.0 { steps } else { 0 } {
+        let Point { loss, gradient } = objective.full(&ahead)?;
+        if !loss.is_finite() {
+            break;
+        }
+        lowest = lowest.min(loss);
+        age = if loss > before { 0.0 } else { age + 1.0 };
+        before = loss;
+        let momentum = age / (age + 3.0);
+        for ((w, ahead), g) in w.iter_mut().zip(&mut ahead).zip(gradient) {
+            let next = f64::from(*ahead) - g / smoothness;
+            *ahead = (next + momentum * (next - f64::from(*w))) as f32;
+            *w = next as f32;
+        }
+    }
+    Ok(lowest)
+}
+
+/// Part of the largest F(w_k) - F* below which an iterate is too close to F* to tell c.
+const TOO_CLOSE: f64 = 1e-4;
+
+/// The least ||grad F(w_k)||^2 / 2 (F(w_k) - F*); infinite if no iterate is above F*.
+fn convexity(iterates: &[Iterate], f_star: f64) -> f64 {
+    let above = |iterate: &Iterate| iterate.loss - f_star;
+    let least = TOO_CLOSE * iterates.iter().map(above).fold(0.0, f64::max);
+    let told = iterates.iter().filter(|iterate| above(iterate) > least);
+    let ratios = told.map(|iterate| iterate.gradient_square / (2.0 * above(iterate)));
+    ratios.fold(f64::INFINITY, f64::min)
+}
+
+/// Times the line by which a variance may exceed it unremarked.
+const EXCESS: f64 = 2.0;
+
+/// Where an assumption fails, or an estimate is worth little.
+fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
+    let Estimates { smoothness, convexity, gamma, iterates, f_star, settings, .. } = estimates;
+    let mut warnings = Vec::new();
+    let largest =
+        estimates.gamma_windows.iter().max_by(|a, b| a.gamma.value.total_cmp(&b.gamma.value));
+    if let Some(window) = largest.filter(|window| window.gamma.value > 1.0 || gamma.value > 1.0) {
+        let (from, to, part) = (window.from, window.to, window.gamma);
+        warnings.push(format!(
+            "assumption violated: gamma must be at most 1 (assumption 5) and is {gamma} over the run, \
+             {part} between the updates {from} and {to}; on their way gradients turn by more than \
+             they are long, and no bound for stale gradients holds; lower the learning rate, or raise K"
+        ));
+    }
+    if !gamma.value.is_finite() {
+        warnings
+            .push("gamma cannot be told: no gradient is large enough to compare with".to_owned());
+    }
+    let most = estimates.largest_learning_rate();
+    if settings.learning_rate > most {
+        warnings.push(format!(
+            "assumption violated: the learning rate {} is above 1/(2 L (M_G/(K m) + 1)) = {most:.3}, up \
+             to which the bounds hold",
+            settings.learning_rate
+        ));
+    }
+    let excess = |iterate: &Iterate| iterate.variance.value / line.at(iterate.gradient_square);
+    let worst = iterates.iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
+    if let Some(worst) = worst.filter(|worst| excess(worst) > EXCESS) {
+        warnings.push(format!(
+            "after {} updates gradients vary {:.1} times as much as sigma^2 + M_G |grad F|^2 says \
+             (assumption 4): no line describes this run well",
+            worst.version,
+            excess(worst)
+        ));
+    }
+    if line.slope.standard_error().is_none_or(f64::is_infinite) {
+        warnings
+            .push("M_G cannot be told: the gradients of all iterates are equally long".to_owned());
+    }
+    if let Some(iterate) = iterates.iter().find(|iterate| !iterate.converged) {
+        warnings.push(format!(
+            "L is too small: after {} updates the power iteration has not converged",
+            iterate.version
+        ));
+    }
+    if !smoothness.value.is_finite() || smoothness.value == 0.0 {
+        warnings
+            .push("L cannot be told: the gradient is the same wherever it was taken".to_owned());
+    }
+    if !convexity.value.is_finite() {
+        warnings.push("c cannot be told: no iterate lies above F*".to_owned());
+    } else if convexity.range().0 < 0.5 * convexity.value {
+        warnings.push(format!(
+            "c is {convexity}: it depends on F*, which is only known to be from {:.4} to {:.4}; the \
+             lower c is safe",
+            f_star.range().0,
+            f_star.range().1
+        ));
+    }
+    // By more than what f32 makes of it.
+    if f_star.value < settings.least_loss - 1e-6 * estimates.initial_loss.abs() {
+        warnings.push(format!(
+            "the loss is {:.4} somewhere, below the {} that no loss should be below",
+            f_star.value, settings.least_loss
+        ));
+    }
+    warnings.extend(estimates.delay.warnings.iter().cloned());
+    warnings
+}
+
+impl Estimates {
+    /// 1/(2 L (M_G/(K m) + 1)), up to which the bounds hold. For stale gradients Dutta et al. 2018,
+    /// theorem 3, have 1/K in place of the 1, which their proof does not bear out for K > 1.
+    pub fn largest_learning_rate(&self) -> f64 {
+        let Settings { k, minibatch, .. } = self.settings;
+        let per_update = self.gradient_variance.value / (k * minibatch) as f64;
+        1.0 / (2.0 * self.smoothness.value * (per_update + 1.0))
+    }
+}

@@ -1,0 +1,151 @@
+//! The law of the delays, from durations that were observed.
+//!
+//! Each closed law gets its likeliest parameters. Minibatches that were cancelled count as what they
+//! are, longer than they were waited for (right-censored): leaving them out would make every law look
+//! quick, since it is the slow ones that are cancelled.
+
+mod laws;
+mod learners;
+mod newton;
+mod observed;
+mod sample;
+
+use serde::Serialize;
+
+pub(super) use self::observed::Recording;
+pub use self::observed::{Observed, read_events};
+use self::{laws::FAMILIES, sample::Sample};
+use super::Estimate;
+use crate::{Error, Result, cluster::delay::Distribution, sgd::scheduler::LearnerId};
+
+/// A law with the parameters that the durations give it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Candidate {
+    /// The law, as `--delay` takes it.
+    pub law: Distribution,
+    /// Its parameters by name.
+    pub parameters: Vec<Parameter>,
+    /// ln of the probability of the durations, each of those that were finished up to a nanosecond.
+    pub log_likelihood: f64,
+    /// 2 parameters - 2 ln likelihood (Akaike 1974).
+    pub aic: f64,
+    /// parameters ln(finished) - 2 ln likelihood (Schwarz 1978).
+    pub bic: f64,
+}
+
+/// A parameter of a law.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Parameter {
+    /// As the law names it.
+    pub name: &'static str,
+    /// Its value.
+    #[serde(flatten)]
+    pub estimate: Estimate,
+}
+
+/// A learner whose durations are those of the others times a factor.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Factor {
+    /// Who it is.
+    pub learner: LearnerId,
+    /// Above 1 it is slower.
+    pub factor: Estimate,
+}
+
+/// What durations say of their law.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Fit {
+    /// The laws that can have given the durations, the best first: that of the least BIC. AIC takes a
+    /// shifted exponential law for every third sample of an exponential one, however large it is.
+    pub candidates: Vec<Candidate>,
+    /// The largest distance between the best law and the shares of durations that are longer
+    /// (Kolmogorov and Smirnov).
+    pub distance: f64,
+    /// Whether that is no more than chance does.
+    pub fits: bool,
+    /// Learners that differ from the others; the law is that of the others.
+    pub slow: Vec<Factor>,
+    /// Minibatches that were finished.
+    pub finished: usize,
+    /// Minibatches that were cancelled or not done at the end.
+    pub unfinished: usize,
+    /// What to be wary of, in plain words.
+    pub warnings: Vec<String>,
+}
+
+/// What Kolmogorov's statistic exceeds once in a hundred samples of a law that is known; of one that
+/// was fitted, less often.
+const CHANCE: f64 = 1.63;
+
+/// Fits every closed law of [`Distribution`] to durations.
+///
+/// # Errors
+/// [`Error::Config`] where fewer than two are finished, or one is no number of seconds from 0 on.
+pub fn fit(observed: &[Observed]) -> Result<Fit> {
+    let valid = |observed: &Observed| observed.seconds.is_finite() && observed.seconds >= 0.0;
+    if let Some(wrong) = observed.iter().find(|observed| !valid(observed)) {
+        let (seconds, learner) = (wrong.seconds, wrong.learner);
+        return Err(Error::config(format!("{seconds} s of learner {learner} are no duration")));
+    }
+    let finished = observed.iter().filter(|observed| observed.finished).count();
+    if finished < 2 {
+        return Err(Error::config(format!(
+            "a law of delays takes two finished minibatches at least, and there are {finished}"
+        )));
+    }
+    let slow = learners::factors(observed);
+    let odd = |learner| slow.iter().any(|(odd, _)| *odd == learner);
+    let sample = Sample::new(observed.iter().filter(|observed| !odd(observed.learner)));
+    let events = sample.finished.len() as f64;
+    let mut candidates: Vec<Candidate> = FAMILIES
+        .iter()
+        .filter_map(|family| family(&sample))
+        .map(|fitted| {
+            let log_likelihood = fitted.log_likelihood(&sample);
+            let count = fitted.parameters.len() as f64;
+            let parameter = |(name, value, error)| Parameter {
+                name,
+                estimate: Estimate::with_error(value, error),
+            };
+            Candidate {
+                parameters: fitted.parameters.into_iter().map(parameter).collect(),
+                law: fitted.law,
+                log_likelihood,
+                aic: 2.0 * count - 2.0 * log_likelihood,
+                bic: count * events.ln() - 2.0 * log_likelihood,
+            }
+        })
+        .collect();
+    candidates.sort_by(|a, b| a.bic.total_cmp(&b.bic));
+    let best = &candidates.first().expect("an exponential law can always be").law;
+    let (distance, units) =
+        sample.distance(|t| laws::log_from(best, t).exp(), |t| best.survival(t));
+    let fits = units <= CHANCE;
+    let mut warnings = Vec::new();
+    if !fits {
+        warnings.push(format!(
+            "no closed law fits the delays: the best, {best}, is off by {distance:.4}, {:.1} times \
+             what chance allows; the durations themselves are the law to use, as trace:FILE",
+            units / CHANCE
+        ));
+    }
+    let slow: Vec<Factor> =
+        slow.into_iter().map(|(learner, factor)| Factor { learner, factor }).collect();
+    warnings.extend(slow.iter().map(|Factor { learner, factor }| {
+        format!("learner {learner} takes {factor} times as long as the others")
+    }));
+    let unfinished = observed.len() - finished;
+    Ok(Fit { candidates, distance, fits, slow, finished, unfinished, warnings })
+}
+
+impl Fit {
+    /// The best law.
+    ///
+    /// # Panics
+    /// If there is none, which [`fit`] sees to.
+    pub fn best(&self) -> &Candidate {
+        self.candidates.first().expect("a fit has a law")
+    }
+}

@@ -1,0 +1,135 @@
+//! Durations as a run shows them: of the minibatches that were finished, and of those that were
+//! cancelled or not done at the end, of which one only knows that they would have taken longer.
+
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Error, Result, cluster::Task, estimate::watch::Thinned, sgd::scheduler::LearnerId};
+
+/// How long a minibatch was seen to take.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Observed {
+    /// Who computed it.
+    pub learner: LearnerId,
+    /// From its start until it was finished or cancelled.
+    pub seconds: f64,
+    /// Whether it was finished; else it would have taken longer, or just as long.
+    pub finished: bool,
+}
+
+impl Observed {
+    /// Finished minibatches of one learner.
+    pub fn finished(seconds: &[f64]) -> Vec<Self> {
+        let finished = |&seconds| Self { learner: 0, seconds, finished: true };
+        seconds.iter().map(finished).collect()
+    }
+}
+
+/// Minibatches that are kept: enough for a standard error of a hundredth.
+const MOST: usize = 16_384;
+
+/// Takes the time of minibatches. Which are kept is told by their number, never by how long they take.
+#[derive(Debug)]
+pub(in crate::estimate) struct Recording {
+    started: BTreeMap<LearnerId, (Duration, Task)>,
+    /// The last push.
+    pushed: Option<(Duration, LearnerId)>,
+    kept: Thinned<Observed>,
+}
+
+impl Default for Recording {
+    fn default() -> Self {
+        Self { started: BTreeMap::new(), pushed: None, kept: Thinned::new(MOST) }
+    }
+}
+
+impl Recording {
+    pub(in crate::estimate) fn start(&mut self, time: Duration, learner: LearnerId, task: Task) {
+        self.started.insert(learner, (time, task));
+    }
+
+    pub(in crate::estimate) fn end(&mut self, time: Duration, learner: LearnerId, finished: bool) {
+        let Some((start, task)) = self.started.remove(&learner) else { return };
+        if finished {
+            self.pushed = Some((time, learner));
+        }
+        if self.kept.wants(task) {
+            // Pushes of one moment come in the order of learners, so what has not come by then would
+            // have taken a tick longer. Where many take equally long that makes a difference.
+            let passed = !finished && self.pushed.is_some_and(|last| last > (time, learner));
+            let tick = Duration::from_nanos(passed.into());
+            let seconds = (time.saturating_sub(start) + tick).as_secs_f64();
+            self.kept.push(task, Observed { learner, seconds, finished });
+        }
+    }
+
+    /// What was kept; what is in flight goes on for longer than until `now`.
+    pub(in crate::estimate) fn finish(mut self, now: Duration) -> Vec<Observed> {
+        let in_flight: Vec<LearnerId> = self.started.keys().copied().collect();
+        in_flight.into_iter().for_each(|learner| self.end(now, learner, false));
+        self.kept.into_items()
+    }
+}
+
+/// A line of `events.jsonl`, as far as durations go.
+#[derive(Deserialize)]
+struct Line {
+    t: f64,
+    event: Kind,
+    learner: Option<LearnerId>,
+    task: Option<Task>,
+}
+
+#[derive(Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum Kind {
+    Assign,
+    Push,
+    Cancel,
+    Update,
+}
+
+/// The durations in the `events.jsonl` of a run: from the assign to the push or the cancel of each
+/// minibatch. Of a long run, those of evenly spaced minibatches.
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read, [`Error::Config`] naming the line that is no event or does
+/// not follow from those before it, or where no minibatch is started.
+pub fn read_events(path: &Path) -> Result<Vec<Observed>> {
+    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    let (mut recording, mut now, mut any) = (Recording::default(), Duration::ZERO, false);
+    for (number, line) in text.lines().enumerate() {
+        let wrong =
+            |what: &str| Error::config(format!("{}, line {}: {what}", path.display(), number + 1));
+        let Line { t, event, learner, task } = serde_json::from_str(line)
+            .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
+        // Rounded to what the clock counts, so that equal durations are equal.
+        let nanoseconds = (t * 1e9).round();
+        if !(now.as_nanos() as f64..1e19).contains(&nanoseconds) {
+            return Err(wrong("time runs backwards"));
+        }
+        now = Duration::from_nanos(nanoseconds as u64);
+        if event == Kind::Update {
+            continue;
+        }
+        let (Some(learner), Some(task)) = (learner, task) else {
+            return Err(wrong("an event of a minibatch names its learner and its task"));
+        };
+        if event == Kind::Assign {
+            any = true;
+            recording.start(now, learner, task);
+        } else if recording.started.get(&learner).is_some_and(|(_, started)| *started == task) {
+            recording.end(now, learner, event == Kind::Push);
+        } else {
+            return Err(wrong("a minibatch ends that learner has not started"));
+        }
+    }
+    if !any {
+        return Err(Error::config(format!(
+            "{} holds no event; a run writes them with --events",
+            path.display()
+        )));
+    }
+    Ok(recording.finish(now))
+}
