@@ -1,0 +1,224 @@
+//! The law of the delays from durations drawn of a known one: the right family, parameters as far off
+//! as their errors say, what was cancelled counted as what it is, and learners that are slower.
+
+use std::fs;
+
+use tempfile::tempdir;
+use tortoise::{
+    cluster::delay::{DelayModel, Delays, Distribution, Slow},
+    estimate::{
+        Settings, Watch,
+        delays::{Fit, Observed, fit, read_events},
+    },
+    sgd::{Cancellation, Entrant, Limits, simulate::times_only},
+};
+
+const LAWS: [&str; 8] = [
+    "constant:1",
+    "exponential:mean=2",
+    "shifted-exponential:shift=1,mean=0.5",
+    "uniform:low=0.5,high=2",
+    "pareto:shape=2.5,scale=1",
+    "weibull:shape=0.6,scale=1",
+    "hyperexponential:p=0.8,mean1=0.5,mean2=5.5",
+    "bimodal:fast=1,slow=10,p=0.1",
+];
+const DRAWS: usize = 5000;
+const SEEDS: u64 = 8;
+
+/// The law's name and its parameters in the order in which they are written.
+fn parts(law: &str) -> (&str, Vec<f64>) {
+    let (name, rest) = law.split_once(':').unwrap();
+    let value = |pair: &str| pair.rsplit('=').next().unwrap().parse().unwrap();
+    (name, rest.split(',').map(value).collect())
+}
+
+fn draws(law: &str, slow: &str, learners: usize, seed: u64) -> Vec<Observed> {
+    let (law, slow): (Distribution, Slow) = (law.parse().unwrap(), slow.parse().unwrap());
+    let mut delays = Delays::new(law, &slow, learners, seed).unwrap();
+    let draw = |n| {
+        let learner = n % learners;
+        Observed { learner, seconds: delays.sample(learner).as_secs_f64(), finished: true }
+    };
+    (0..DRAWS).map(draw).collect()
+}
+
+/// How many standard errors each parameter of the best law is off, if it is of the right family.
+#[track_caller]
+fn deviations(law: &str, fit: &Fit) -> Vec<f64> {
+    let best = fit.best();
+    let (name, expected) = parts(law);
+    assert_eq!(parts(&best.law.to_string()).0, name, "{law}: {fit:?}");
+    let reported = parts(&best.law.to_string()).1;
+    assert_eq!(reported, best.parameters.iter().map(|p| p.estimate.value).collect::<Vec<_>>());
+    let off = |(parameter, expected): (&tortoise::estimate::delays::Parameter, f64)| {
+        let error = parameter.estimate.standard_error().unwrap();
+        let off = parameter.estimate.value - expected;
+        if off == 0.0 { 0.0 } else { off / error }
+    };
+    best.parameters.iter().zip(expected).map(off).collect()
+}
+
+/// What a run of `updates` shows of its durations.
+fn run(entrant: &str, cancel: Cancellation, law: &str, slow: &str, updates: u64) -> Vec<Observed> {
+    let (entrant, law): (Entrant, Distribution) = (entrant.parse().unwrap(), law.parse().unwrap());
+    let delays = Delays::new(law, &slow.parse().unwrap(), 8, 3).unwrap();
+    let mut watch = Watch::new((), &Settings::new(1.0, 1, 1, 3));
+    let limits = Limits { updates: Some(updates), ..Limits::default() };
+    times_only(&entrant, cancel, 8, delays).unwrap().train(&limits, &mut watch).unwrap();
+    watch.finish().1.observed
+}
+
+#[test]
+fn the_right_law_is_found_and_its_errors_are_what_they_say() {
+    let mut all = Vec::new();
+    for law in LAWS {
+        for seed in 0..SEEDS {
+            let fit = fit(&draws(law, "", 1, seed)).unwrap();
+            assert!(fit.fits && fit.warnings.is_empty(), "{law}: {:?}", fit.warnings);
+            assert_eq!((fit.finished, fit.unfinished), (DRAWS, 0));
+            let off = deviations(law, &fit);
+            assert!(off.iter().all(|z| z.abs() < 4.0), "{law}, seed {seed}: {off:?}");
+            let values = parts(law).1.len();
+            all.extend(off.into_iter().filter(|z| *z != 0.0));
+            assert_eq!(fit.best().parameters.len(), values);
+        }
+    }
+    // Atoms are exact: 13 parameters are left.
+    assert_eq!(all.len(), 13 * SEEDS as usize);
+    let n = all.len() as f64;
+    let inside = |z: f64| all.iter().filter(|off| off.abs() < z).count() as f64 / n;
+    let (mean, squares) = (all.iter().sum::<f64>() / n, all.iter().map(|z| z * z).sum::<f64>() / n);
+    assert!((0.58..0.87).contains(&inside(1.0)) && inside(2.0) > 0.9, "{all:?}");
+    assert!(mean.abs() < 0.35 && (0.65..1.5).contains(&squares), "{mean}, {squares}");
+}
+
+#[test]
+fn minibatches_that_were_cancelled_count_as_longer_than_they_were_waited_for() {
+    let laws = [
+        "exponential:mean=2",
+        "shifted-exponential:shift=1,mean=0.5",
+        "uniform:low=0.5,high=2",
+        "pareto:shape=2.5,scale=1",
+        "weibull:shape=0.6,scale=1",
+        "hyperexponential:p=0.6,mean1=0.2,mean2=5.5",
+        "bimodal:fast=1,slow=10,p=0.4",
+    ];
+    for law in laws {
+        for entrant in ["k-sync:4", "k-batch-sync:5"] {
+            let observed = run(entrant, Cancellation::Preempt, law, "", 1500);
+            let fitted = fit(&observed).unwrap();
+            assert!(fitted.unfinished > 1500, "{entrant} cancels");
+            let off = deviations(law, &fitted);
+            assert!(fitted.fits && off.iter().all(|z| z.abs() < 3.0), "{law}, {entrant}: {off:?}");
+
+            let finished: Vec<_> = observed.into_iter().filter(|o| o.finished).collect();
+            let naive = fit(&finished).unwrap();
+            let expected = law.parse::<Distribution>().unwrap().mean();
+            let mean = |fit: &Fit| fit.best().law.mean();
+            assert!(mean(&naive) < 0.88 * expected, "{law}, {entrant}: {}", mean(&naive));
+        }
+    }
+}
+
+#[test]
+fn work_that_runs_to_its_end_is_seen_whole() {
+    for entrant in ["k-sync:4", "k-async:4", "async"] {
+        let observed = run(entrant, Cancellation::OnArrival, "exponential:mean=2", "", 1500);
+        let fit = fit(&observed).unwrap();
+        assert!(fit.unfinished <= 8, "only at the end something is in flight");
+        assert!(deviations("exponential:mean=2", &fit).iter().all(|z| z.abs() < 3.0));
+    }
+}
+
+#[test]
+fn slow_learners_are_found_with_their_factors() {
+    for (law, slow, expected) in [
+        ("exponential:mean=1", "0=3,5=1.5", vec![(0, 3.0), (5, 1.5)]),
+        ("pareto:shape=2.5,scale=1", "2=0.5", vec![(2, 0.5)]),
+        ("constant:1", "7=3", vec![(7, 3.0)]),
+        ("weibull:shape=0.6,scale=1", "", vec![]),
+        ("bimodal:fast=1,slow=10,p=0.1", "", vec![]),
+    ] {
+        let observed = [
+            draws(law, slow, 8, 1),
+            run("k-async:4", Cancellation::Preempt, law, slow, 1250),
+            run("k-sync:6", Cancellation::Preempt, law, slow, 850),
+        ];
+        for observed in observed {
+            let fit = fit(&observed).unwrap();
+            // Of constant times, K-sync never waits to see how long the last two take.
+            let unseen = law == "constant:1" && fit.unfinished > 800;
+            let expected = if unseen { &[][..] } else { &expected };
+            let found: Vec<_> = fit.slow.iter().map(|factor| factor.learner).collect();
+            assert_eq!(found, expected.iter().map(|e| e.0).collect::<Vec<_>>(), "{law}, {slow}");
+            for (found, (_, factor)) in fit.slow.iter().zip(expected) {
+                let error = found.factor.standard_error().unwrap() + 1e-9;
+                let off = (found.factor.value - factor).abs() / error;
+                assert!(off < 3.0, "{law}: {found:?}");
+                assert!(
+                    fit.warnings.iter().any(|w| w.contains(&format!("learner {}", found.learner)))
+                );
+            }
+            assert!(deviations(law, &fit).iter().all(|z| z.abs() < 3.5), "{law}: {:?}", fit.best());
+        }
+    }
+}
+
+#[test]
+fn a_law_of_no_family_is_told_from_all_of_them() {
+    // Two bumps and a gap.
+    let seconds: Vec<f64> = draws("uniform:low=1,high=2", "", 1, 0)
+        .iter()
+        .enumerate()
+        .map(|(n, o)| if n % 3 == 0 { o.seconds + 4.0 } else { o.seconds })
+        .collect();
+    let fit = fit(&Observed::finished(&seconds)).unwrap();
+    assert!(!fit.fits && fit.distance > 0.05);
+    assert!(fit.warnings[0].contains("trace:FILE"), "{:?}", fit.warnings);
+}
+
+#[test]
+fn durations_are_read_from_the_events_of_a_run() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("events.jsonl");
+    let events = [
+        r#"{"t":0.0,"event":"assign","learner":0,"task":0,"version":0,"batch":[1,2]}"#,
+        r#"{"t":0.0,"event":"assign","learner":1,"task":0,"version":0,"batch":[3,4]}"#,
+        r#"{"t":1.5,"event":"push","learner":1,"task":0,"version":0,"verdict":"accept","loss":2.3}"#,
+        r#"{"t":1.5,"event":"update","version":1,"k":1}"#,
+        r#"{"t":1.5,"event":"cancel","learner":0,"task":0,"version":0}"#,
+        r#"{"t":1.5,"event":"assign","learner":0,"task":1,"version":1,"batch":[5,6]}"#,
+        r#"{"t":2.0,"event":"push","learner":0,"task":1,"version":1,"verdict":"accept","loss":2.2}"#,
+        r#"{"t":2.0,"event":"assign","learner":1,"task":1,"version":1,"batch":[5,6]}"#,
+        r#"{"t":2.25,"event":"update","version":2,"k":1}"#,
+    ];
+    fs::write(&file, events.join("\n")).unwrap();
+    // Learner 0 would have come before learner 1.
+    let expected = [(1, 1.5, true), (0, 1.500000001, false), (0, 0.5, true), (1, 0.25, false)];
+    let expected =
+        expected.map(|(learner, seconds, finished)| Observed { learner, seconds, finished });
+    assert_eq!(read_events(&file).unwrap(), expected);
+
+    let wrong = |text: &str| {
+        fs::write(&file, text).unwrap();
+        read_events(&file).unwrap_err().to_string()
+    };
+    assert!(wrong("").contains("--events"));
+    assert!(wrong("{\"j\":0,\"t\":1.0,\"k\":1}").contains("line 1: no event"));
+    assert!(wrong(events[2]).contains("line 1: a minibatch ends"));
+    assert!(wrong(&[events[2], events[0]].join("\n")).contains("line 1"));
+    assert!(wrong(&[events[3], events[0]].join("\n")).contains("line 2: time runs backwards"));
+    let message = wrong(r#"{"t":1,"event":"push"}"#);
+    assert!(message.contains("names its learner"), "{message}");
+}
+
+#[test]
+fn too_little_or_no_durations_are_refused() {
+    let error = |observed: &[Observed]| fit(observed).unwrap_err().to_string();
+    assert!(error(&[]).contains("there are 0"));
+    let cancelled = Observed { learner: 0, seconds: 1.0, finished: false };
+    assert!(error(&[cancelled; 5]).contains("there are 0"));
+    assert!(error(&Observed::finished(&[1.0])).contains("there are 1"));
+    assert!(error(&Observed::finished(&[1.0, -1.0])).contains("-1 s of learner 0"));
+}

@@ -1,0 +1,381 @@
+//! The constants of theory from runs whose constants are known: a quadratic, where every one has a
+//! closed form and gamma near the floor follows from second moments, and a logistic model, whose
+//! Hessian is written out in f64.
+
+use std::{sync::Arc, time::Duration};
+
+use tortoise::{
+    Result,
+    cluster::{
+        delay::{Delays, Slow},
+        queues::Queues,
+        simulated::Simulated,
+    },
+    dataset::{Minibatch, Split, minibatches::Minibatches},
+    engine::{Engine, Evaluation, host::Host, model::Model},
+    estimate::{Estimates, Seen, Settings, Watch, estimate},
+    sgd::{
+        Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler, Tally, Version,
+        k_schedule::FixedK, learning_rate::Constant,
+    },
+};
+
+const LAMBDA: f64 = 2.0;
+const INPUTS: usize = 12;
+const SAMPLES: usize = 300;
+const LEARNERS: usize = 8;
+const MINIBATCH: usize = 5;
+
+/// f(w, x) = (lambda/2) (|w - x|^2 - v), v such that F is 0 at its lowest: L = c = lambda, sigma^2 =
+/// lambda^2 v, M_G = 0.
+struct Quadratic {
+    params: Vec<f32>,
+    variance: f64,
+}
+
+/// The mean sample, and the summed variance of its pixels.
+fn moments(split: &Split) -> (Vec<f64>, f64) {
+    let mut all = Minibatch::default();
+    split.gather(0..split.len(), &mut all);
+    let n = split.len() as f64;
+    let mean =
+        |i| all.images.iter().skip(i).step_by(INPUTS).map(|x| f64::from(*x)).sum::<f64>() / n;
+    let mean: Vec<f64> = (0..INPUTS).map(mean).collect();
+    let squares = all.images.iter().zip(mean.iter().cycle());
+    let variance = squares.map(|(x, mean)| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
+    (mean, variance)
+}
+
+impl Engine for Quadratic {
+    fn load(&mut self, params: &[f32]) -> Result<()> {
+        self.params = params.to_vec();
+        Ok(())
+    }
+
+    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+        let m = batch.len() as f64;
+        let (mut sums, mut squares) = (vec![0.0; INPUTS], 0.0);
+        for image in batch.images.chunks(INPUTS) {
+            for ((sum, x), w) in sums.iter_mut().zip(image).zip(&self.params) {
+                let off = f64::from(*w) - f64::from(*x);
+                *sum += off / m;
+                squares += off * off / m;
+            }
+        }
+        gradient.iter_mut().zip(sums).for_each(|(g, sum)| *g = (LAMBDA * sum) as f32);
+        Ok((LAMBDA / 2.0 * (squares - self.variance)) as f32)
+    }
+
+    fn evaluate(&mut self, _: &[f32], _: &Split) -> Result<Evaluation> {
+        unreachable!("nobody evaluates here")
+    }
+}
+
+/// Images without pattern.
+fn split(samples: usize, inputs: usize, classes: usize) -> Arc<Split> {
+    let mut state = samples as u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 24
+    };
+    let pixels = (0..samples * inputs).map(|_| noise() as u8).collect();
+    let labels = (0..samples).map(|_| (noise() as usize % classes) as u8).collect();
+    Arc::new(Split::new(pixels, labels, inputs, classes).unwrap())
+}
+
+/// Trains on `engine` from `initial` and keeps what the settings want.
+fn watch(
+    entrant: &str,
+    engine: impl Engine + 'static,
+    train: &Arc<Split>,
+    initial: &[f32],
+    settings: &Settings,
+    updates: Version,
+) -> Seen {
+    let entrant: Entrant = entrant.parse().unwrap();
+    let k = entrant.fixed_k(LEARNERS).unwrap();
+    let law = "exponential:mean=1".parse().unwrap();
+    let delays = Delays::new(law, &Slow::default(), LEARNERS, settings.seed).unwrap();
+    let minibatches = Minibatches::new(settings.seed, train.len(), settings.minibatch);
+    let queues = Queues::here(train, engine);
+    let mut run = Run {
+        scheduler: Scheduler::new(entrant.variant(), Default::default(), LEARNERS, k),
+        server: ParameterServer::new(initial),
+        cluster: Simulated::with_gradients(LEARNERS, delays, &queues, minibatches),
+        k_schedule: FixedK(k),
+        learning_rate: Constant(settings.learning_rate as f32),
+    };
+    let limits = Limits { updates: Some(updates), ..Limits::default() };
+    let mut watch = Watch::new((), settings);
+    run.train(&limits, &mut watch).unwrap();
+    watch.finish().1
+}
+
+fn quadratic(train: &Split) -> Quadratic {
+    Quadratic { params: Vec::new(), variance: moments(train).1 }
+}
+
+/// What a run of the quadratic says, with eta lambda = `rate`.
+fn of_quadratic(entrant: &str, rate: f64, updates: Version) -> Estimates {
+    let train = split(SAMPLES, INPUTS, 2);
+    let k = entrant.parse::<Entrant>().unwrap().fixed_k(LEARNERS).unwrap();
+    let settings = Settings { moments: 2000, ..Settings::new(rate / LAMBDA, k, MINIBATCH, 7) };
+    let seen = watch(entrant, quadratic(&train), &train, &[3.0; INPUTS], &settings, updates);
+    estimate(&seen, &mut quadratic(&train), &train, &settings).unwrap()
+}
+
+#[track_caller]
+fn assert_within(estimate: tortoise::estimate::Estimate, expected: f64, errors: f64) {
+    let error = estimate.standard_error().unwrap();
+    let off = (estimate.value - expected).abs();
+    assert!(off < errors * error && error < 0.2 * expected.max(0.1), "{estimate}, not {expected}");
+}
+
+#[test]
+fn the_constants_of_a_quadratic_are_found() {
+    let train = split(SAMPLES, INPUTS, 2);
+    let (mean, variance) = moments(&train);
+    let estimates = of_quadratic("async", 0.05, 4000);
+    assert!(estimates.warnings.is_empty(), "{:?}", estimates.warnings);
+
+    let (low, high) = estimates.smoothness.range();
+    assert!((low - LAMBDA).abs() < 1e-3 && (high - LAMBDA).abs() < 1e-3, "{low}, {high}");
+    assert!((estimates.convexity.value / LAMBDA - 1.0).abs() < 1e-3, "{}", estimates.convexity);
+    assert_within(estimates.variance, LAMBDA * LAMBDA * variance, 3.0);
+    let slope = estimates.gradient_variance;
+    assert!(slope.value < 3.0 * slope.standard_error().unwrap() && slope.value < 0.01, "{slope}");
+    assert!(estimates.f_star.value.abs() < 1e-5, "{}", estimates.f_star);
+    let initial: f64 = mean.iter().map(|mean| (3.0 - mean).powi(2)).sum();
+    assert!((estimates.initial_loss / (LAMBDA / 2.0 * initial) - 1.0).abs() < 1e-5);
+    assert_within(estimates.p0, 1.0 / 8.0, 3.0);
+    assert_within(estimates.delay.best().parameters[0].estimate, 1.0, 3.0);
+    let limit = estimates.largest_learning_rate();
+    assert!((limit - 1.0 / (2.0 * LAMBDA)).abs() < 1e-2, "{limit}");
+}
+
+/// gamma near the floor of async with exponential times, where any of the P learners is next: by the
+/// second moments of w, of h, what a learner holds, and of m, the mean of these. Noise has variance 1.
+fn gamma_near_the_floor(rate: f64, learners: f64) -> f64 {
+    let r = 1.0 / learners;
+    let [mut ww, mut wm, mut hh, mut mm] = [1.0; 4];
+    for _ in 0..10_000 {
+        // w' = w - rate h + noise, and w' takes the place of h.
+        let next = ww - 2.0 * rate * wm + rate * rate * hh + 1.0;
+        let (with_mean, with_held) = (wm - rate * mm, wm - rate * hh);
+        mm += 2.0 * r * (with_mean - mm) + r * r * (next - 2.0 * with_held + hh);
+        wm = with_mean + r * (next - with_held);
+        hh += r * (next - hh);
+        ww = next;
+    }
+    (ww - 2.0 * wm + hh) / ww
+}
+
+#[test]
+fn gamma_is_that_of_second_moments_and_above_one_it_is_remarked() {
+    for (rate, expected) in [(0.05, 0.50), (0.25, 1.16)] {
+        let exact = gamma_near_the_floor(rate, LEARNERS as f64);
+        assert!((exact - expected).abs() < 0.01, "{exact}");
+        let estimates = of_quadratic("async", rate, 20_000);
+        let last = estimates.gamma_windows.last().unwrap();
+        assert_within(last.gamma, exact, 3.0);
+        let violated = |w: &String| w.contains("assumption violated: gamma");
+        assert_eq!(estimates.warnings.iter().any(violated), exact > 1.0);
+        // Far from the floor the gradients are long, and the whole run has more of that.
+        assert!(estimates.gamma.value < last.gamma.value, "{}", estimates.gamma);
+    }
+}
+
+#[test]
+fn fresh_gradients_have_not_turned() {
+    for entrant in ["sync", "k-sync:4", "k-batch-sync:4"] {
+        let estimates = of_quadratic(entrant, 0.1, 300);
+        assert_eq!((estimates.gamma.value, estimates.p0.value), (0.0, 1.0), "{entrant}");
+        assert_within(estimates.delay.best().parameters[0].estimate, 1.0, 3.0);
+    }
+}
+
+#[test]
+fn too_large_a_learning_rate_is_remarked() {
+    let remarked = |rate: f64| {
+        let estimates = of_quadratic("sync", rate, 100);
+        estimates.warnings.iter().any(|w| w.contains("the learning rate"))
+    };
+    assert!(!remarked(0.45) && remarked(0.55));
+}
+
+#[test]
+fn a_part_of_the_samples_tells_gamma_without_bias() {
+    let train = split(SAMPLES, INPUTS, 2);
+    let whole = Settings { moments: 500, ..Settings::new(0.05, 1, MINIBATCH, 7) };
+    let seen = watch("async", quadratic(&train), &train, &[3.0; INPUTS], &whole, 4000);
+    let gamma = |settings: &Settings| {
+        let estimates = estimate(&seen, &mut quadratic(&train), &train, settings).unwrap();
+        estimates.gamma_windows[3].gamma.value
+    };
+    let exact = gamma(&whole);
+    // Each seed takes 100 of the 300 samples: gradients of them alone are too long by what chance adds.
+    let parts = (0..40).map(|seed| {
+        gamma(&Settings {
+            seed,
+            staleness_samples: 100,
+            chunk: 5,
+            iterates: 1,
+            descent: 0,
+            ..whole
+        })
+    });
+    let parts: Vec<f64> = parts.collect();
+    let mean = tortoise::statistics::mean(&parts).unwrap();
+    let error = tortoise::statistics::standard_error(&parts).unwrap();
+    assert!((mean - exact).abs() < 3.0 * error && error < 0.2 * exact, "{mean} ± {error}, {exact}");
+}
+
+const CLASSES: usize = 3;
+const L2: f32 = 0.05;
+
+/// The Hessian of a logistic model, and its largest eigenvalue by Jacobi's rotations.
+fn largest_eigenvalue(w: &[f32], split: &Split) -> f64 {
+    let n = w.len();
+    let mut all = Minibatch::default();
+    split.gather(0..split.len(), &mut all);
+    let mut hessian = vec![vec![0.0; n]; n];
+    let inputs = split.inputs();
+    for image in all.images.chunks(inputs) {
+        let x: Vec<f64> = image.iter().map(|x| f64::from(*x)).chain([1.0]).collect();
+        let logit = |c| x.iter().enumerate().map(|(i, x)| x * f64::from(w[i * CLASSES + c])).sum();
+        let exps: Vec<f64> = (0..CLASSES).map(|c| f64::exp(logit(c))).collect();
+        let sum: f64 = exps.iter().sum();
+        for (row, column) in (0..n).flat_map(|row| (0..n).map(move |column| (row, column))) {
+            let [a, b] = [row, column].map(|at| exps[at % CLASSES] / sum);
+            let of_logits = if row % CLASSES == column % CLASSES { a - a * b } else { -a * b };
+            hessian[row][column] +=
+                of_logits * x[row / CLASSES] * x[column / CLASSES] / split.len() as f64;
+        }
+    }
+    for (at, row) in hessian.iter_mut().enumerate().take(inputs * CLASSES) {
+        row[at] += 2.0 * f64::from(L2);
+    }
+    for _ in 0..30 {
+        for (p, q) in (0..n).flat_map(|q| (0..q).map(move |p| (p, q))) {
+            let angle = 0.5 * (2.0 * hessian[p][q]).atan2(hessian[q][q] - hessian[p][p]);
+            let (sin, cos) = angle.sin_cos();
+            for row in &mut hessian {
+                (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
+            }
+            for i in 0..n {
+                let (a, b) = (hessian[p][i], hessian[q][i]);
+                (hessian[p][i], hessian[q][i]) = (cos * a - sin * b, sin * a + cos * b);
+            }
+        }
+    }
+    (0..n).map(|i| hessian[i][i]).fold(0.0, f64::max)
+}
+
+#[test]
+fn the_smoothness_of_a_logistic_model_is_the_largest_eigenvalue_of_its_hessian() {
+    let train = split(200, 6, CLASSES);
+    let model = Model::new(&"logistic".parse().unwrap(), 6, CLASSES, L2).unwrap();
+    let (host, initial) = (|| Host::new(model.clone()), model.initial(2));
+    let settings = Settings { chunk: 64, descent: 300, ..Settings::new(0.2, 4, MINIBATCH, 7) };
+    let seen = watch("k-async:4", host(), &train, &initial, &settings, 400);
+    let estimates = estimate(&seen, &mut host(), &train, &settings).unwrap();
+    let mut all = seen.moments.iter().map(|m| (m.version, m.params.to_vec())).collect::<Vec<_>>();
+    all.push(seen.last.clone());
+    let mut largest: f64 = 0.0;
+    for iterate in &estimates.iterates {
+        let (_, params) = all.iter().find(|(version, _)| *version == iterate.version).unwrap();
+        let exact = largest_eigenvalue(params, &train);
+        assert!((iterate.smoothness / exact - 1.0).abs() < 2e-3, "{iterate:?}, exactly {exact}");
+        let Evaluation { loss, .. } = host().evaluate(params, &train).unwrap();
+        assert!((iterate.loss - loss).abs() < 1e-6, "{iterate:?}, {loss}");
+        largest = largest.max(exact);
+    }
+    assert_eq!(estimates.iterates.len(), 6);
+    assert!((estimates.smoothness.value / largest - 1.0).abs() < 2e-3);
+
+    // Strongly convex but for the biases, so that going down finds the lowest loss: where the
+    // gradient is nothing.
+    let mut plain = (host(), initial.clone(), vec![0.0; initial.len()]);
+    let mut whole = Minibatch::default();
+    train.gather(0..train.len(), &mut whole);
+    let mut lowest = 0.0;
+    for _ in 0..5000 {
+        plain.0.load(&plain.1).unwrap();
+        lowest = plain.0.gradient(&whole, &mut plain.2).unwrap();
+        plain.1.iter_mut().zip(&plain.2).for_each(|(w, g)| *w -= 0.3 * g);
+    }
+    let f_star = estimates.f_star;
+    assert!((f_star.value - f64::from(lowest)).abs() < 1e-5, "{f_star}, {lowest}");
+    assert_eq!(f_star.range(), (0.0, f_star.value));
+    // As every loss is above F*, c lies below what a larger F* would make it.
+    assert!(estimates.convexity.range().0 < estimates.convexity.value);
+    assert!(estimates.warnings.iter().any(|w| w.contains("depends on F*")));
+}
+
+/// Hears of everything.
+#[derive(Default)]
+struct Listener {
+    tally: Tally,
+    read: u64,
+    evaluated: Vec<Version>,
+}
+
+impl Observer for Listener {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        self.tally.count(time, event);
+        Ok(())
+    }
+
+    fn read(&mut self, _: usize, version: Version, _: &tortoise::sgd::Snapshot) -> Result<()> {
+        assert_eq!(version, self.tally.updates, "the current version is read");
+        self.read += 1;
+        Ok(())
+    }
+
+    fn evaluate(&mut self, _: Duration, update: Version, _: &[f32]) -> Result<Option<f64>> {
+        self.evaluated.push(update);
+        Ok(Some(1.0 / (1.0 + update as f64)))
+    }
+}
+
+#[test]
+fn a_watch_hands_everything_on_and_keeps_a_bounded_part() {
+    for entrant in ["sync", "k-sync:3", "k-batch-sync:3", "async", "k-async:3", "k-batch-async:3"] {
+        let entrant: Entrant = entrant.parse().unwrap();
+        let law = "exponential:mean=1".parse().unwrap();
+        let delays = Delays::new(law, &Slow::default(), 5, 1).unwrap();
+        let settings = Settings { moments: 16, ..Settings::new(1.0, 1, 1, 1) };
+        let mut watch = Watch::new(Listener::default(), &settings);
+        let mut run =
+            tortoise::sgd::simulate::times_only(&entrant, Default::default(), 5, delays).unwrap();
+        let every = Some(Duration::from_secs(20));
+        let limits = Limits { updates: Some(100), evaluate_every: every, ..Limits::default() };
+        run.train(&limits, &mut watch).unwrap();
+        let (listener, seen) = watch.finish();
+        let Tally { updates, started, .. } = listener.tally;
+        assert_eq!((updates, listener.read, seen.observed.len() as u64), (100, started, started));
+        assert_eq!((listener.evaluated[0], *listener.evaluated.last().unwrap()), (0, 100));
+        assert_eq!((seen.last.0, seen.lowest_loss), (100, Some(1.0 / 101.0)));
+        let versions: Vec<_> = seen.moments.iter().map(|moment| moment.version).collect();
+        assert_eq!(versions, (0..100).step_by(8).collect::<Vec<_>>());
+        let share = listener.tally.fresh_fraction();
+        let used = listener.tally.used as f64;
+        assert!((seen.fresh.share().unwrap().0 - share).abs() < 8.0 / used, "{entrant}");
+    }
+}
+
+#[test]
+fn what_cannot_be_estimated_is_refused() {
+    let train = split(SAMPLES, INPUTS, 2);
+    let settings = Settings::new(0.05, 1, MINIBATCH, 7);
+    let refused = |seen: &Seen, settings: &Settings| {
+        estimate(seen, &mut quadratic(&train), &train, settings).unwrap_err().to_string()
+    };
+    let seen = watch("async", quadratic(&train), &train, &[3.0; INPUTS], &settings, 20);
+    assert!(refused(&Seen { moments: Vec::new(), ..seen.clone() }, &settings).contains("update"));
+    let large = Settings { minibatch: SAMPLES + 1, ..settings };
+    assert!(refused(&seen, &large).contains("301 samples do not fit the 300"));
+    assert!(refused(&seen, &Settings { draws: 1, ..settings }).contains("draws"));
+    let diverged = Seen { last: (20, vec![f32::NAN; INPUTS]), ..seen };
+    assert!(refused(&diverged, &settings).contains("after 20 updates"));
+}
