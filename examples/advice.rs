@@ -25,7 +25,7 @@ const MODELS: [(&str, f64, f64); 2] = [("logistic", 0.3, 0.45), ("mlp:64", 0.3, 
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
-    let (laws, seeds) = (&LAWS[..args.size(4, 2)], args.size(3, 1));
+    let (laws, seeds) = (&LAWS[..args.size(4, 2)], args.size(3, 2));
     let (mut rows, mut charts) = (Vec::new(), Vec::new());
     for (shape, rate, target) in &MODELS[..args.size(2, 1)] {
         let (objective, model) = args.mnist_in_part(shape, 0.0, 32, 5_000)?;
@@ -33,8 +33,8 @@ fn main() -> Result<()> {
         let mut lines = Vec::new();
         for law in laws {
             let mut terms = Terms { minibatch: 32, delay: law.parse()?, ..Terms::new(8, *rate) };
-            let plan = Plan { updates: args.size(600, 300), repetitions: 2, seed: 1000 };
-            let all = entrants(terms.learners);
+            let plan = Plan { updates: 600, repetitions: 3, seed: 1000 };
+            let all: Vec<_> = entrants(8).into_iter().take(args.size(99, 9)).collect();
             let goal = Goal::Target(*target);
             let advice = advise(&terms, &objective, &initial, &all, goal, &plan)?;
             let Some(best) = advice.best() else { continue };
@@ -60,11 +60,11 @@ fn main() -> Result<()> {
             }
             let ratio = advised / fastest.1;
             let (entrant, (other, least)) = (best.entrant, fastest);
-            let quoted = format!("{shape},\"{law}\",{target}");
+            let kind = law.split(':').next().unwrap_or(law);
             rows.push(format!(
-                "{quoted},{entrant},{expected:.2},{advised:.2},{other},{least:.2},{ratio:.3}"
+                "{shape},{kind},{target},{entrant},{expected:.2},{advised:.2},{other},{least:.2},{ratio:.3}"
             ));
-            let name = format!("{entrant}: {}", law.split(':').next().unwrap_or(law));
+            let name = format!("{entrant}: {kind}");
             let points = vec![Dot::from((expected, advised))];
             lines.push(Line { name, look: Look::Place, points });
         }

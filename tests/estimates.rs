@@ -262,9 +262,9 @@ fn largest_eigenvalue(w: &[f32], split: &Split) -> f64 {
             for row in &mut hessian {
                 (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
             }
-            for i in 0..n {
-                let (a, b) = (hessian[p][i], hessian[q][i]);
-                (hessian[p][i], hessian[q][i]) = (cos * a - sin * b, sin * a + cos * b);
+            let (upper, lower) = hessian.split_at_mut(q);
+            for (a, b) in upper[p].iter_mut().zip(&mut lower[0]) {
+                (*a, *b) = (cos * *a - sin * *b, sin * *a + cos * *b);
             }
         }
     }

@@ -108,6 +108,40 @@ fn figure_6_has_the_closed_forms_and_measures_them() {
 }
 
 #[test]
+fn figure_7_crosses_where_the_paper_has_it_cross() {
+    let numbers = numbers("fig7_error_runtime");
+    let get = |name, gamma_prime, column| {
+        numbers.get(&[("name", name), ("gamma_prime", gamma_prime)], column)
+    };
+    assert_within(-get("async", "1", "ln_floor"), 6.0, 0.01);
+    assert_within(-get("sync", "1", "ln_floor"), 8.1, 0.01);
+    assert_within(get("crossing", "1", "seconds"), 2.7e5, 0.05);
+    // eta L sigma^2 / (3 c K m) of the tighter bound.
+    assert_within(get("sync", "1.5", "ln_floor").exp(), 1.28e-3 * 0.387 / (0.3 * 8.0), 1e-3);
+}
+
+#[test]
+fn adasync_stays_near_the_lower_envelope_on_a_quadratic() {
+    let numbers = numbers("adasync_quadratic");
+    for adasync in ["k-sync:adasync", "k-async:adasync", "k-batch-async:adasync"] {
+        for time in ["4", "20", "40", "60"] {
+            let ratio = numbers.get(&[("adasync", adasync), ("time", time)], "ratio");
+            assert!(ratio < 1.25, "{adasync} at {time}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn advice_comes_true() {
+    let numbers = numbers("advice");
+    for law in ["exponential", "shifted-exponential"] {
+        let get = |column| numbers.get(&[("model", "logistic"), ("law", law)], column);
+        assert_within(get("measured"), get("expected"), 0.5);
+        assert!(get("ratio") < 1.5, "two seeds: {}", get("ratio"));
+    }
+}
+
+#[test]
 fn figure_8_ends_when_theory_says_and_in_the_order_of_the_paper() {
     let numbers = numbers("fig8_mnist");
     let mut before = 0.0;

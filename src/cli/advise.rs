@@ -30,7 +30,7 @@ pub(super) struct AdviseArgs {
     #[arg(long, value_name = "UPDATES", default_value_t = 600)]
     pilot: u64,
     /// Repetitions of each pilot run
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 3)]
     repetitions: u64,
     /// Then run the best, and draw what was expected and what came out in one picture
     #[arg(long)]
