@@ -101,7 +101,7 @@ fn samples(k: usize, minibatch: usize) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NoBound {
     /// The rate is above [`Constants::largest_rate`], or is no number.
-    #[error("the learning rate {rate} is above {largest}, up to which there is a bound")]
+    #[error("the learning rate {rate} is above {largest:.3e}, up to which there is a bound")]
     RateTooLarge {
         /// eta.
         rate: f64,
@@ -110,7 +110,7 @@ pub enum NoBound {
     },
     /// gamma' = 1 - gamma + p0 / 2 is not above 0: by what is assumed of them, stale gradients may
     /// undo all progress.
-    #[error("gradients are too stale for a bound: 1 - gamma + p0 / 2 is {0}, and not above 0")]
+    #[error("gradients are too stale for a bound: 1 - gamma + p0 / 2 is {0:.4}, and not above 0")]
     TooStale(f64),
     /// c = 0: the error may have a minimum that is not the least. [`NonConvex`] has a bound.
     #[error("the convexity c is 0, so that only the gradient has a bound")]

@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::{Constants, NoBound, samples};
 
-/// Updates whose rates keep eta_j E||w_j - w_tau||^2 <= C, on average over the gradients of each, as
-/// [`crate::sgd::learning_rate::RateRule::Compensated`] does.
+/// Updates whose rates keep eta_j E||w_j - w_tau||^2 <= C, on average over the gradients of each.
+/// With one gradient an update, [`crate::sgd::learning_rate::RateRule::Compensated`] does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Compensated {
     /// C. In parameter^4 / loss.
