@@ -16,6 +16,7 @@ use crate::{
     Error, Result,
     sgd::{Entrant, Objective, Terms, course::Point, scheduler::Variant},
     statistics,
+    theory::{staleness, survey},
 };
 
 /// What is wanted.
@@ -70,11 +71,7 @@ pub struct Advice {
 /// Entrants worth weighing among P = `learners`: each base variant with every K up to P, from P = 17
 /// on with 1, 2, 3, 4, 6, 8, 12, ... and P; what is the same under two names, once.
 pub fn entrants(learners: usize) -> Vec<Entrant> {
-    let weighed = |k: &usize| {
-        let odd = k >> k.trailing_zeros();
-        learners <= 16 || *k == learners || odd == 1 || odd == 3
-    };
-    let ks = |from: usize| (from..=learners).filter(weighed);
+    let ks = |from: usize| survey::ks(learners).filter(move |k| *k >= from);
     let between =
         |variant| ks(1).filter(|k| *k < learners).map(move |k| Entrant::Fixed(variant, k));
     let from_two = |variant| ks(2).map(move |k| Entrant::Fixed(variant, k));
@@ -118,7 +115,7 @@ pub fn advise(
     let mut advice =
         Advice { goal, forecasts: Vec::new(), pilots: runs.shown(target), models, times };
     for (entrant, k, times) in &advice.times {
-        let staleness = mean_staleness(entrant.variant(), *k, terms.learners);
+        let staleness = staleness::mean(entrant.variant(), terms.learners, *k);
         advice.forecasts.push(advice.forecast(entrant, *k, staleness, times));
     }
     let reached = |forecast: &Forecast| match goal {
@@ -127,16 +124,6 @@ pub fn advise(
     };
     advice.forecasts.sort_by(|one, other| reached(one).total_cmp(&reached(other)));
     Ok(advice)
-}
-
-/// Mean of s = j - tau: (P - K) / K where learners wait and (P - 1) / K where they do not, for any
-/// law of the delays, since every learner reads each version that it skips once less.
-fn mean_staleness(variant: Variant, k: usize, learners: usize) -> f64 {
-    match variant {
-        Variant::KSync | Variant::KBatchSync => 0.0,
-        Variant::KAsync => (learners - k) as f64 / k as f64,
-        Variant::KBatchAsync => (learners - 1) as f64 / k as f64,
-    }
 }
 
 impl Advice {

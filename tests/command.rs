@@ -114,7 +114,7 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         ("theory sync --slow 9=2", "learner 9, but the 8 learners count from 0"),
         ("theory sync --delay wiebull:shape=1,scale=1", "did you mean \"weibull\""),
         ("theory sync --updates 3", "unexpected argument '--updates'"),
-        ("theory", "required arguments were not provided"),
+        ("theory sync --delay constant:1 --delay constant:2", "an entrant has one --delay"),
         ("train", "required arguments were not provided"),
         ("walk", "unrecognized subcommand"),
     ] {

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use super::{Goal, mean_staleness, model::Course, times::UpdateTimes};
+use super::{Goal, model::Course, times::UpdateTimes};
 use crate::{
     Result,
     sgd::{Entrant, Objective, Terms, course::Point, scheduler::Variant},
+    theory::staleness,
 };
 
 /// Evaluations of a pilot run after the first.
@@ -125,7 +126,7 @@ impl Pilot {
             let run = objective.course(&terms, entrant, seed, &initial(seed))?;
             gradients += run.tally.used;
             let k = entrant.fixed_k(terms.learners)?;
-            let mean_staleness = mean_staleness(entrant.variant(), k, terms.learners);
+            let mean_staleness = staleness::mean(entrant.variant(), terms.learners, k);
             let finite = |point: &Point| point.loss.is_finite();
             let points = run.points.into_iter().take_while(finite).collect();
             courses.push(Course { k, mean_staleness, points });

@@ -65,6 +65,9 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
     if args.pilot < 10 || args.repetitions == 0 {
         return Err(Error::config("--pilot must be at least 10 and --repetitions at least 1"));
     }
+    for entrant in &entrants {
+        entrant.fixed_k(experiment.learners)?;
+    }
     // The pilots see other delays and minibatches than the run that is advised.
     let plan = Plan {
         updates: args.pilot,
