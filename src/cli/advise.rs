@@ -43,7 +43,7 @@ pub(super) struct AdviseArgs {
 
 /// Training samples that pilots are evaluated on: all of them see the same ones, and only losses of
 /// one with the other are compared.
-const EVALUATED: usize = 20_000;
+const EVALUATED: usize = 10_000;
 /// Lines of the table.
 const SHOWN: usize = 10;
 /// Evaluations up to the expected time to the target.

@@ -27,7 +27,7 @@ pub(super) fn sheet(entrants: &[EntrantSummary], caption: &str) -> Sheet {
             let points = points.filter(|dot| dot.y >= RAREST).collect();
             lines.push(Line { name: entrant.clone(), look, points });
         };
-        line(Look::Points, &|s| count(s) as f64 / all as f64);
+        line(Look::Dots, &|s| count(s) as f64 / all as f64);
         if let Some(law) = staleness_theory.and_then(|expected| expected.law) {
             line(Look::Thin, &|s| law.probability(s as u64));
         }
