@@ -56,13 +56,14 @@ fn exponential(k: usize, p: usize) -> f64 {
 
 #[test]
 fn every_example_is_tested_here_and_shown_in_the_gallery() {
-    let tests = include_str!("examples.rs");
+    let tests = [include_str!("examples.rs"), include_str!("examples_training.rs")].concat();
     let gallery = fs::read_to_string(Path::new(ROOT).join("docs/gallery.md")).unwrap();
     for entry in fs::read_dir(Path::new(ROOT).join("examples")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         if path.is_file() {
-            assert!(tests.contains(&format!("numbers(\"{name}\")")), "{name}");
+            let tested = ["numbers", "run"].map(|with| format!("{with}(\"{name}\""));
+            assert!(tested.iter().any(|call| tests.contains(call)), "{name}");
             assert!(gallery.contains(&format!("--example {name}\n")), "{name}");
         }
     }

@@ -1,0 +1,79 @@
+//! Figure 1 of Dutta et al. 2018: the error at convergence against the time per update, for each
+//! variant over K, measured on MNIST.
+
+mod common;
+
+use clap::Parser;
+use tortoise::{
+    Result,
+    cluster::delay::{Delays, Slow},
+    report::{
+        chart::{Chart, Dot, Line, Look, Scale},
+        sheet::Sheet,
+    },
+    sgd::{Cancellation, Entrant, Terms, simulate::simulate},
+    statistics,
+};
+
+const VARIANTS: [&str; 4] = ["k-sync", "k-batch-sync", "k-async", "k-batch-async"];
+const P: usize = 8;
+
+fn main() -> Result<()> {
+    let args = common::Args::parse();
+    let (objective, model) = args.mnist("logistic", 0.01, 200)?;
+    let updates = args.size(6000, 200);
+    let delay = "shifted-exponential:shift=1,mean=1".parse()?;
+    let mut terms = Terms { delay, updates: Some(updates), ..Terms::new(P, 0.05) };
+    // F*: a lone learner, many samples, a rate that falls.
+    let rate_rule = format!("decay:factor=0.5,every={}", updates / 3).parse()?;
+    let lone =
+        Terms { minibatch: 200, rate_rule, updates: Some(2 * updates), ..Terms::new(1, 0.1) };
+    let best = objective.course(&lone, &Entrant::Sync, 1, &model.initial(1))?;
+    let least = best.points[best.points.len() - 1].loss;
+
+    let (mut rows, mut lines, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+    for variant in VARIANTS {
+        let mut points = Vec::new();
+        for k in args.size(&[1, 2, 3, 4, 8][..], &[1, 8]) {
+            let entrant: Entrant = format!("{variant}:{k}").parse()?;
+            let delays = Delays::new(terms.delay.clone(), &Slow::default(), P, 0)?;
+            let times = simulate(&entrant, Cancellation::Preempt, P, delays, 1000, 100_000)?;
+            let time = times.mean_update_time;
+            terms.evaluate_every = Some(time * updates as f64 / 40.0);
+            let error = |seed| {
+                let course = objective.course(&terms, &entrant, seed, &model.initial(seed))?.points;
+                let late: Vec<_> = course[course.len() / 2..].iter().map(|at| at.loss).collect();
+                Ok(statistics::mean(&late).unwrap_or(f64::NAN) - least)
+            };
+            let errors: Vec<f64> = (1..=args.size(5, 2)).map(error).collect::<Result<_>>()?;
+            let mean = statistics::mean(&errors).unwrap_or(f64::NAN);
+            let error = statistics::standard_error(&errors);
+            points.push(Dot { x: time, y: mean, error });
+            let error = error.unwrap_or(f64::NAN);
+            rows.push(format!("{variant},{k},{time:.4},{mean:.5},{error:.5},{least:.5}"));
+        }
+        let end = |name: &str, dot: Dot| Line {
+            name: name.to_owned(),
+            look: Look::Place,
+            points: vec![dot],
+        };
+        match variant {
+            "k-sync" => ends.push(end("sync", points[points.len() - 1])),
+            "k-async" => ends.push(end("async", points[0])),
+            _ => {}
+        }
+        lines.push(Line { name: variant.to_owned(), look: Look::Points, points });
+    }
+    lines.extend(ends);
+    let chart = Chart {
+        title: String::new(),
+        across: Scale::log("time per update (s)"),
+        up: Scale::log("F - F* at convergence"),
+        lines,
+    };
+    let caption =
+        "After figure 1 of Dutta et al. 2018: P=8, K = 1, 2, 3, 4, 8 along each line".to_owned();
+    let sheet = Sheet { charts: vec![chart], thin: String::new(), caption };
+    let head = "variant,k,time_per_update,error,se,least_loss";
+    args.write("fig1-frontier", &sheet, head, &rows)
+}
