@@ -3,3 +3,4 @@
 pub mod order_statistics;
 mod renewals;
 pub mod runtime;
+pub mod staleness;

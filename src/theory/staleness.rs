@@ -1,0 +1,187 @@
+//! How stale gradients are in the long run: s = j - tau, the updates made since the parameters were
+//! read.
+//!
+//! The mean hangs on counting alone, and is known for any times. The law is known where times are
+//! memoryless, and where every gradient is fresh. Under other times the staleness of all learners is
+//! no Markov chain (how long each has been at work matters too), and there are bounds on the share
+//! of fresh gradients, and simulation.
+
+mod chain;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use self::chain::{Chain, State};
+use super::runtime::{Ageing, ageing};
+use crate::{
+    cluster::delay::{Distribution, Slow},
+    sgd::scheduler::Variant,
+};
+
+/// A law of s: fresh or not, and geometric from 1 on. All that come up are of this kind.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Staleness {
+    /// Pr(s >= 1).
+    stale: f64,
+    /// Pr(s >= n + 1) / Pr(s >= n), for n from 1 on.
+    ratio: f64,
+}
+
+impl Staleness {
+    /// s = 0 always, as where unfinished work is cancelled.
+    pub const FRESH: Self = Self { stale: 0.0, ratio: 0.0 };
+
+    /// The law over all gradients among P = `p` learners with exponential times.
+    ///
+    /// K-async: Pr(s) = (K/P) (1 - K/P)^s, as any K learners are equally likely to be the next. With
+    /// q = 1 - 1/P, K-batch-async: Pr(s >= n) = ((P - 1) / K) (1 - q^K) q^{(n-1) K} for n >= 1.
+    /// Lemma 8 of Dutta et al. 2018 has 1/P fresh gradients, which is right for K = 1, and a lower
+    /// bound beyond.
+    ///
+    /// # Panics
+    /// If K or P is zero, or K above P where it counts learners.
+    pub fn memoryless(variant: Variant, p: usize, k: usize) -> Self {
+        check(variant, p, k);
+        let (kf, pf) = (k as f64, p as f64);
+        match variant {
+            Variant::KSync | Variant::KBatchSync => Self::FRESH,
+            Variant::KAsync => Self { stale: 1.0 - kf / pf, ratio: 1.0 - kf / pf },
+            Variant::KBatchAsync => {
+                let some_of_k = -(kf * (-1.0 / pf).ln_1p()).exp_m1();
+                Self { stale: (pf - 1.0) / kf * some_of_k, ratio: 1.0 - some_of_k }
+            }
+        }
+    }
+
+    /// The law of the `l`-th gradient of an update, 1 <= l <= K, with exponential times.
+    ///
+    /// K-async: the same for each. K-batch-async: it is stale if its learner is neither the one that
+    /// made the last update nor among the l - 1 before, Pr(s >= n) = q^{l + (n-1) K} for n >= 1.
+    ///
+    /// # Panics
+    /// As [`memoryless`](Self::memoryless), or if l is out of range.
+    pub fn memoryless_of(variant: Variant, p: usize, k: usize, l: usize) -> Self {
+        assert!((1..=k).contains(&l), "gradients of an update are counted from 1 to K");
+        let all = Self::memoryless(variant, p, k);
+        match variant {
+            Variant::KBatchAsync => {
+                Self { stale: (1.0 - 1.0 / p as f64).powf(l as f64), ratio: all.ratio }
+            }
+            _ => all,
+        }
+    }
+
+    /// Pr(s = 0).
+    pub fn fresh(&self) -> f64 {
+        1.0 - self.stale
+    }
+
+    /// Pr(s = `staleness`).
+    pub fn probability(&self, staleness: u64) -> f64 {
+        match staleness {
+            0 => self.fresh(),
+            _ => self.at_least(staleness) * (1.0 - self.ratio),
+        }
+    }
+
+    /// Pr(s >= `staleness`).
+    pub fn at_least(&self, staleness: u64) -> f64 {
+        match staleness {
+            0 => 1.0,
+            _ => self.stale * self.ratio.powf((staleness - 1) as f64),
+        }
+    }
+
+    /// E\[s\].
+    pub fn mean(&self) -> f64 {
+        self.stale / (1.0 - self.ratio)
+    }
+}
+
+impl fmt::Display for Staleness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fresh = 100.0 * self.fresh();
+        write!(f, "mean {:.4}, {fresh:.2} % fresh, then times {:.4}", self.mean(), self.ratio)
+    }
+}
+
+/// E\[s\] under any times of finite mean, alike for all learners or not.
+///
+/// K-async: (P - K) / K; K-batch-async: (P - 1) / K; else 0. In the end every learner has come past
+/// every version, P versions in all for each update and its K gradients. With a gradient of K-async
+/// a learner comes past s + 1 of them; of K-batch-async past s, but past s + 1 if it makes the
+/// update.
+///
+/// # Panics
+/// If K or P is zero, or K above P where it counts learners.
+pub fn mean(variant: Variant, p: usize, k: usize) -> f64 {
+    check(variant, p, k);
+    let (kf, pf) = (k as f64, p as f64);
+    match variant {
+        Variant::KSync | Variant::KBatchSync => 0.0,
+        Variant::KAsync => (pf - kf) / kf,
+        Variant::KBatchAsync => (pf - 1.0) / kf,
+    }
+}
+
+fn check(variant: Variant, p: usize, k: usize) {
+    assert!(p > 0 && k > 0, "P and K are at least 1");
+    assert!(!variant.waits() || k <= p, "K learners are at most all P");
+}
+
+/// What theory says of staleness in the long run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Expected {
+    /// E\[s\]; none where times have no finite mean.
+    pub mean: Option<f64>,
+    /// The law, where it is known.
+    pub law: Option<Staleness>,
+    /// The share of fresh gradients in an update is at least this in expectation, whatever came
+    /// before: p0, as the bounds on the error need it.
+    pub fresh_at_least: f64,
+    /// And at most this.
+    pub fresh_at_most: f64,
+}
+
+/// What is known of P = `p` learners with the law `law`, some of them slower.
+///
+/// Fresh gradients, by counting: K learners read w_j in K-async, so that P - K gradients of its
+/// update are stale at most; in K-batch-async the first of each of the P - 1 others may be. So at
+/// least (2 K - P) / K and (K - P + 1) / K are fresh. In K-async the K fresh learners race with what
+/// the others have left: of the gradients K/P are fresh, or more where a fresh minibatch takes less
+/// than what is left of another, or fewer where it takes longer (Dutta et al. 2018, lemma 8, for
+/// K = 1). Where it takes longer there is no more to p0 than the count: the others may all be about
+/// to finish.
+///
+/// # Panics
+/// If K or P is zero, or K above P where it counts learners.
+pub fn expected(variant: Variant, law: &Distribution, slow: &Slow, p: usize, k: usize) -> Expected {
+    let mean = mean(variant, p, k);
+    let counted = match variant {
+        Variant::KSync | Variant::KBatchSync => k,
+        Variant::KAsync => (2 * k).saturating_sub(p),
+        Variant::KBatchAsync => (k + 1).saturating_sub(p),
+    };
+    let counted = counted as f64 / k as f64;
+    let mean = (variant.cancels() || law.mean().is_finite()).then_some(mean);
+    let mut expected = Expected { mean, law: None, fresh_at_least: counted, fresh_at_most: 1.0 };
+    let alike = slow.is_none();
+    let class = ageing(law);
+    if counted == 1.0 {
+        expected.law = Some(Staleness::FRESH);
+    } else if alike && class == Ageing::Memoryless {
+        let law = Staleness::memoryless(variant, p, k);
+        let fresh = law.fresh();
+        expected =
+            Expected { law: Some(law), fresh_at_least: fresh, fresh_at_most: fresh, ..expected };
+    } else if alike && (variant == Variant::KAsync || k == 1) {
+        let share = k as f64 / p as f64;
+        match class {
+            Ageing::NewShorter => expected.fresh_at_least = share,
+            Ageing::NewLonger => expected.fresh_at_most = share,
+            Ageing::Memoryless | Ageing::Neither => {}
+        }
+    }
+    expected
+}
