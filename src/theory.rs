@@ -1,5 +1,6 @@
 //! Expected times, in closed form or computed, to stand beside what is measured. Knows no engine.
 
+pub mod error;
 pub mod order_statistics;
 mod renewals;
 pub mod runtime;
