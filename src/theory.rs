@@ -4,4 +4,5 @@ pub mod error;
 pub mod order_statistics;
 mod renewals;
 pub mod runtime;
+pub mod speed_up;
 pub mod staleness;
