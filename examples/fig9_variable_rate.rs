@@ -1,5 +1,4 @@
-//! Figure 9 of Dutta et al. 2018: async among forty learners, at a fixed rate and at one that falls
-//! with how far the parameters have moved since a learner read them (section 3.3), on MNIST.
+//! Figure 9 of Dutta et al. 2018, on MNIST: async at fixed rates and at ones that fall with drift.
 
 mod common;
 

@@ -122,9 +122,10 @@ fn no_update_is_above_the_bounds_for_stale_gradients() {
 
 #[test]
 fn compensated_rates_keep_within_their_bound() {
+    let mut needed = 0;
     for (p, k) in [(2, 1), (8, 1), (8, 4), (20, 10)] {
-        for first in [0.5, 0.1] {
-            let rates = move || (0..UPDATES).map(move |j| first / (1.0 + j as f64 / 4000.0));
+        for (first, half) in [(0.5, 100.0), (0.5, 1e5), (0.1, 1000.0)] {
+            let rates = move || (0..UPDATES).map(move |j| first / (1.0 + j as f64 / half));
             let run = stale(rates(), p, k);
             let drift = |both: &[Stale; 2]| both.iter().map(Stale::drift).sum::<f64>();
             let c = run.iter().zip(rates()).map(|(both, rate)| rate * drift(both));
@@ -133,9 +134,17 @@ fn compensated_rates_keep_within_their_bound() {
             let compensated = Compensated { c, p0, k, minibatch: 1 };
             let gaps = compensated.gaps(&QUADRATIC, rates()).unwrap();
             assert_eq!(gaps.len(), run.len());
-            dominates(|j| gaps[j as usize], run.iter().map(gap), &format!("P={p} K={k} {first}"));
+            dominates(
+                |j| gaps[j as usize],
+                run.iter().map(gap),
+                &format!("P={p} K={k} {first} {half}"),
+            );
+            let still = Compensated { c: 0.0, ..compensated };
+            let without = still.gaps(&QUADRATIC, rates()).unwrap();
+            needed += usize::from(run.iter().map(gap).zip(without).any(|(gap, bound)| gap > bound));
         }
     }
+    assert!(needed > 0, "how far parameters move has to be counted");
 }
 
 #[test]
