@@ -3,8 +3,10 @@
 //! What a variant does to the updates depends on K and on how stale its gradients are; what it does
 //! to their times on the law of the delays. The first is learned from [`pilot`] runs and carried over
 //! to all variants by a [`model`] of two effects, the second is known from the loop without gradients
-//! ([`times`]). Together they say when each variant reaches a loss.
+//! ([`times`]). Together they say when each variant reaches a loss. Where the constants of theory are
+//! [`given`], bounds take the place of the runs.
 
+pub mod given;
 pub mod model;
 pub mod pilot;
 pub mod times;
@@ -100,10 +102,7 @@ pub fn advise(
     goal: Goal,
     pilots: &pilot::Plan,
 ) -> Result<Advice> {
-    let (Goal::Target(wanted) | Goal::Budget(wanted)) = goal;
-    if !(wanted.is_finite() && wanted > 0.0) {
-        return Err(Error::config("a target or a budget must be a number above 0"));
-    }
+    check(goal)?;
     let target = if let Goal::Target(loss) = goal { Some(loss) } else { None };
     let runs = Pilots::run(terms, objective, initial, target, pilots)?;
     let models: Vec<Model> = runs.repetitions(goal).map(Model::new).collect::<Result<_>>()?;
@@ -118,12 +117,25 @@ pub fn advise(
         let staleness = staleness::mean(entrant.variant(), terms.learners, *k);
         advice.forecasts.push(advice.forecast(entrant, *k, staleness, times));
     }
+    sort(&mut advice.forecasts, goal);
+    Ok(advice)
+}
+
+fn check(goal: Goal) -> Result<()> {
+    let (Goal::Target(wanted) | Goal::Budget(wanted)) = goal;
+    match wanted.is_finite() && wanted > 0.0 {
+        true => Ok(()),
+        false => Err(Error::config("a target or a budget must be a number above 0")),
+    }
+}
+
+/// The best first.
+fn sort(forecasts: &mut [Forecast], goal: Goal) {
     let reached = |forecast: &Forecast| match goal {
         Goal::Target(_) => forecast.time.unwrap_or(f64::INFINITY),
         Goal::Budget(_) => forecast.loss.unwrap_or(f64::INFINITY),
     };
-    advice.forecasts.sort_by(|one, other| reached(one).total_cmp(&reached(other)));
-    Ok(advice)
+    forecasts.sort_by(|one, other| reached(one).total_cmp(&reached(other)));
 }
 
 impl Advice {
@@ -207,7 +219,8 @@ impl Advice {
         forecast
     }
 
-    /// The course that is expected of an entrant that was weighed, down to what is forecast of it.
+    /// The course that is expected of an entrant that was weighed, down to what is forecast of it;
+    /// none where there were no pilots.
     pub fn course(&self, entrant: &Entrant) -> Vec<Point> {
         const POINTS: i32 = 60;
         let forecast = self.forecasts.iter().find(|forecast| forecast.entrant == *entrant);

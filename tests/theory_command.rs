@@ -112,6 +112,30 @@ fn advice_that_is_followed_shows_what_came_of_it() {
 }
 
 #[test]
+fn advice_from_given_constants_is_what_the_bounds_say() {
+    let folder = tempdir().unwrap();
+    let arguments = "advise sync async k-batch-sync:4 --target 0.5 --learning-rate 0.1 -m 1 \
+                     --constants L=1,c=0.1,sigma2=1,gap=10,gamma=0.5";
+    let advice = json(arguments, folder.path());
+    let forecasts = advice["forecasts"].as_array().unwrap();
+    // gamma' = 3/2 for fresh gradients: floors 1/24 and 1/12, and 1 - 0.015 an update.
+    for (entrant, floor, update_time) in
+        [("k-batch-sync:4", 1.0 / 12.0, 0.5), ("sync", 1.0 / 24.0, 2.7179)]
+    {
+        let found = forecasts.iter().find(|forecast| forecast["entrant"] == entrant).unwrap();
+        let updates = f64::ln((0.5 - floor) / (10.0 - floor)) / f64::ln(1.0 - 0.015);
+        assert!((found["updates"].as_f64().unwrap() - updates).abs() < 1e-6, "{found}");
+        let time = found["time"].as_f64().unwrap();
+        assert!((time / (updates * update_time) - 1.0).abs() < 0.05, "{time}");
+    }
+    assert_eq!(forecasts[0]["entrant"], "k-batch-sync:4");
+    // Its floor, 1/2 / (0.1 gamma') with gamma' = 0.5625, is above the target.
+    assert_eq!(forecasts[2]["entrant"], "async");
+    assert!(forecasts[2]["time"].is_null());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is run");
+}
+
+#[test]
 fn bad_usage_is_refused_with_code_2_and_the_reason() {
     let folder = tempdir().unwrap();
     for (arguments, fragment) in [
@@ -129,6 +153,13 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         ("advise --target 0.3 --repetitions 0", "--repetitions at least 1"),
         ("advise k-sync:9 --target 0.3", "K must be at most P = 8"),
         ("advise k-sync:adasync --target 0.3", "follows the training loss"),
+        ("advise --target 0.3 --constants L=1,c=2,sigma2=1,gap=1", "above the smoothness"),
+        ("advise --target 0.3 --constants L=1,c=x", "is not one of L=, c="),
+        ("advise --target 0.3 --constants L=1,c=0.1", "sigma^2 is NaN"),
+        (
+            "advise --target 0.3 --constants L=1,c=0.1,sigma2=1,gap=1 --follow",
+            "cannot be used with",
+        ),
         ("advise --updates 100", "--target or a --budget"),
     ] {
         let output = tortoise(arguments, folder.path());

@@ -12,7 +12,11 @@ use super::{
 };
 use crate::{
     Error, Result,
-    advise::{self, Advice, Forecast, Goal, pilot::Plan},
+    advise::{
+        self, Advice, Forecast, Goal,
+        given::{Given, advise_given},
+        pilot::Plan,
+    },
     record::RunDirectory,
     report::{self, outcome},
     sgd::Entrant,
@@ -26,6 +30,10 @@ pub(super) struct AdviseArgs {
     /// Training loss to reach soonest; without it, --budget is what is made the most of
     #[arg(long, value_name = "LOSS")]
     target: Option<f64>,
+    /// Go by the bounds that these constants give, without a run: L=6,c=0.1,sigma2=25,mg=50,gap=1.9,
+    /// gamma=0.1, as `tortoise estimate` tells them; losses are then F - F*
+    #[arg(long, conflicts_with = "follow")]
+    constants: Option<Given>,
     /// Updates of each pilot run
     #[arg(long, value_name = "UPDATES", default_value_t = 600)]
     pilot: u64,
@@ -68,6 +76,11 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
     for entrant in &entrants {
         entrant.fixed_k(experiment.learners)?;
     }
+    if let Some(given) = &args.constants {
+        let advice = advise_given(given, &experiment.terms(), &entrants, goal)?;
+        let caption = experiment.caption();
+        return tell(&advice, &caption, output.json).map(|()| Exit::Done);
+    }
     // The pilots see other delays and minibatches than the run that is advised.
     let plan = Plan {
         updates: args.pilot,
@@ -83,7 +96,6 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
     let advice = advise::advise(&terms, &objective, &initial, &entrants, goal, &plan)?;
     drop(objective);
     let caption = race.experiment.caption();
-    race.progress.note(&format!("weighed {} entrants", entrants.len()));
     let followed = match (args.follow, advice.best()) {
         (true, Some(best)) => {
             follow(&mut race.experiment, best, goal);
@@ -93,11 +105,7 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
         _ => None,
     };
     race.progress.finish();
-    if output.json {
-        print_json(&advice)?;
-    } else {
-        print(&format!("{caption}\n\n{}", text(&advice)))?;
-    }
+    tell(&advice, &caption, output.json)?;
     let Some((summary, directory)) = followed else { return Ok(Exit::Done) };
     let pictures = outcome::draw(&summary, &advice, &caption, directory.path())?;
     if !output.json {
@@ -105,6 +113,13 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
         print(&said(&directory, &pictures))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
+}
+
+fn tell(advice: &Advice, caption: &str, json: bool) -> Result<()> {
+    match json {
+        true => print_json(advice),
+        false => print(&format!("{caption}\n\n{}", text(advice))),
+    }
 }
 
 /// Makes the experiment one of the advised entrant alone, with time to get where it should.
@@ -154,7 +169,11 @@ fn text(advice: &Advice) -> String {
     let pilots = advice.pilots.iter().map(|pilot| pilot.entrant.to_string());
     let pilots: Vec<String> = pilots.collect();
     let gradients: u64 = advice.pilots.iter().map(|pilot| pilot.gradients).sum();
-    let _ = writeln!(text, "pilots: {}; {gradients} gradients in all", pilots.join(", "));
+    let basis = match &*pilots {
+        [] => "by bounds on F - F*, from the constants that were given".to_owned(),
+        pilots => format!("pilots: {}; {gradients} gradients in all", pilots.join(", ")),
+    };
+    let _ = writeln!(text, "{basis}");
     text + &verdict(advice)
 }
 
