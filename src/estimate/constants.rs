@@ -32,7 +32,7 @@ pub struct Iterate {
     pub variance: Estimate,
     /// ||Hessian(w_k)||, over a part of the training set.
     pub smoothness: f64,
-    /// Whether the power iteration has converged; if not, the smoothness is too small.
+    /// Whether its iteration has converged; if not, the smoothness is too small.
     pub converged: bool,
 }
 
@@ -264,7 +264,7 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
     }
     if let Some(iterate) = iterates.iter().find(|iterate| !iterate.converged) {
         warnings.push(format!(
-            "L is too small: after {} updates the power iteration has not converged",
+            "L is too small: after {} updates its iteration has not converged",
             iterate.version
         ));
     }
