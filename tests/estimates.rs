@@ -2,7 +2,7 @@
 //! closed form and gamma near the floor follows from second moments, and a logistic model, whose
 //! Hessian is written out in f64.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use tortoise::{
     Result,
@@ -15,7 +15,7 @@ use tortoise::{
     engine::{Engine, Evaluation, host::Host, model::Model},
     estimate::{Estimates, Seen, Settings, Watch, estimate},
     sgd::{
-        Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler, Tally, Version,
+        Cancellation, Entrant, Limits, Observer, ParameterServer, Run, Scheduler, Version,
         k_schedule::FixedK, learning_rate::Constant,
     },
 };
@@ -83,15 +83,16 @@ fn split(samples: usize, inputs: usize, classes: usize) -> Arc<Split> {
     Arc::new(Split::new(pixels, labels, inputs, classes).unwrap())
 }
 
-/// Trains on `engine` from `initial` and keeps what the settings want.
-fn watch(
+/// Trains on `engine` from `initial`; returns the parameters at the end.
+fn train(
     entrant: &str,
     engine: impl Engine + 'static,
     train: &Arc<Split>,
     initial: &[f32],
     settings: &Settings,
     updates: Version,
-) -> Seen {
+    observer: &mut impl Observer,
+) -> Vec<f32> {
     let entrant: Entrant = entrant.parse().unwrap();
     let k = entrant.fixed_k(LEARNERS).unwrap();
     let law = "exponential:mean=1".parse().unwrap();
@@ -99,15 +100,28 @@ fn watch(
     let minibatches = Minibatches::new(settings.seed, train.len(), settings.minibatch);
     let queues = Queues::here(train, engine);
     let mut run = Run {
-        scheduler: Scheduler::new(entrant.variant(), Default::default(), LEARNERS, k),
+        scheduler: Scheduler::new(entrant.variant(), Cancellation::Preempt, LEARNERS, k),
         server: ParameterServer::new(initial),
         cluster: Simulated::with_gradients(LEARNERS, delays, &queues, minibatches),
         k_schedule: FixedK(k),
         learning_rate: Constant(settings.learning_rate as f32),
     };
     let limits = Limits { updates: Some(updates), ..Limits::default() };
+    run.train(&limits, observer).unwrap();
+    run.server.params().to_vec()
+}
+
+/// Trains and keeps what the settings want.
+fn watch(
+    entrant: &str,
+    engine: impl Engine + 'static,
+    split: &Arc<Split>,
+    initial: &[f32],
+    settings: &Settings,
+    updates: Version,
+) -> Seen {
     let mut watch = Watch::new((), settings);
-    run.train(&limits, &mut watch).unwrap();
+    train(entrant, engine, split, initial, settings, updates, &mut watch);
     watch.finish().1
 }
 
@@ -262,8 +276,8 @@ fn largest_eigenvalue(w: &[f32], split: &Split) -> f64 {
             for row in &mut hessian {
                 (row[p], row[q]) = (cos * row[p] - sin * row[q], sin * row[p] + cos * row[q]);
             }
-            let (upper, lower) = hessian.split_at_mut(q);
-            for (a, b) in upper[p].iter_mut().zip(&mut lower[0]) {
+            let [first, second] = hessian.get_disjoint_mut([p, q]).unwrap();
+            for (a, b) in first.iter_mut().zip(second) {
                 (*a, *b) = (cos * *a - sin * *b, sin * *a + cos * *b);
             }
         }
@@ -312,55 +326,16 @@ fn the_smoothness_of_a_logistic_model_is_the_largest_eigenvalue_of_its_hessian()
     assert!(estimates.warnings.iter().any(|w| w.contains("depends on F*")));
 }
 
-/// Hears of everything.
-#[derive(Default)]
-struct Listener {
-    tally: Tally,
-    read: u64,
-    evaluated: Vec<Version>,
-}
-
-impl Observer for Listener {
-    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
-        self.tally.count(time, event);
-        Ok(())
-    }
-
-    fn read(&mut self, _: usize, version: Version, _: &tortoise::sgd::Snapshot) -> Result<()> {
-        assert_eq!(version, self.tally.updates, "the current version is read");
-        self.read += 1;
-        Ok(())
-    }
-
-    fn evaluate(&mut self, _: Duration, update: Version, _: &[f32]) -> Result<Option<f64>> {
-        self.evaluated.push(update);
-        Ok(Some(1.0 / (1.0 + update as f64)))
-    }
-}
-
 #[test]
-fn a_watch_hands_everything_on_and_keeps_a_bounded_part() {
-    for entrant in ["sync", "k-sync:3", "k-batch-sync:3", "async", "k-async:3", "k-batch-async:3"] {
-        let entrant: Entrant = entrant.parse().unwrap();
-        let law = "exponential:mean=1".parse().unwrap();
-        let delays = Delays::new(law, &Slow::default(), 5, 1).unwrap();
-        let settings = Settings { moments: 16, ..Settings::new(1.0, 1, 1, 1) };
-        let mut watch = Watch::new(Listener::default(), &settings);
-        let mut run =
-            tortoise::sgd::simulate::times_only(&entrant, Default::default(), 5, delays).unwrap();
-        let every = Some(Duration::from_secs(20));
-        let limits = Limits { updates: Some(100), evaluate_every: every, ..Limits::default() };
-        run.train(&limits, &mut watch).unwrap();
-        let (listener, seen) = watch.finish();
-        let Tally { updates, started, .. } = listener.tally;
-        assert_eq!((updates, listener.read, seen.observed.len() as u64), (100, started, started));
-        assert_eq!((listener.evaluated[0], *listener.evaluated.last().unwrap()), (0, 100));
-        assert_eq!((seen.last.0, seen.lowest_loss), (100, Some(1.0 / 101.0)));
-        let versions: Vec<_> = seen.moments.iter().map(|moment| moment.version).collect();
-        assert_eq!(versions, (0..100).step_by(8).collect::<Vec<_>>());
-        let share = listener.tally.fresh_fraction();
-        let used = listener.tally.used as f64;
-        assert!((seen.fresh.share().unwrap().0 - share).abs() < 8.0 / used, "{entrant}");
+fn a_run_that_is_watched_is_the_same_run() {
+    let split = split(SAMPLES, INPUTS, 2);
+    let settings = Settings::new(0.05, 1, MINIBATCH, 7);
+    for entrant in ["k-sync:4", "async", "k-batch-async:4"] {
+        let (engine, initial) = (|| quadratic(&split), [3.0; INPUTS]);
+        let alone = train(entrant, engine(), &split, &initial, &settings, 500, &mut ());
+        let mut watch = Watch::new((), &settings);
+        let watched = train(entrant, engine(), &split, &initial, &settings, 500, &mut watch);
+        assert_eq!(alone, watched, "{entrant}");
     }
 }
 
