@@ -7,8 +7,8 @@ use crate::{
     Error, Result,
     sgd::{Entrant, Terms, learning_rate::RateRule},
     theory::{
-        error::{Bound, Constants, Step},
-        staleness, survey,
+        error::{Bound, Constants, GammaPrime, Step},
+        staleness,
     },
 };
 
@@ -74,7 +74,7 @@ pub fn advise_given(
         let (variant, k) = (entrant.variant(), entrant.fixed_k(p)?);
         let times = UpdateTimes::of(entrant, terms)?;
         let step = Step { rate, k, minibatch };
-        let bound = survey::gamma_prime(variant, delay, slow, p, k, *gamma)
+        let bound = GammaPrime::of(&staleness::expected(variant, delay, slow, p, k), *gamma)
             .and_then(|gamma_prime| Bound::strongly_convex(constants, step, gamma_prime))
             .ok();
         let updates = match goal {

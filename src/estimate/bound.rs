@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Estimates, Settings};
 use crate::theory::{
-    error::{Bound, Constants, GammaPrime, Step, p0_of_gamma},
+    error::{Bound, Constants, GammaPrime, Step},
     staleness::Expected,
 };
 
@@ -38,11 +38,7 @@ impl Estimates {
     pub fn error_bound(&self, expected: &Expected) -> ErrorBound {
         let Settings { learning_rate: rate, k, minibatch, .. } = self.settings;
         let constants = self.constants();
-        let (gamma, fresh) = (self.gamma.value.max(0.0), expected.fresh_at_least);
-        let gamma_prime = match fresh {
-            1.0 => Ok(GammaPrime::FRESH),
-            fresh => GammaPrime::new(gamma, fresh.max(p0_of_gamma(gamma))),
-        };
+        let gamma_prime = GammaPrime::of(expected, self.gamma.value.max(0.0));
         let bound = constants.check().map_err(|error| error.to_string()).and_then(|()| {
             let step = Step { rate, k, minibatch };
             gamma_prime

@@ -9,15 +9,13 @@ use super::{
 use crate::{
     Result,
     cluster::delay::Distribution,
-    sgd::scheduler::Variant,
+    sgd::{entrant::name, scheduler::Variant},
     theory::{
         runtime::UpdateTime,
         speed_up,
         survey::{ErrorRuntime, Row, Survey, ks, times},
     },
 };
-
-const NAMES: [&str; 4] = ["k-sync", "k-batch-sync", "k-async", "k-batch-async"];
 
 /// Draws `update-times-by-k`, `update-times-by-p`, `speed-up` and `error-runtime` into `directory`.
 ///
@@ -75,11 +73,11 @@ pub fn draw(
 /// The four variants: lines where there is a value, thin ones for bounds where there is none.
 fn by(law: &Distribution, across: Scale, rows: Vec<(f64, [UpdateTime; 4])>) -> Chart {
     let mut lines = Vec::new();
-    for (variant, name) in Variant::ALL.into_iter().zip(NAMES) {
+    for variant in Variant::ALL {
         let mut line = |look, of: &dyn Fn(&UpdateTime) -> Option<f64>| {
             let y = |times: &[UpdateTime; 4]| of(&times[variant as usize]).unwrap_or(f64::NAN);
             let points = rows.iter().map(|(x, times)| Dot::from((*x, y(times)))).collect();
-            lines.push(Line { name: name.to_owned(), look, points });
+            lines.push(Line { name: name(variant).to_owned(), look, points });
         };
         line(Look::Points, &|time| time.mean_update_time);
         if rows.iter().any(|(_, times)| times[variant as usize].mean_update_time.is_none()) {

@@ -131,7 +131,8 @@ impl fmt::Display for Entrant {
     }
 }
 
-fn name(variant: Variant) -> &'static str {
+/// The name of a base variant, as entrants have it.
+pub fn name(variant: Variant) -> &'static str {
     let named = VARIANTS.iter().find(|(_, known)| *known == variant);
     named.expect("every base variant has a name").0
 }

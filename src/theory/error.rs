@@ -13,6 +13,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use self::compensated::Compensated;
+use super::staleness::Expected;
 use crate::Error;
 
 /// What the bounds need to know of the objective F and its gradients (Dutta et al. 2018, section
@@ -144,6 +145,21 @@ impl GammaPrime {
         assert!((0.0..=1.0).contains(&p0), "p0 is a probability");
         let gamma_prime = 1.0 - gamma + p0 / 2.0;
         if gamma_prime > 0.0 { Ok(Self(gamma_prime)) } else { Err(NoBound::TooStale(gamma_prime)) }
+    }
+
+    /// gamma' of gradients that are as stale as `expected` and, if stale, as far off as `gamma` says;
+    /// p0 is the larger of what staleness and gamma vouch for.
+    ///
+    /// # Errors
+    /// [`NoBound::TooStale`].
+    ///
+    /// # Panics
+    /// If gamma is negative or no number.
+    pub fn of(expected: &Expected, gamma: f64) -> Result<Self, NoBound> {
+        match expected.fresh_at_least {
+            1.0 => Ok(Self::FRESH),
+            fresh => Self::new(gamma, fresh.max(p0_of_gamma(gamma))),
+        }
     }
 
     /// The number.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    error::{Bound, Constants, GammaPrime, NoBound, Step, p0_of_gamma},
+    error::{Bound, Constants, GammaPrime, Step},
     runtime::{self, Ageing, UpdateTime, ageing},
     speed_up, staleness,
 };
@@ -112,7 +112,8 @@ impl ErrorRuntime {
         gamma: f64,
     ) -> crate::Result<Self> {
         let (variant, k) = (entrant.variant(), entrant.fixed_k(p)?);
-        let gamma_prime = gamma_prime(variant, law, &Slow::default(), p, k, gamma);
+        let staleness = staleness::expected(variant, law, &Slow::default(), p, k);
+        let gamma_prime = GammaPrime::of(&staleness, gamma);
         let step = Step { rate, k, minibatch };
         let bound = gamma_prime.and_then(|gamma| Bound::strongly_convex(constants, step, gamma));
         let time = match runtime::has_mean(variant, true, law, p, k) {
@@ -127,26 +128,4 @@ impl ErrorRuntime {
             mean_update_time: time.mean_update_time.or(time.upper).or(time.lower),
         })
     }
-}
-
-/// gamma' of a variant whose stale gradients are as far off as `gamma` says. Fresh ones are exact.
-///
-/// # Errors
-/// [`NoBound::TooStale`].
-///
-/// # Panics
-/// If gamma is negative.
-pub fn gamma_prime(
-    variant: Variant,
-    law: &Distribution,
-    slow: &Slow,
-    p: usize,
-    k: usize,
-    gamma: f64,
-) -> Result<GammaPrime, NoBound> {
-    let fresh = staleness::expected(variant, law, slow, p, k).fresh_at_least;
-    if fresh == 1.0 {
-        return Ok(GammaPrime::FRESH);
-    }
-    GammaPrime::new(gamma, fresh.max(p0_of_gamma(gamma)))
 }

@@ -12,7 +12,7 @@ use crate::{
     cluster::delay::Distribution,
     record::RunDirectory,
     report,
-    sgd::Entrant,
+    sgd::{Entrant, Variant, entrant},
     theory::{
         error::Constants,
         runtime::UpdateTime,
@@ -160,8 +160,8 @@ fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
         number(*mean),
         number(*speed_up)
     );
-    let head = ["K", "k-sync", "k-batch-sync", "k-async", "k-batch-async"];
-    let mut cells = vec![head.map(str::to_owned).to_vec()];
+    let head = ["K"].into_iter().chain(Variant::ALL.map(entrant::name));
+    let mut cells: Vec<Vec<String>> = vec![head.map(str::to_owned).collect()];
     for row in rows {
         let times = row.times.iter().map(cell);
         cells.push([row.k.to_string()].into_iter().chain(times).collect());
