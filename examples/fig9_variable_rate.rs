@@ -70,7 +70,7 @@ fn main() -> Result<()> {
     };
     let charts = vec![chart("one run", one), chart("mean and standard error over seeds", all)];
     let caption = format!("After figure 9 of Dutta et al. 2018: async, P = 40, m = {minibatch}");
-    let head = "eta,rule,highest_loss_after_a_quarter,se,last_loss,se";
+    let head = "eta,rule,highest_loss_after_a_quarter,highest_se,last_loss,last_se";
     args.write("fig9-variable-rate", &Sheet { charts, thin: String::new(), caption }, head, &rows)
 }
 

@@ -12,6 +12,7 @@ fn run(example: &str, file: &str) -> Vec<HashMap<String, String>> {
     let here = env::current_exe().unwrap();
     let binary = here.parent().unwrap().with_file_name("examples").join(example);
     let binary = binary.with_extension(env::consts::EXE_EXTENSION);
+    assert!(binary.exists(), "no {}: `cargo build --examples` makes it", binary.display());
     let ran = Command::new(binary)
         .args(["--small", "--out"])
         .arg(out.path())
