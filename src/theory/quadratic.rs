@@ -62,8 +62,9 @@ impl Recursion {
         let Self { variant, k, learners, rate, curvature, variance } = *self;
         assert!(learners > 0 && k > 0, "P and K are at least 1");
         assert!(!variant.waits() || k <= learners, "K learners are at most all P");
-        // A lone learner reads after each push: none of its gradients is stale.
-        if variant.cancels() || learners == 1 {
+        // None of a lone learner's gradients is stale, nor any where all learners are waited for; there
+        // rounding would grow in the moments that no longer matter.
+        if variant.cancels() || learners == 1 || variant.waits() && k == learners {
             let kept = 1.0 - rate * curvature;
             let noise = rate * rate * variance / k as f64;
             Moments::all_read(kept * kept * moments.current + noise)
@@ -285,6 +286,15 @@ mod tests {
                 losses.take(20).collect::<Vec<_>>()
             });
             assert!(all.iter().zip(sync).all(|(a, b)| (a / b - 1.0).abs() < 1e-12), "sync P={p}");
+        }
+    }
+
+    #[test]
+    fn waiting_for_all_learners_is_sync_for_as_long_as_one_looks() {
+        for rate in RATES {
+            let [sync, all] = [Variant::KSync, Variant::KAsync]
+                .map(|variant| recursion((variant, 8), 8, rate).losses(1.0).nth(5000).unwrap());
+            assert_eq!(sync, all, "{rate}");
         }
     }
 
