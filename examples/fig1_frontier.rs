@@ -37,7 +37,7 @@ fn main() -> Result<()> {
         for k in args.size(&[1, 2, 3, 4, 8][..], &[1, 8]) {
             let entrant: Entrant = format!("{variant}:{k}").parse()?;
             let delays = Delays::new(terms.delay.clone(), &Slow::default(), P, 0)?;
-            let times = simulate(&entrant, Cancellation::Preempt, P, delays, 1000, 100_000)?;
+            let times = simulate(&entrant, Cancellation::Preempt, P, delays, 1000, 20_000)?;
             let time = times.mean_update_time;
             terms.evaluate_every = Some(time * updates as f64 / 40.0);
             let error = |seed| {
