@@ -1,6 +1,10 @@
 //! Measured update times and staleness beside what theory says, within three standard errors: the
 //! semantics of the six variants, checked by formulas that know nothing of the scheduler.
 
+#[path = "common/laws.rs"]
+mod laws;
+
+use laws::LAWS;
 use tortoise::{
     cluster::delay::{Delays, Distribution, Slow},
     sgd::{
@@ -12,18 +16,6 @@ use tortoise::{
         runtime::{Ageing, UpdateTime, ageing, update_time},
     },
 };
-
-const LAWS: [&str; 9] = [
-    "exponential:mean=1",
-    "shifted-exponential:shift=1,mean=1",
-    "uniform:low=0,high=2",
-    "weibull:shape=2,scale=1",
-    "weibull:shape=0.5,scale=1",
-    "hyperexponential:p=0.9,mean1=0.5,mean2=5.5",
-    "pareto:shape=3,scale=1",
-    "bimodal:fast=1,slow=10,p=0.4",
-    "constant:1",
-];
 
 fn measure(variant: Variant, k: usize, p: usize, law: &str, cancel: Cancellation) -> Times {
     let law: Distribution = law.parse().unwrap();

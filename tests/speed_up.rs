@@ -1,5 +1,9 @@
 //! Speed-ups: the end points of figure 5 of Dutta et al. 2018, the sums behind them, and simulation.
 
+#[path = "common/laws.rs"]
+mod laws;
+
+use laws::LAWS;
 use tortoise::{
     cluster::delay::{Delays, Distribution, Slow},
     sgd::{
@@ -11,17 +15,6 @@ use tortoise::{
         speed_up::{speed_up, sync_over_async, waiting_over_minibatches},
     },
 };
-
-const LAWS: [&str; 8] = [
-    "exponential:mean=1",
-    "shifted-exponential:shift=1,mean=1",
-    "uniform:low=0,high=2",
-    "weibull:shape=2,scale=1",
-    "weibull:shape=0.5,scale=1",
-    "hyperexponential:p=0.9,mean1=0.5,mean2=5.5",
-    "pareto:shape=3,scale=1",
-    "bimodal:fast=1,slow=10,p=0.4",
-];
 
 fn law(text: &str) -> Distribution {
     text.parse().unwrap()

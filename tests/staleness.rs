@@ -1,8 +1,12 @@
 //! Staleness of the scheduler itself beside its laws: over all gradients, by their place in an update,
 //! and of all learners together. Laws, chain and scheduler know nothing of each other.
 
+#[path = "common/laws.rs"]
+mod laws;
+
 use std::{collections::BTreeMap, time::Duration};
 
+use laws::LAWS;
 use tortoise::{
     Result,
     cluster::delay::{Delays, Distribution, Slow},
@@ -15,18 +19,6 @@ use tortoise::{
 };
 
 const EXPONENTIAL: &str = "exponential:mean=1";
-const LAWS: [&str; 9] = [
-    EXPONENTIAL,
-    "shifted-exponential:shift=1,mean=1",
-    "uniform:low=0,high=2",
-    "weibull:shape=2,scale=1",
-    "weibull:shape=0.5,scale=1",
-    "hyperexponential:p=0.9,mean1=0.5,mean2=5.5",
-    "pareto:shape=3,scale=1",
-    "bimodal:fast=1,slow=10,p=0.4",
-    "constant:1",
-];
-
 fn delays(law: &str, slow: &str, p: usize, seed: u64) -> Delays {
     let law: Distribution = law.parse().unwrap();
     Delays::new(law, &slow.parse().unwrap(), p, seed).unwrap()
