@@ -49,13 +49,10 @@ fn run(
     let delays = Delays::new(law, &Slow::default(), learners, 1).expect("no learner is slow");
     let minibatches = Minibatches::new(1, data.train.len(), MINIBATCH);
     let k = entrant.k(learners).expect("K is at most P");
-    let mut run = Run {
-        scheduler: Scheduler::new(entrant.variant(), Cancellation::Preempt, learners, k),
-        server: ParameterServer::new(&model.initial(1)),
-        cluster: Simulated::with_gradients(learners, delays, queues, minibatches),
-        k_schedule: FixedK(k),
-        learning_rate: Constant(0.1),
-    };
+    let scheduler = Scheduler::new(entrant.variant(), Cancellation::Preempt, learners, k);
+    let server = ParameterServer::new(&model.initial(1));
+    let cluster = Simulated::with_gradients(learners, delays, queues, minibatches);
+    let mut run = Run::new(scheduler, server, cluster, FixedK(k), Constant(0.1));
     let updates: Version = GRADIENTS / k as u64;
     let limits = Limits { updates: Some(updates), ..Limits::default() };
     run.train(&limits, &mut Nobody).expect("it runs");

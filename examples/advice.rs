@@ -32,7 +32,8 @@ fn main() -> Result<()> {
         let initial = |seed| model.initial(seed);
         let mut lines = Vec::new();
         for law in laws {
-            let mut terms = Terms { minibatch: 32, delay: law.parse()?, ..Terms::new(8, *rate) };
+            let mut terms =
+                Terms { minibatch: 32, delay: Some(law.parse()?), ..Terms::new(8, *rate) };
             let plan = Plan { updates: 600, repetitions: 3, seed: 1000 };
             let all: Vec<_> = entrants(8).into_iter().take(args.size(99, 9)).collect();
             let goal = Goal::Target(*target);

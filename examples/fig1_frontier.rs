@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     let args = common::Args::parse();
     let (objective, model) = args.mnist("logistic", 0.01, 200)?;
     let updates = args.size(6000, 200);
-    let delay = "shifted-exponential:shift=1,mean=1".parse()?;
+    let delay = Some("shifted-exponential:shift=1,mean=1".parse()?);
     let mut terms = Terms { delay, updates: Some(updates), ..Terms::new(P, 0.05) };
     // F*: a lone learner, many samples, a rate that falls.
     let rate_rule = format!("decay:factor=0.5,every={}", updates / 3).parse()?;
@@ -36,7 +36,7 @@ fn main() -> Result<()> {
         let mut points = Vec::new();
         for k in args.size(&[1, 2, 3, 4, 8][..], &[1, 8]) {
             let entrant: Entrant = format!("{variant}:{k}").parse()?;
-            let delays = Delays::new(terms.delay.clone(), &Slow::default(), P, 0)?;
+            let delays = Delays::new(terms.law()?.clone(), &Slow::default(), P, 0)?;
             let times = simulate(&entrant, Cancellation::Preempt, P, delays, 1000, 20_000)?;
             let time = times.mean_update_time;
             terms.evaluate_every = Some(time * updates as f64 / 40.0);

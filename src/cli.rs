@@ -10,6 +10,7 @@ mod progress;
 mod race;
 mod simulate;
 mod theory;
+mod workers;
 
 use std::{
     io::{ErrorKind, Write},

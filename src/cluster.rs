@@ -2,22 +2,34 @@
 //!
 //! A cluster knows no variant: it starts what it is told to start and hands over what is finished.
 
+pub mod chaos;
 pub mod delay;
+pub mod learners;
 pub mod queues;
 pub mod simulated;
+pub mod supervised;
+pub mod threaded;
 
 use std::time::Duration;
 
 use crate::{
-    Result,
-    sgd::{
-        scheduler::{LearnerId, Version},
-        server::Snapshot,
-    },
+    Error, Result,
+    sgd::{scheduler::LearnerId, server::Snapshot},
 };
 
 /// The number of a learner's minibatch, counted from 0 in the order it starts them.
 pub type Task = u64;
+
+/// A minibatch to start.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Who is to compute it.
+    pub learner: LearnerId,
+    /// Its number among the learner's minibatches.
+    pub task: Task,
+    /// The parameters to compute it at.
+    pub params: Snapshot,
+}
 
 /// A finished minibatch.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,47 +38,75 @@ pub struct Push {
     pub learner: LearnerId,
     /// Its number among the learner's minibatches.
     pub task: Task,
-    /// tau, the version it was computed at.
-    pub version: Version,
-    /// Loss of the minibatch at that version; none where nothing is computed.
+    /// Loss of the minibatch; none where nothing is computed.
     pub loss: Option<f32>,
     /// Gradient of that loss, as long as the parameters.
     pub gradient: Vec<f32>,
+    /// How long the engine was at work, where that is measured.
+    pub computing: Option<Duration>,
 }
 
-/// A minibatch that has started and not arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Started {
-    /// Its number among the learner's minibatches.
-    pub task: Task,
-    /// The version it is computed at.
-    pub version: Version,
-}
-
-/// What an assignment set going, and what it put an end to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Assigned {
-    /// The minibatch that starts now.
-    pub task: Task,
-    /// The unfinished minibatch in whose place it starts.
-    pub cancelled: Option<Started>,
+/// What a cluster has to tell.
+#[derive(Debug)]
+pub enum Message {
+    /// A minibatch is finished.
+    Push(Push),
+    /// A learner can give no gradient any more.
+    Lost {
+        /// Which.
+        learner: LearnerId,
+        /// What ended it.
+        cause: Error,
+    },
+    /// Another has taken the place of this learner, with nothing in hand.
+    Returned(LearnerId),
 }
 
 /// P learners and their clock.
 pub trait Cluster {
-    /// Lets `learner` start its next minibatch at these parameters, in place of what it is computing.
-    fn assign(&mut self, learner: LearnerId, version: Version, params: Snapshot) -> Assigned;
+    /// Lets a learner start a minibatch, in place of what it is computing. Returns when the delays let
+    /// it arrive; none where it arrives when it is done.
+    fn assign(&mut self, order: Order) -> Option<Duration>;
 
-    /// The next push, in the order of time and then of learner id; none if none arrives up to and
+    /// What comes next, in the order of time and then of learner id; none if nothing comes up to and
     /// including `until`, which is then the time.
     ///
     /// `wanted` is how many more pushes can count before unfinished work is cancelled, if there is a
     /// bound: who computes ahead need not go beyond.
     ///
     /// # Errors
-    /// [`crate::Error::LearnerLost`] where a learner can give no gradient any more.
-    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Push>>;
+    /// Whatever leaves no cluster to go on with.
+    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Message>>;
+
+    /// Puts another in the place of a learner that is lost, when `after` has passed; it will be
+    /// [returned](Message::Returned), or lost again.
+    fn restart(&mut self, learner: LearnerId, after: Duration);
+
+    /// Ends a learner that is lost, and puts nobody in its place.
+    fn leave(&mut self, learner: LearnerId);
 
     /// Run time.
     fn now(&self) -> Duration;
+}
+
+impl<C: Cluster + ?Sized> Cluster for Box<C> {
+    fn assign(&mut self, order: Order) -> Option<Duration> {
+        (**self).assign(order)
+    }
+
+    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Message>> {
+        (**self).recv(until, wanted)
+    }
+
+    fn restart(&mut self, learner: LearnerId, after: Duration) {
+        (**self).restart(learner, after);
+    }
+
+    fn leave(&mut self, learner: LearnerId) {
+        (**self).leave(learner);
+    }
+
+    fn now(&self) -> Duration {
+        (**self).now()
+    }
 }

@@ -39,6 +39,23 @@ pub enum Error {
         /// What ended it.
         source: Box<Self>,
     },
+    /// A learner has ended, does not answer, or answers what is no answer.
+    #[error("{0}")]
+    Fault(String),
+    /// Too few learners are left to go on with.
+    #[error(
+        "{live} of at least {quorum} learners are left, after learner {learner} was lost: {cause}"
+    )]
+    NoQuorum {
+        /// Learners that are left.
+        live: usize,
+        /// The fewest to go on with.
+        quorum: usize,
+        /// Who was lost last.
+        learner: usize,
+        /// What ended it.
+        cause: Box<Self>,
+    },
     /// Parameters are no longer finite: the learning rate is too large for the staleness.
     #[error("{0}")]
     Diverged(String),

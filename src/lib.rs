@@ -78,6 +78,7 @@ pub mod sgd;
 mod share;
 pub mod statistics;
 mod suggest;
+mod sync;
 mod text;
 pub mod theory;
 

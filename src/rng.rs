@@ -11,6 +11,7 @@ pub(crate) enum Purpose {
     Initialisation = 3,
     Coins = 4,
     Estimation = 5,
+    Chaos = 6,
 }
 
 /// The stream for `purpose`, `learner` and `task` of the run with this seed: the four numbers are

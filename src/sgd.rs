@@ -1,7 +1,11 @@
 //! Distributed SGD: the variants, the parameter server and the loop that joins them to a cluster.
 
+pub mod activity;
 pub mod course;
 pub mod entrant;
+pub mod event;
+pub mod faults;
+pub mod hands;
 pub mod k_schedule;
 pub mod learning_rate;
 pub mod scheduler;
@@ -14,9 +18,11 @@ pub mod train;
 pub use self::{
     course::{Course, Objective},
     entrant::Entrant,
+    event::{Event, Observer},
+    faults::Tolerance,
     scheduler::{Action, Cancellation, LearnerId, Scheduler, Variant, Verdict, Version},
     server::{ParameterServer, Snapshot},
     tally::Tally,
     terms::Terms,
-    train::{Ended, Event, Limits, Observer, Run},
+    train::{Ended, Limits, Run},
 };

@@ -19,10 +19,11 @@ macro_rules! as_text {
 }
 
 as_text!(
+    crate::cluster::chaos::Plan,
     crate::cluster::delay::Distribution,
     crate::cluster::delay::Slow,
     crate::engine::backend::FamilyChoice,
-    crate::engine::gpu::adapter::DeviceChoice,
+    crate::engine::gpu::adapter::DeviceChoices,
     crate::engine::model::Shape,
     crate::sgd::Entrant,
     crate::sgd::learning_rate::RateRule,

@@ -99,13 +99,11 @@ fn train(
     let delays = Delays::new(law, &Slow::default(), LEARNERS, settings.seed).unwrap();
     let minibatches = Minibatches::new(settings.seed, train.len(), settings.minibatch);
     let queues = Queues::here(train, engine);
-    let mut run = Run {
-        scheduler: Scheduler::new(entrant.variant(), Cancellation::Preempt, LEARNERS, k),
-        server: ParameterServer::new(initial),
-        cluster: Simulated::with_gradients(LEARNERS, delays, &queues, minibatches),
-        k_schedule: FixedK(k),
-        learning_rate: Constant(settings.learning_rate as f32),
-    };
+    let scheduler = Scheduler::new(entrant.variant(), Cancellation::Preempt, LEARNERS, k);
+    let server = ParameterServer::new(initial);
+    let cluster = Simulated::with_gradients(LEARNERS, delays, &queues, minibatches);
+    let rate = Constant(settings.learning_rate as f32);
+    let mut run = Run::new(scheduler, server, cluster, FixedK(k), rate);
     let limits = Limits { updates: Some(updates), ..Limits::default() };
     run.train(&limits, observer).unwrap();
     run.server.params().to_vec()

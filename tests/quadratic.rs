@@ -11,7 +11,6 @@ use rand_chacha::ChaCha8Rng;
 use tortoise::{
     Result,
     cluster::{
-        Assigned, Cluster, Push,
         delay::{Delays, Slow},
         queues::Queues,
         simulated::Simulated,
@@ -19,8 +18,8 @@ use tortoise::{
     dataset::{Split, minibatches::Minibatches},
     engine::quadratic::{Quadratic, coins},
     sgd::{
-        Cancellation, Ended, Limits, Observer, ParameterServer, Run, Scheduler, Snapshot, Variant,
-        k_schedule::FixedK, learning_rate::Constant,
+        Cancellation, Ended, Event, Limits, Observer, ParameterServer, Run, Scheduler, Snapshot,
+        Variant, k_schedule::FixedK, learning_rate::Constant,
     },
     statistics::{mean, standard_error},
     theory::quadratic::{Moments, Recursion, stability_limit},
@@ -39,33 +38,20 @@ const SEVEN: [(Variant, usize); 7] = [
 ];
 
 /// Notes F(w_j) when somebody first reads w_j.
-struct Watched<'a, C> {
-    cluster: C,
+struct Watched<'a> {
     objective: &'a Quadratic,
     losses: Vec<f64>,
 }
 
-impl<C: Cluster> Cluster for Watched<'_, C> {
-    fn assign(&mut self, learner: usize, version: u64, params: Snapshot) -> Assigned {
+impl Observer for Watched<'_> {
+    fn event(&mut self, _: Duration, _: &Event) -> Result<()> {
+        Ok(())
+    }
+
+    fn read(&mut self, _: usize, version: u64, params: &Snapshot) -> Result<()> {
         if version == self.losses.len() as u64 {
-            self.losses.push(self.objective.loss(&params));
+            self.losses.push(self.objective.loss(params));
         }
-        self.cluster.assign(learner, version, params)
-    }
-
-    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Push>> {
-        self.cluster.recv(until, wanted)
-    }
-
-    fn now(&self) -> Duration {
-        self.cluster.now()
-    }
-}
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn event(&mut self, _: Duration, _: &tortoise::sgd::Event) -> Result<()> {
         Ok(())
     }
 }
@@ -96,16 +82,13 @@ impl Bench {
         let law = "exponential:mean=1".parse().unwrap();
         let delays = Delays::new(law, &Slow::default(), LEARNERS, seed).unwrap();
         let cluster = Simulated::with_gradients(LEARNERS, delays, &queues, minibatches);
-        let mut run = Run {
-            scheduler: Scheduler::new(variant, Cancellation::Preempt, LEARNERS, k),
-            server: ParameterServer::new(&[0.0; DIMENSIONS]),
-            cluster: Watched { cluster, objective: &self.objective, losses: Vec::new() },
-            k_schedule: FixedK(k),
-            learning_rate: Constant(rate as f32),
-        };
+        let scheduler = Scheduler::new(variant, Cancellation::Preempt, LEARNERS, k);
+        let server = ParameterServer::new(&[0.0; DIMENSIONS]);
+        let mut run = Run::new(scheduler, server, cluster, FixedK(k), Constant(rate as f32));
         let limits = Limits { updates: Some(updates), ..Limits::default() };
-        let ended = run.train(&limits, &mut Nobody).unwrap();
-        (ended, run.cluster.losses)
+        let mut watched = Watched { objective: &self.objective, losses: Vec::new() };
+        let ended = run.train(&limits, &mut watched).unwrap();
+        (ended, watched.losses)
     }
 
     /// A recursion for each dimension, and how far from its minimum it starts.

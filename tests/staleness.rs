@@ -120,7 +120,7 @@ impl Observer for Watch {
                 self.updates.push(std::mem::take(&mut self.gathered));
                 self.version = version;
             }
-            Event::Cancel { .. } => unreachable!("asynchronous variants cancel nothing"),
+            _ => unreachable!("asynchronous variants cancel nothing, and nobody is lost"),
         }
         Ok(())
     }

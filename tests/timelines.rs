@@ -60,6 +60,7 @@ impl Observer for Timeline {
                 write!(self.text, "  {learner}:g(w{version}){late}")
             }
             Event::Update { version, .. } => write!(self.text, "  => w{version}"),
+            _ => unreachable!("nobody is lost here"),
         }
         .unwrap();
         Ok(())
@@ -103,13 +104,11 @@ fn draw(script: &str) -> String {
     }
     let (learners, second) = (durations.len(), Duration::from_secs(1));
     let k = entrant.k(learners).unwrap();
-    let mut run = Run {
-        scheduler: Scheduler::new(entrant.variant(), cancellation, learners, k),
-        server: ParameterServer::new(&[]),
-        cluster: Simulated::times_only(learners, Script(durations)),
-        k_schedule: entrant.k_schedule(learners, second).unwrap(),
-        learning_rate: Constant(1.0),
-    };
+    let scheduler = Scheduler::new(entrant.variant(), cancellation, learners, k);
+    let cluster = Simulated::times_only(learners, Script(durations));
+    let k_schedule = entrant.k_schedule(learners, second).unwrap();
+    let server = ParameterServer::new(&[]);
+    let mut run = Run::new(scheduler, server, cluster, k_schedule, Constant(1.0));
     let evaluate_every = (!timeline.losses.is_empty()).then_some(second);
     let limits = Limits { time: Some(until), evaluate_every, ..Limits::default() };
     run.train(&limits, &mut timeline).unwrap();

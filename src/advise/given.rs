@@ -67,8 +67,8 @@ pub fn advise_given(
     if terms.rate_rule != RateRule::Constant {
         return Err(Error::config("the bounds are of a constant rate, without a --rate-rule"));
     }
-    let Terms { learners: p, learning_rate: rate, minibatch, ref delay, ref slow, .. } = *terms;
-    let Given { constants, gamma } = given;
+    let Terms { learners: p, learning_rate: rate, minibatch, ref slow, .. } = *terms;
+    let (Given { constants, gamma }, delay) = (given, terms.law()?);
     let mut forecasts = Vec::new();
     for entrant in entrants {
         let (variant, k) = (entrant.variant(), entrant.fixed_k(p)?);

@@ -32,7 +32,8 @@ impl UpdateTimes {
     /// # Errors
     /// [`crate::Error::Config`] where entrant or delays do not fit the learners.
     pub fn of(entrant: &Entrant, terms: &Terms) -> Result<Self> {
-        let Terms { learners, cancellation, ref delay, ref slow, .. } = *terms;
+        let Terms { learners, cancellation, ref slow, .. } = *terms;
+        let delay = terms.law()?;
         let k = entrant.fixed_k(learners)?;
         let mut runs = Vec::new();
         for seed in SEEDS {

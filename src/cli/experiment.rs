@@ -1,139 +1,35 @@
 //! What a race is made of: defaults, then a TOML file, then flags; checked once, here.
 
+mod flags;
+
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
+pub(super) use self::flags::{Clock, Delay, Flags};
 use crate::{
     Error, Result,
-    cluster::delay::{Delays, Distribution, Slow},
-    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoice, model::Shape},
-    sgd::{Cancellation, Entrant, Terms, learning_rate::RateRule},
+    cluster::{
+        chaos::Plan,
+        delay::{Delays, Distribution, Slow},
+    },
+    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    sgd::{
+        Cancellation, Entrant, Terms, Tolerance,
+        faults::{NonFinite, OnLoss},
+        learning_rate::RateRule,
+    },
     suggest,
 };
 
-/// Run time of a race if neither time nor updates are limited, in seconds.
-const DEFAULT_BUDGET: f64 = 300.0;
+/// Run time of a race if neither time nor updates are limited, in seconds: virtual and real.
+const DEFAULT_BUDGETS: [f64; 2] = [300.0, 10.0];
+/// How long minibatches take if not said otherwise: in virtual and in real time.
+const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
 /// Evaluations of a run if not said otherwise, after the one at the start.
 const EVALUATIONS: f64 = 15.0;
-
-/// Which clock a run has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Clock {
-    /// Durations are drawn from the delay law.
-    Virtual,
-}
-
-/// The options that make a run what it is; a TOML file holds any of them under the same names.
-#[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[command(next_help_heading = "The run")]
-pub(super) struct Flags {
-    /// logistic, or mlp:WIDTH[,WIDTH...] [default: mlp:128]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) model: Option<Shape>,
-    /// P, the number of learners [default: 8]
-    #[arg(long, short = 'p')]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    learners: Option<usize>,
-    /// m, the samples a gradient [default: 32]
-    #[arg(long, short = 'm')]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    minibatch: Option<usize>,
-    /// w_{j+1} = w_j - (1/K) sum of rate times gradient [default: 0.4]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    learning_rate: Option<f64>,
-    /// What makes the rate of a gradient smaller: constant, decay:factor=0.5,every=1000 (updates;
-    /// 60s for run time), compensated:c=0.01 (min(c/|w_j - w_tau|^2, rate)),
-    /// inverse-staleness (rate/(1 + s)), adaptive:threshold=8
-    /// (rate threshold/s where s is above) [default: constant]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    rate_rule: Option<RateRule>,
-    /// What multiplies the squared norm of the weights in the loss [default: 0]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    l2: Option<f64>,
-    /// Law of the time a minibatch takes, in seconds: constant:1, exponential:mean=1,
-    /// shifted-exponential:shift=1,mean=1, uniform:low=0,high=2, pareto:shape=2,scale=1,
-    /// weibull:shape=0.5,scale=1, hyperexponential:p=0.9,mean1=0.5,mean2=5.5,
-    /// bimodal:fast=1,slow=10,p=0.1, trace:FILE [default: exponential:mean=1]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    delay: Option<Distribution>,
-    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    slow: Option<Slow>,
-    /// Whose time counts [default: virtual]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    clock: Option<Clock>,
-    /// Whether cancelled work stops at once or is dropped when it arrives [default: preempt]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cancel: Option<Cancellation>,
-    /// Run time of each run, in seconds [default: 300, or none with --updates]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    budget: Option<f64>,
-    /// Updates of each run at most
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updates: Option<u64>,
-    /// Run time between evaluations, in seconds [default: a fifteenth of the budget]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    evaluate_every: Option<f64>,
-    /// Run time between looks of adasync at the training loss that was
-    /// evaluated last, in seconds [default: as --evaluate-every]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adasync_every: Option<f64>,
-    /// Training losses whose run time is reported [default: 0.5,0.3,0.2]
-    #[arg(long, value_delimiter = ',')]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    targets: Option<Vec<f64>>,
-    /// Of delays, minibatches and initial parameters [default: 0]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seed: Option<u64>,
-    /// Repeat with this many seeds, and report mean and standard error [default: 1]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seeds: Option<u64>,
-    /// auto, host, an adapter's index or part of its name [default: auto]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<DeviceChoice>,
-    /// Family of the kernels [default: auto]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kernels: Option<FamilyChoice>,
-    /// Devices and queues that the learners share [default: what suits
-    /// the adapter]
-    #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    queues: Option<usize>,
-    /// Folder with the IDX files [default: $TORTOISE_DATA, else data/mnist]
-    #[arg(long, value_name = "DIR")]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<PathBuf>,
-    /// Estimate the constants of theory from the first run of each entrant, and draw the bound on its
-    /// loss where there is one; takes some seconds each
-    #[arg(long)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(super) estimate: bool,
-    /// Record every event
-    #[arg(long)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    events: bool,
-}
 
 /// A configuration that has been checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,7 +42,7 @@ pub(super) struct Experiment {
     pub(super) learning_rate: f64,
     pub(super) rate_rule: RateRule,
     pub(super) l2: f64,
-    pub(super) delay: Distribution,
+    pub(super) delay: Delay,
     #[serde(default, skip_serializing_if = "Slow::is_none")]
     pub(super) slow: Slow,
     pub(super) clock: Clock,
@@ -162,12 +58,20 @@ pub(super) struct Experiment {
     pub(super) targets: Vec<f64>,
     pub(super) seed: u64,
     pub(super) seeds: u64,
-    pub(super) device: DeviceChoice,
+    pub(super) device: DeviceChoices,
     pub(super) kernels: FamilyChoice,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) queues: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) data: Option<PathBuf>,
+    pub(super) isolate: bool,
+    on_loss: OnLoss,
+    restarts: u32,
+    quorum: usize,
+    patience: f64,
+    non_finite: NonFinite,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) chaos: Option<Plan>,
     pub(super) estimate: bool,
     pub(super) events: bool,
 }
@@ -181,7 +85,6 @@ minibatch = 32
 learning-rate = 0.4
 rate-rule = "constant"
 l2 = 0.0
-delay = "exponential:mean=1"
 clock = "virtual"
 cancel = "preempt"
 targets = [0.5, 0.3, 0.2]
@@ -189,6 +92,12 @@ seed = 0
 seeds = 1
 device = "auto"
 kernels = "auto"
+isolate = false
+on-loss = "restart"
+restarts = 5
+quorum = 1
+patience = 2.0
+non-finite = "stop"
 estimate = false
 events = false
 "#;
@@ -205,8 +114,12 @@ impl Experiment {
             table.extend(read(path)?);
         }
         table.extend(Table::try_from(flags).map_err(|error| Error::config(error.to_string()))?);
+        let clock = usize::from(table.get("clock").and_then(Value::as_str) == Some("real"));
         if !table.contains_key("budget") && !table.contains_key("updates") {
-            table.insert("budget".into(), Value::Float(DEFAULT_BUDGET));
+            table.insert("budget".into(), Value::Float(DEFAULT_BUDGETS[clock]));
+        }
+        if !table.contains_key("delay") {
+            table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
         let mut experiment: Self = table.try_into().map_err(|error: toml::de::Error| {
             Error::config(match config {
@@ -233,13 +146,30 @@ impl Experiment {
             minibatch: self.minibatch,
             learning_rate: self.learning_rate,
             rate_rule: self.rate_rule,
-            delay: self.delay.clone(),
+            delay: self.law().cloned(),
             slow: self.slow.clone(),
             cancellation: self.cancel,
             budget: self.budget,
             updates: self.updates,
             evaluate_every: self.evaluate_every,
             adasync_every: self.adasync_every,
+            tolerance: Tolerance {
+                on_loss: self.on_loss,
+                restarts: self.restarts,
+                quorum: self.quorum,
+                non_finite: self.non_finite,
+                ..Tolerance::default()
+            },
+            patience: self.patience,
+            chaos: self.chaos,
+        }
+    }
+
+    /// Law of the delays; none where they are measured.
+    pub(super) fn law(&self) -> Option<&Distribution> {
+        match &self.delay {
+            Delay::Law(law) => Some(law),
+            Delay::Measured => None,
         }
     }
 
@@ -258,13 +188,16 @@ impl Experiment {
             rule => format!(" {rule}"),
         };
         let cancel = match self.cancel {
+            Cancellation::Preempt if self.clock == Clock::Real => "cancelled work is overtaken",
             Cancellation::Preempt => "cancellation preempts",
             Cancellation::OnArrival => "cancelled work is dropped on arrival",
         };
         let repeats = if *seeds > 1 { format!(", {seeds} seeds") } else { String::new() };
+        let clock = if self.clock == Clock::Real { "real" } else { "virtual" };
+        let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
         format!(
             "{model}, P={learners}, m={minibatch}, rate {learning_rate}{rule}, {delay}{slow}, \
-             virtual time, {cancel}{repeats}"
+             {clock} time, {cancel}{repeats}{chaos}"
         )
     }
 
@@ -293,6 +226,16 @@ impl Experiment {
         need(self.seed.checked_add(self.seeds).is_some(), "--seed is too large")?;
         let queues = self.queues.is_none_or(|queues| (1..=1024).contains(&queues));
         need(queues, "--queues must be from 1 to 1024")?;
+        let real = self.clock == Clock::Real;
+        need(real || self.law().is_some(), "--delay measured needs --clock real")?;
+        need(real || !self.isolate, "--isolate needs --clock real")?;
+        need(real || self.device.0.len() == 1, "several --device need --clock real")?;
+        let shared = "in real time each learner has a queue of its own: leave --queues out";
+        need(!real || self.queues.is_none(), shared)?;
+        let quorum = (1..=self.learners).contains(&self.quorum);
+        need(quorum, "--quorum must be from 1 to P")?;
+        let patience = self.patience > 0.0 && self.patience <= 1e6;
+        need(patience, "--patience must be seconds above 0 (and at most 1e6)")?;
         let targets = self.targets.iter().all(|loss| loss.is_finite() && *loss > 0.0);
         need(targets, "--targets must be losses above 0")?;
         for (at, entrant) in self.entrants.iter().enumerate() {
@@ -303,7 +246,11 @@ impl Experiment {
             let remedy = "say how often it is evaluated with --evaluate-every, or give a --budget";
             need(sees_loss, &format!("{entrant} follows the training loss: {remedy}"))?;
         }
-        Delays::new(self.delay.clone(), &self.slow, self.learners, self.seed).map(drop)
+        if let Some(law) = self.law() {
+            Delays::new(law.clone(), &self.slow, self.learners, self.seed)?;
+        }
+        let slow = "--slow slows a law down: name one with --delay";
+        need(self.law().is_some() || self.slow.is_none(), slow)
     }
 }
 

@@ -14,10 +14,10 @@ use super::{
     experiment::{Experiment, Flags},
     interrupt, print, print_json,
     progress::Progress,
+    workers::{Workers, queues},
 };
 use crate::{
     Error, Result,
-    cluster::queues::Queues,
     dataset::{
         Dataset,
         minibatches::Minibatches,
@@ -92,8 +92,8 @@ pub(super) struct Race {
     pub(super) experiment: Experiment,
     pub(super) data: Dataset,
     pub(super) model: Model,
-    gradients: Backend,
-    queues: Queues,
+    gradients: Vec<Backend>,
+    workers: Workers,
     evaluator: Box<dyn Engine>,
     evaluations: Backend,
     pub(super) progress: Progress,
@@ -141,11 +141,12 @@ impl Race {
         }
         let folder = mnist::locate(data.as_deref())?;
         // Both take a while, and neither waits for the other.
-        let (data, adapter) = thread::scope(|scope| {
-            let adapter = scope.spawn(|| adapter::choose(device));
-            (mnist::load(&folder), adapter.join().expect("no driver panics when it is looked for"))
+        let (data, adapters) = thread::scope(|scope| {
+            let choose = || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>();
+            let adapters = scope.spawn(choose);
+            (mnist::load(&folder), adapters.join().expect("no driver panics when it is looked for"))
         });
-        let (data, adapter) = (data?, adapter?);
+        let (data, adapters) = (data?, adapters?);
         let samples = data.train.len();
         if m > samples {
             return Err(Error::config(format!(
@@ -153,25 +154,28 @@ impl Race {
             )));
         }
         let model = Model::new(model, data.train.inputs(), data.train.classes(), l2 as f32)?;
-        let gradients = match adapter {
-            Some(adapter) => Backend::on(adapter, experiment.kernels, model.longest_side().max(m)),
+        let longest = model.longest_side().max(m);
+        let backend = |(adapter, device): (Option<_>, _)| match adapter {
+            Some(adapter) => Backend::on(adapter, experiment.kernels, longest),
             None => Backend::host(device),
         };
+        let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
         let runs = experiment.entrants.len() * experiment.seeds as usize;
         let progress = Progress::new(runs, quiet);
-        if let Some(note) = gradients.note() {
-            progress.note(&note);
-        }
-        let evaluations = gradients.for_evaluation();
+        gradients.iter().filter_map(Backend::note).for_each(|note| progress.note(&note));
+        let evaluations = gradients[0].for_evaluation();
         let evaluator = evaluations.open(&model, m)?;
-        let queues = queues(&experiment, &data, &model, &gradients)?;
-        Ok(Self { experiment, data, model, gradients, queues, evaluator, evaluations, progress })
+        let workers = Workers::open(&experiment, &data, &model, &gradients)?;
+        if gradients.len() > 1 {
+            progress.note(&workers.to_string());
+        }
+        Ok(Self { experiment, data, model, gradients, workers, evaluator, evaluations, progress })
     }
 
     /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples.
     pub(super) fn objective(&self, evaluated: usize) -> Result<Objective> {
         let Self { experiment, data, model, gradients, evaluations, .. } = self;
-        let queues = queues(experiment, data, model, gradients)?;
+        let queues = queues(experiment, data, model, &gradients[0])?;
         let evaluator = evaluations.open(model, experiment.minibatch)?;
         Ok(Objective::new(&Arc::new(data.train.first(evaluated)), queues, evaluator))
     }
@@ -199,15 +203,15 @@ impl Race {
     ) -> Result<Summary<Experiment>> {
         let (mut entrants, mut number, mut stopped) = (Vec::new(), 0, false);
         for entrant in self.experiment.entrants.clone() {
-            let Experiment { learners, delay, slow, cancel, seed, seeds, .. } = &self.experiment;
+            let Experiment { learners, slow, cancel, seed, seeds, .. } = &self.experiment;
             let (variant, learners, k) = (entrant.variant(), *learners, entrant.k(*learners)?);
             // While K grows there is no long run.
-            let fixed = !entrant.adapts();
-            let theory =
-                fixed.then(|| runtime::update_time_of(variant, delay, slow, *cancel, learners, k));
+            let law = self.experiment.law().filter(|_| !entrant.adapts());
+            let theory = law.map_or_else(Default::default, |law| {
+                runtime::update_time_of(variant, law, slow, *cancel, learners, k)
+            });
             let staleness_theory =
-                fixed.then(|| staleness::expected(variant, delay, slow, learners, k));
-            let theory = theory.unwrap_or_default();
+                law.map(|law| staleness::expected(variant, law, slow, learners, k));
             let seeds = *seed..*seed + *seeds;
             let name = entrant.to_string();
             let (error_bound, runs) = (None, Vec::new());
@@ -243,9 +247,9 @@ impl Race {
         Ok(Summary {
             tortoise: env!("CARGO_PKG_VERSION"),
             configuration: self.experiment.clone(),
-            gradients_on: self.gradients.to_string(),
+            gradients_on: self.workers.to_string(),
             evaluations_on: self.evaluations.to_string(),
-            queues: self.queues.count(),
+            queues: self.workers.count(),
             entrants,
             interrupted: stopped,
         })
@@ -260,7 +264,7 @@ impl Race {
         directory: &RunDirectory,
         interrupted: &AtomicBool,
     ) -> Result<RunSummary> {
-        let Self { experiment, data, model, queues, evaluator, progress, .. } = self;
+        let Self { experiment, data, model, workers, evaluator, progress, .. } = self;
         let Experiment { minibatch, budget, updates, .. } = *experiment;
         let minibatches = Minibatches::new(seed, data.train.len(), minibatch);
         let name = entrant.to_string();
@@ -281,12 +285,12 @@ impl Race {
         let (finished, seen) = if experiment.estimate && seed == experiment.seed {
             let mut watch = Watch::new(recorder, &settings);
             let finished =
-                terms.run(entrant, seed, &initial, queues, Some(interrupted), &mut watch)?;
+                workers.run(&terms, entrant, seed, &*initial, interrupted, &mut watch)?;
             let (inner, seen) = watch.finish();
             recorder = inner;
             (finished, Some(seen))
         } else {
-            let run = terms.run(entrant, seed, &initial, queues, Some(interrupted), &mut recorder);
+            let run = workers.run(&terms, entrant, seed, &*initial, interrupted, &mut recorder);
             (run?, None)
         };
         let Finished { ended, params } = finished;
@@ -307,20 +311,4 @@ impl Race {
         }
         Ok(summary)
     }
-}
-
-/// Queues for the learners, as many as pay unless it is said how many.
-fn queues(
-    experiment: &Experiment,
-    data: &Dataset,
-    model: &Model,
-    gradients: &Backend,
-) -> Result<Queues> {
-    let Experiment { minibatch: m, learners, queues, .. } = *experiment;
-    if learners == 1 {
-        return Ok(Queues::here(&data.train, gradients.open(model, m)?));
-    }
-    let count = queues.unwrap_or_else(|| gradients.queues(learners));
-    let (gradients, model) = (gradients.clone(), model.clone());
-    Queues::open(count, &data.train, move || gradients.open(&model, m))
 }

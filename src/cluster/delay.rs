@@ -12,6 +12,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::{distribution::Distribution, trace::Trace};
+use super::Task;
 use crate::{
     Error, Result,
     rng::{self, Purpose},
@@ -22,6 +23,15 @@ use crate::{
 pub trait DelayModel {
     /// X\[`learner`\]\[n\], where n counts the calls for this learner.
     fn sample(&mut self, learner: LearnerId) -> Duration;
+
+    /// Leaves out the durations of minibatches that each learner has `started` already.
+    fn skip(&mut self, started: &[Task]) {
+        for (learner, &started) in started.iter().enumerate() {
+            for _ in 0..started {
+                self.sample(learner);
+            }
+        }
+    }
 }
 
 /// One law for all learners, with a factor for each.

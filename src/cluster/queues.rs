@@ -13,12 +13,12 @@ use std::{
 
 use futures::channel::oneshot;
 
-use super::Task;
+use super::Order;
 use crate::{
     Error, Result,
     dataset::{Minibatch, Split, minibatches::Minibatches},
     engine::Engine,
-    sgd::{scheduler::LearnerId, server::Snapshot},
+    sgd::server::Snapshot,
 };
 
 /// A finished gradient and its minibatch's loss.
@@ -34,9 +34,7 @@ pub struct Computed {
 pub type Computing = oneshot::Receiver<Result<Computed>>;
 
 struct Job {
-    learner: LearnerId,
-    task: Task,
-    params: Snapshot,
+    order: Order,
     minibatches: Minibatches,
     reply: oneshot::Sender<Result<Computed>>,
 }
@@ -105,7 +103,9 @@ impl Queues {
         pollster::block_on(opened)
             .unwrap_or_else(|_| Err(Error::config("a queue ended while it was opened")))?;
         for _ in 1..count {
-            start(oneshot::channel().0)?;
+            // Nobody waits any more when the thread starts, so that its error stays with it.
+            let (nobody, _) = oneshot::channel();
+            start(nobody)?;
         }
         Ok(queues)
     }
@@ -128,16 +128,10 @@ impl Queues {
         self.samples
     }
 
-    /// Starts the gradient of `learner`'s minibatch `task` at `params`, as soon as a queue is free.
-    pub fn compute(
-        &self,
-        learner: LearnerId,
-        task: Task,
-        params: Snapshot,
-        minibatches: Minibatches,
-    ) -> Computing {
+    /// Starts the gradient that is ordered, as soon as a queue is free.
+    pub fn compute(&self, order: Order, minibatches: Minibatches) -> Computing {
         let (reply, computing) = oneshot::channel();
-        let job = Job { learner, task, params, minibatches, reply };
+        let job = Job { order, minibatches, reply };
         if let Some(compute) = &self.here {
             compute.borrow_mut()(job);
         } else if let Some(jobs) = &self.jobs {
@@ -158,25 +152,40 @@ impl Drop for Queues {
 }
 
 /// What carries out one job after the other.
-fn computer(mut engine: impl Engine, train: Arc<Split>) -> impl FnMut(Job) {
-    let mut batch = Minibatch::default();
-    let mut loaded: Option<Snapshot> = None;
-    move |Job { learner, task, params, minibatches, reply }| {
-        if reply.is_canceled() {
-            return;
+fn computer(engine: impl Engine, train: Arc<Split>) -> impl FnMut(Job) {
+    let mut worker = Worker::new(engine, train);
+    move |Job { order, minibatches, reply }| {
+        if !reply.is_canceled() {
+            let _ = reply.send(worker.compute(&order, &minibatches));
         }
-        train.gather(minibatches.indices(learner, task).into_iter(), &mut batch);
-        let mut compute = || {
-            if loaded.as_ref().is_none_or(|loaded| !Arc::ptr_eq(loaded, &params)) {
-                loaded = None;
-                engine.load(&params)?;
-                loaded = Some(Arc::clone(&params));
-            }
-            let mut gradient = vec![0.0; params.len()];
-            let loss = engine.gradient(&batch, &mut gradient)?;
-            Ok(Computed { loss, gradient })
-        };
-        let _ = reply.send(compute());
+    }
+}
+
+/// An engine, and the data that it computes on.
+pub(super) struct Worker<E> {
+    engine: E,
+    train: Arc<Split>,
+    batch: Minibatch,
+    loaded: Option<Snapshot>,
+}
+
+impl<E: Engine> Worker<E> {
+    pub(super) fn new(engine: E, train: Arc<Split>) -> Self {
+        Self { engine, train, batch: Minibatch::default(), loaded: None }
+    }
+
+    pub(super) fn compute(&mut self, order: &Order, minibatches: &Minibatches) -> Result<Computed> {
+        let Order { learner, task, params } = order;
+        let Self { engine, train, batch, loaded } = self;
+        train.gather(minibatches.indices(*learner, *task).into_iter(), batch);
+        if loaded.as_ref().is_none_or(|loaded| !Arc::ptr_eq(loaded, params)) {
+            *loaded = None;
+            engine.load(params)?;
+            *loaded = Some(Arc::clone(params));
+        }
+        let mut gradient = vec![0.0; params.len()];
+        let loss = engine.gradient(batch, &mut gradient)?;
+        Ok(Computed { loss, gradient })
     }
 }
 
@@ -216,8 +225,9 @@ mod tests {
         Arc::new(Split::new(vec![0; 4], vec![0; 4], 1, 2).unwrap())
     }
 
-    fn start(queues: &Queues, task: Task) -> Computing {
-        queues.compute(0, task, Arc::from([0.0]), Minibatches::new(0, 4, 1))
+    fn start(queues: &Queues, task: u64) -> Computing {
+        let order = Order { learner: 0, task, params: Arc::from([0.0]) };
+        queues.compute(order, Minibatches::new(0, 4, 1))
     }
 
     #[test]

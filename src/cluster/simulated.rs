@@ -9,17 +9,14 @@ use std::time::Duration;
 
 use self::earliest::Earliest;
 use super::{
-    Assigned, Cluster, Push, Started, Task,
+    Cluster, Message, Order, Push,
     delay::DelayModel,
     queues::{Computed, Computing, Queues},
 };
 use crate::{
     Error, Result,
     dataset::minibatches::Minibatches,
-    sgd::{
-        scheduler::{LearnerId, Version},
-        server::Snapshot,
-    },
+    sgd::{hands::Hands, scheduler::LearnerId},
 };
 
 /// P learners whose minibatches take the times a [`DelayModel`] gives.
@@ -27,22 +24,16 @@ use crate::{
 pub struct Simulated<'a, D> {
     delays: D,
     now: u64,
+    /// When each learner finishes what it has in hand; with nothing in hand, when it is back.
     finish: Earliest,
-    learners: Vec<Learner>,
+    hands: Vec<Option<Hand>>,
     gradients: Option<Gradients<'a>>,
-}
-
-#[derive(Debug, Default)]
-struct Learner {
-    started: Task,
-    hand: Option<Hand>,
 }
 
 /// The minibatch a learner has in hand.
 #[derive(Debug)]
 struct Hand {
-    version: Version,
-    params: Snapshot,
+    order: Order,
     computing: Option<Computing>,
 }
 
@@ -59,7 +50,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
             delays,
             now: 0,
             finish: Earliest::new(learners),
-            learners: (0..learners).map(|_| Learner::default()).collect(),
+            hands: (0..learners).map(|_| None).collect(),
             gradients: None,
         }
     }
@@ -75,34 +66,46 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
         Self { gradients, ..Self::times_only(learners, delays) }
     }
 
+    /// The same learners at run time `now`, when they have started those minibatches and have these in
+    /// hand. Delays must be new.
+    #[must_use]
+    pub fn resume(mut self, now: Duration, hands: &Hands) -> Self {
+        self.now = nanoseconds(now);
+        self.delays.skip(hands.started());
+        for (learner, hand) in hands.all().iter().enumerate() {
+            if let Some(hand) = hand {
+                let (task, params) = (hand.task, hand.params.clone());
+                self.finish.set(learner, nanoseconds(hand.due.unwrap_or(now)));
+                let order = Order { learner, task, params };
+                self.hands[learner] = Some(Hand { order, computing: None });
+            }
+        }
+        self
+    }
+
     /// Starts the gradients that arrive next, of which `wanted` at most will be used.
     fn compute_ahead(&mut self, wanted: Option<usize>) {
         let Some(Gradients { queues, minibatches }) = &self.gradients else { return };
         // Twice as many as there are queues, so that none runs out of work while the server works.
         let most = 2 * queues.count();
         for learner in self.finish.first(wanted.map_or(most, |wanted| wanted.min(most))) {
-            let Learner { started, hand } = &mut self.learners[learner];
-            let hand = hand.as_mut().expect("a learner that will finish has a minibatch in hand");
-            hand.computing.get_or_insert_with(|| {
-                queues.compute(learner, *started - 1, hand.params.clone(), *minibatches)
-            });
+            let Some(Hand { order, computing }) = &mut self.hands[learner] else { continue };
+            computing.get_or_insert_with(|| queues.compute(order.clone(), *minibatches));
         }
     }
 }
 
 impl<D: DelayModel> Cluster for Simulated<'_, D> {
-    fn assign(&mut self, learner: LearnerId, version: Version, params: Snapshot) -> Assigned {
+    fn assign(&mut self, order: Order) -> Option<Duration> {
+        let learner = order.learner;
         let duration = nanoseconds(self.delays.sample(learner));
-        self.finish.set(learner, self.now.saturating_add(duration));
-        let Learner { started, hand } = &mut self.learners[learner];
-        let task = *started;
-        *started += 1;
-        let unfinished = hand.replace(Hand { version, params, computing: None });
-        let cancelled = unfinished.map(|hand| Started { task: task - 1, version: hand.version });
-        Assigned { task, cancelled }
+        let due = self.now.saturating_add(duration);
+        self.finish.set(learner, due);
+        self.hands[learner] = Some(Hand { order, computing: None });
+        Some(Duration::from_nanos(due))
     }
 
-    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Push>> {
+    fn recv(&mut self, until: Duration, wanted: Option<usize>) -> Result<Option<Message>> {
         let until_nanoseconds = nanoseconds(until);
         let Some((learner, finish)) = self.finish.min().filter(|(_, t)| *t <= until_nanoseconds)
         else {
@@ -112,19 +115,31 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
         self.compute_ahead(wanted);
         self.now = finish;
         self.finish.clear(learner);
-        let Learner { started, hand } = &mut self.learners[learner];
-        let hand = hand.take().expect("a learner that finishes has a minibatch in hand");
-        let (loss, gradient) = match hand.computing {
+        let Some(Hand { order, computing }) = self.hands[learner].take() else {
+            return Ok(Some(Message::Returned(learner)));
+        };
+        let (loss, gradient) = match computing {
             None => (None, Vec::new()),
             Some(computing) => {
                 let lost = |source| Error::LearnerLost { learner, source: Box::new(source) };
                 let Computed { loss, gradient } = pollster::block_on(computing)
-                    .unwrap_or_else(|_| Err(Error::config("its queue has ended")))
+                    .unwrap_or_else(|_| Err(Error::Fault("its queue has ended".into())))
                     .map_err(lost)?;
                 (Some(loss), gradient)
             }
         };
-        Ok(Some(Push { learner, task: *started - 1, version: hand.version, loss, gradient }))
+        let push = Push { learner, task: order.task, loss, gradient, computing: None };
+        Ok(Some(Message::Push(push)))
+    }
+
+    fn restart(&mut self, learner: LearnerId, after: Duration) {
+        self.hands[learner] = None;
+        self.finish.set(learner, self.now.saturating_add(nanoseconds(after)));
+    }
+
+    fn leave(&mut self, learner: LearnerId) {
+        self.hands[learner] = None;
+        self.finish.clear(learner);
     }
 
     fn now(&self) -> Duration {

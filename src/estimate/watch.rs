@@ -14,9 +14,9 @@ use crate::{
     Result,
     rng::{self, Purpose},
     sgd::{
+        event::{Event, Observer},
         scheduler::{LearnerId, Verdict, Version},
         server::Snapshot,
-        train::{Event, Observer},
     },
     statistics::ratio,
 };
@@ -111,7 +111,9 @@ impl<O: Observer> Observer for Watch<O> {
         self.now = time;
         match *event {
             Event::Assign { learner, task, .. } => self.recording.start(time, learner, task),
-            Event::Cancel { learner, .. } => self.recording.end(time, learner, false),
+            Event::Cancel { learner, .. } | Event::Lost { learner, .. } => {
+                self.recording.end(time, learner, false);
+            }
             Event::Push { learner, version, verdict, .. } => {
                 self.recording.end(time, learner, true);
                 if verdict == Verdict::Accept {
@@ -120,6 +122,7 @@ impl<O: Observer> Observer for Watch<O> {
                 }
             }
             Event::Update { version, .. } => self.update(version),
+            Event::Late { .. } | Event::Return { .. } | Event::Leave { .. } => {}
         }
         self.inner.event(time, event)
     }

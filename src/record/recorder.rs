@@ -10,9 +10,9 @@ use crate::{
     dataset::{Dataset, minibatches::Minibatches},
     engine::{Engine, Evaluation, model::Model},
     sgd::{
+        event::{Event, Observer},
         scheduler::{LearnerId, Verdict, Version},
         tally::Tally,
-        train::{Event, Observer},
     },
 };
 

@@ -4,11 +4,12 @@ use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
 use super::{
     entrant::Entrant,
+    event::{Event, Observer},
     scheduler::Version,
     server::Snapshot,
     tally::Tally,
     terms::{Finished, Terms},
-    train::{Ended, Event, Observer},
+    train::Ended,
 };
 use crate::{Result, cluster::queues::Queues, dataset::Split, engine::Engine, statistics};
 

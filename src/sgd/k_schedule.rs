@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::scheduler::Version;
 
 /// How far a run has come.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
     /// Run time.
     pub time: Duration,
     /// Updates so far.
     pub version: Version,
-    /// The training loss when it was last evaluated.
+    /// The training loss when it was last evaluated; where nobody evaluates, the mean one of the
+    /// minibatches between two evaluation times.
     pub loss: Option<f64>,
 }
 
@@ -19,11 +22,20 @@ pub struct Progress {
 pub trait KSchedule {
     /// K for the updates to come.
     fn next_k(&mut self, progress: &Progress) -> usize;
+
+    /// What has to be kept of it to go on later, beside its settings; none if nothing has.
+    fn adasync(&self) -> Option<&AdaSync> {
+        None
+    }
 }
 
 impl<S: KSchedule + ?Sized> KSchedule for Box<S> {
     fn next_k(&mut self, progress: &Progress) -> usize {
         (**self).next_k(progress)
+    }
+
+    fn adasync(&self) -> Option<&AdaSync> {
+        (**self).adasync()
     }
 }
 
@@ -44,7 +56,7 @@ impl KSchedule for FixedK {
 /// bound on the error of a loss that need not be convex (Dutta et al. 2018, F* = 0) is a term in
 /// g(K) F(w_t), which K makes larger, and a term in 1/K, which it makes smaller; the rules give the K
 /// for which their sum is least. What is unknown in the bound cancels if K_0 is right at the start.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Rule {
     /// K^2 / (P - K) = rho K_0^2 / (P - K_0), for K learners that are waited for: g(K) is a constant
     /// and log(P / (P - K)) / mu, as with exponential and shifted exponential times.
@@ -99,7 +111,7 @@ fn cheapest(g: &[f64], initial: usize, rho: f64) -> usize {
 ///
 /// It looks at the loss once in a window of run time, at the first update after it; K never falls
 /// and is at most P.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdaSync {
     rule: Rule,
     initial: usize,
@@ -140,6 +152,10 @@ impl KSchedule for AdaSync {
             }
         }
         self.k
+    }
+
+    fn adasync(&self) -> Option<&AdaSync> {
+        Some(self)
     }
 }
 

@@ -22,7 +22,8 @@ pub type LearnerId = usize;
 pub type Version = u64;
 
 /// The four base variants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Variant {
     /// The first K learners make the update, at the same parameters.
     KSync,
@@ -90,15 +91,29 @@ pub enum Verdict {
     Accept,
     /// It was computed at parameters that the variant no longer accepts.
     Discard,
+    /// It is no gradient: some number of it is not finite, or there are too many or too few.
+    Reject,
+}
+
+/// Whether a learner takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Presence {
+    Here,
+    /// It is lost, and somebody will take its place.
+    Away,
+    /// It is lost, and the run goes on without it.
+    Gone,
 }
 
 /// Decides, push by push. Feed it with [`on_push`](Self::on_push), then carry out what
 /// [`poll`](Self::poll) gives until it gives nothing.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Scheduler {
     variant: Variant,
     cancellation: Cancellation,
-    learners: usize,
+    learners: Vec<Presence>,
+    live: usize,
     k: usize,
     version: Version,
     accepted: usize,
@@ -117,7 +132,8 @@ impl Scheduler {
         let mut scheduler = Self {
             variant,
             cancellation,
-            learners,
+            learners: vec![Presence::Here; learners],
+            live: learners,
             k: 0,
             version: 0,
             accepted: 0,
@@ -144,9 +160,42 @@ impl Scheduler {
         verdict
     }
 
+    /// Takes in that `learner` pushed what is no gradient: it starts another minibatch.
+    pub fn on_reject(&mut self, learner: LearnerId) -> Verdict {
+        self.starting.push_back(learner);
+        Verdict::Reject
+    }
+
+    /// Takes in that nothing more comes from `learner` until it [returns](Self::on_return). What it
+    /// has pushed counts.
+    pub fn on_loss(&mut self, learner: LearnerId) {
+        if self.learners[learner] == Presence::Here {
+            self.learners[learner] = Presence::Away;
+        }
+        self.waiting.retain(|&other| other != learner);
+        self.starting.retain(|&other| other != learner);
+    }
+
+    /// Takes in that `learner` is there again, with nothing in hand.
+    pub fn on_return(&mut self, learner: LearnerId) {
+        if self.learners[learner] == Presence::Away {
+            self.learners[learner] = Presence::Here;
+            self.starting.push_back(learner);
+        }
+    }
+
+    /// Goes on without `learner`, which is lost: where K counts learners it is at most those left.
+    pub fn on_leave(&mut self, learner: LearnerId) {
+        self.on_loss(learner);
+        if self.learners[learner] != Presence::Gone {
+            self.learners[learner] = Presence::Gone;
+            self.live -= 1;
+        }
+    }
+
     /// What is to be done next: the update before any start, then the starts in the order of ids.
     pub fn poll(&mut self) -> Option<Action> {
-        if self.accepted >= self.k {
+        if self.accepted > 0 && self.accepted >= self.quota() {
             self.accepted = 0;
             self.version += 1;
             self.release();
@@ -162,24 +211,39 @@ impl Scheduler {
     /// If `k` is zero, or more than P where K counts learners.
     pub fn set_k(&mut self, k: usize) {
         assert!(k > 0, "K is at least 1");
-        assert!(!self.variant.waits() || k <= self.learners, "K learners are at most all P");
+        assert!(!self.variant.waits() || k <= self.learners.len(), "K learners are at most all P");
         self.k = k;
     }
 
     /// How many more pushes can count before unfinished work is cancelled; no bound where none is.
     pub fn wanted(&self) -> Option<usize> {
         (self.variant.cancels() && self.cancellation == Cancellation::Preempt)
-            .then(|| self.k.saturating_sub(self.accepted))
+            .then(|| self.quota().saturating_sub(self.accepted))
     }
 
     /// P.
     pub fn learners(&self) -> usize {
-        self.learners
+        self.learners.len()
+    }
+
+    /// Learners that are there or will be again.
+    pub fn live(&self) -> usize {
+        self.live
+    }
+
+    /// j, the version that the next update is made of.
+    pub fn version(&self) -> Version {
+        self.version
     }
 
     /// K, the gradients an update.
     pub fn k(&self) -> usize {
         self.k
+    }
+
+    /// K, or the learners that are left where it counts them.
+    fn quota(&self) -> usize {
+        if self.variant.waits() { self.k.min(self.live) } else { self.k }
     }
 
     /// Who starts at the parameters just made: all learners if unfinished work stops now, else those
@@ -188,7 +252,8 @@ impl Scheduler {
         if self.variant.cancels() && self.cancellation == Cancellation::Preempt {
             self.waiting.clear();
             self.starting.clear();
-            self.starting.extend(0..self.learners);
+            let here = |&learner: &LearnerId| self.learners[learner] == Presence::Here;
+            self.starting.extend((0..self.learners.len()).filter(here));
         } else {
             self.starting.extend(self.waiting.drain(..));
             self.starting.make_contiguous().sort_unstable();

@@ -10,6 +10,19 @@ use super::scheduler::LearnerId;
 /// Parameters as a learner read them; never change once handed out.
 pub type Snapshot = Arc<[f32]>;
 
+/// What a server holds, to go on with it later.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Saved {
+    /// w_j.
+    pub params: Snapshot,
+    /// The sum of the gradients gathered for w_{j+1}, each times its rate.
+    pub sum: Vec<f32>,
+    /// How many they are.
+    pub gathered: usize,
+    /// What each learner read last, if that is kept; else empty.
+    pub read: Vec<Snapshot>,
+}
+
 /// Holds w_j and makes w_{j+1}.
 #[derive(Debug)]
 pub struct ParameterServer {
@@ -30,10 +43,27 @@ impl ParameterServer {
         Self { params, earlier: Vec::new(), sum, gathered: 0, read: Vec::new() }
     }
 
+    /// What has to be kept of it.
+    pub fn save(&self) -> Saved {
+        let (params, sum, read) = (self.pull(), self.sum.clone(), self.read.clone());
+        Saved { params, sum, gathered: self.gathered, read }
+    }
+
+    /// The server that was saved.
+    ///
+    /// # Panics
+    /// If the sum is not as long as the parameters.
+    pub fn resume(Saved { params, sum, gathered, read }: Saved) -> Self {
+        assert_eq!(params.len(), sum.len(), "the sum is as long as the parameters");
+        Self { params, earlier: Vec::new(), sum, gathered, read }
+    }
+
     /// Keeps from now on what each of P = `learners` reads last, so that [`drift`](Self::drift) can
     /// be told.
     pub fn keep_read(&mut self, learners: usize) {
-        self.read = vec![self.pull(); learners];
+        if self.read.is_empty() {
+            self.read = vec![self.pull(); learners];
+        }
     }
 
     /// The parameters as they are now, for `learner`.
@@ -64,6 +94,12 @@ impl ParameterServer {
     /// The parameters as they are now, to look at.
     pub fn params(&self) -> &[f32] {
         &self.params
+    }
+
+    /// Whether `gradient` is as long as the parameters and finite throughout, told by its bits.
+    pub fn fits(&self, gradient: &[f32]) -> bool {
+        let largest = gradient.iter().fold(0, |most: u32, g| most.max(g.to_bits() << 1));
+        gradient.len() == self.sum.len() && largest < f32::INFINITY.to_bits() << 1
     }
 
     /// Gathers rate times `gradient` for the next update.

@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use super::{
     entrant::Entrant,
+    event::{Event, Observer},
     k_schedule::FixedK,
     learning_rate::Constant,
     scheduler::{Cancellation, Scheduler, Version},
     server::ParameterServer,
     tally::Tally,
-    train::{Event, Limits, Observer, Run},
+    train::{Limits, Run},
 };
 use crate::{
     Result,
@@ -81,13 +82,9 @@ pub fn times_only<D: DelayModel>(
     delays: D,
 ) -> Result<Run<Simulated<'static, D>, FixedK, Constant>> {
     let k = entrant.fixed_k(learners)?;
-    Ok(Run {
-        scheduler: Scheduler::new(entrant.variant(), cancellation, learners, k),
-        server: ParameterServer::new(&[]),
-        cluster: Simulated::times_only(learners, delays),
-        k_schedule: FixedK(k),
-        learning_rate: Constant(1.0),
-    })
+    let scheduler = Scheduler::new(entrant.variant(), cancellation, learners, k);
+    let (server, cluster) = (ParameterServer::new(&[]), Simulated::times_only(learners, delays));
+    Ok(Run::new(scheduler, server, cluster, FixedK(k), Constant(1.0)))
 }
 
 /// A warm-up after which every variant has forgotten the common start: twenty pushes a learner.

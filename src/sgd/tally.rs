@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::{
+    event::Event,
     scheduler::{Verdict, Version},
-    train::Event,
 };
 
 /// Counts and times of a run. Every minibatch that was started is one of used, pending, wasted or
 /// in flight.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Tally {
     /// Updates made.
     pub updates: Version,
@@ -25,6 +25,13 @@ pub struct Tally {
     pub cancelled: u64,
     /// Gradients dropped on arrival.
     pub discarded: u64,
+    /// What was pushed and was no gradient.
+    pub rejected: u64,
+    /// Minibatches lost with their learner.
+    pub lost: u64,
+    /// Gradients that arrived after their minibatch was cancelled or lost, or a second time: they are
+    /// counted there already.
+    pub late: u64,
     /// How many accepted gradients were this stale: s = j - tau, by s.
     pub staleness: Vec<u64>,
 }
@@ -36,6 +43,10 @@ impl Tally {
             Event::Assign { .. } => self.started += 1,
             Event::Cancel { .. } => self.cancelled += 1,
             Event::Push { verdict: Verdict::Discard, .. } => self.discarded += 1,
+            Event::Push { verdict: Verdict::Reject, .. } => self.rejected += 1,
+            Event::Late { .. } => self.late += 1,
+            Event::Lost { task, .. } => self.lost += u64::from(task.is_some()),
+            Event::Return { .. } | Event::Leave { .. } => {}
             Event::Push { version, .. } => {
                 self.pending += 1;
                 let staleness = (self.updates - version) as usize;
@@ -51,9 +62,9 @@ impl Tally {
         }
     }
 
-    /// Work that came to nothing: cancelled or dropped.
+    /// Work that came to nothing: cancelled, dropped, rejected or lost.
     pub fn wasted(&self) -> u64 {
-        self.cancelled + self.discarded
+        self.cancelled + self.discarded + self.rejected + self.lost
     }
 
     /// Minibatches started of which nothing has been heard.

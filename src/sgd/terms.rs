@@ -4,20 +4,30 @@ use std::{sync::atomic::AtomicBool, time::Duration};
 
 use super::{
     entrant::Entrant,
+    event::Observer,
+    faults::Tolerance,
     learning_rate::{RateRule, Ruled},
     scheduler::{Cancellation, Scheduler, Version},
     server::{ParameterServer, Snapshot},
-    train::{Ended, Limits, Observer, Run},
+    train::{Ended, Limits, Run, State},
 };
 use crate::{
-    Result,
+    Error, Result,
     cluster::{
+        Cluster,
+        chaos::{Chaos, Plan},
         delay::{Delays, Distribution, Slow},
+        learners::Learners,
         queues::Queues,
         simulated::Simulated,
+        supervised::Supervised,
+        threaded::Threaded,
     },
     dataset::minibatches::Minibatches,
 };
+
+/// How long Ctrl-C may go unnoticed in real time.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is the same for all entrants. Times are run time in seconds.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +40,8 @@ pub struct Terms {
     pub learning_rate: f64,
     /// What makes the rate of a gradient smaller.
     pub rate_rule: RateRule,
-    /// Law of the time a minibatch takes.
-    pub delay: Distribution,
+    /// Law of the time a minibatch takes; none in real time, where it takes as long as it takes.
+    pub delay: Option<Distribution>,
     /// Learners that are slower than the law says.
     pub slow: Slow,
     /// What becomes of cancelled work.
@@ -45,6 +55,27 @@ pub struct Terms {
     /// Between looks of `AdaSync` at the loss that was evaluated last; as often as it is evaluated,
     /// if nothing is said.
     pub adasync_every: Option<f64>,
+    /// What it puts up with.
+    pub tolerance: Tolerance,
+    /// The least that a silent learner is waited for, where learners can be lost.
+    pub patience: f64,
+    /// Faults on purpose.
+    pub chaos: Option<Plan>,
+}
+
+/// Where a run starts: at some parameters, or where another stopped.
+#[derive(Debug, Clone)]
+pub enum Start<'a> {
+    /// w_0.
+    Initial(&'a [f32]),
+    /// All that was kept of a run.
+    Saved(Box<State>),
+}
+
+impl<'a> From<&'a [f32]> for Start<'a> {
+    fn from(initial: &'a [f32]) -> Self {
+        Self::Initial(initial)
+    }
 }
 
 /// How a run ended, and where.
@@ -65,56 +96,154 @@ impl Terms {
             minibatch: 1,
             learning_rate,
             rate_rule: RateRule::Constant,
-            delay: Distribution::Exponential { mean: 1.0 },
+            delay: Some(Distribution::Exponential { mean: 1.0 }),
             slow: Slow::default(),
             cancellation: Cancellation::Preempt,
             budget: None,
             updates: None,
             evaluate_every: None,
             adasync_every: None,
+            tolerance: Tolerance::default(),
+            patience: 2.0,
+            chaos: None,
         }
     }
 
-    /// One run of `entrant` from `initial` in virtual time. Delays and minibatches are functions of
-    /// the seed, so that all entrants have the same.
+    /// One run of `entrant` in virtual time. Delays and minibatches are functions of the seed, so that
+    /// all entrants have the same.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] where the entrant or the delays do not fit the learners,
-    /// [`crate::Error::LearnerLost`], or what the observer returns.
+    /// [`Error::Config`] where the entrant or the delays do not fit the learners,
+    /// [`Error::LearnerLost`], or what the observer returns.
     ///
     /// # Panics
     /// If neither time nor updates are limited, if there are fewer samples than m, or if the
     /// entrant follows a loss that is never evaluated.
-    pub fn run(
+    pub fn run<'s>(
         &self,
         entrant: &Entrant,
         seed: u64,
-        initial: &[f32],
+        start: impl Into<Start<'s>>,
         queues: &Queues,
         interrupt: Option<&AtomicBool>,
+        observer: &mut impl Observer,
+    ) -> Result<Finished> {
+        let start = start.into();
+        let delays = self.delays(self.law()?, seed)?;
+        let minibatches = Minibatches::new(seed, queues.samples(), self.minibatch);
+        let mut cluster = Simulated::with_gradients(self.learners, delays, queues, minibatches);
+        if let Start::Saved(state) = &start {
+            cluster = cluster.resume(state.now, &state.position.hands);
+        }
+        let limits = Limits { interrupt, ..self.limits() };
+        match self.chaos {
+            None => self.train(entrant, start, false, cluster, &limits, observer),
+            Some(plan) => {
+                let patience = self.patience();
+                let chaos = Chaos::new(cluster, plan, patience);
+                let cluster = Supervised::new(chaos, self.learners, patience);
+                self.train(entrant, start, false, cluster, &limits, observer)
+            }
+        }
+    }
+
+    /// One run of `entrant` in real time, on `learners`. Where there is a law of the delays, learners
+    /// are held back to the times drawn from it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the entrant or the delays do not fit the learners,
+    /// [`Error::LearnerLost`] and [`Error::NoQuorum`] where losses are not put up with, or what the
+    /// observer returns.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run), and if there are not P learners.
+    pub fn run_in_real_time<'s>(
+        &self,
+        entrant: &Entrant,
+        seed: u64,
+        start: impl Into<Start<'s>>,
+        learners: &mut Learners,
+        interrupt: Option<&AtomicBool>,
+        observer: &mut impl Observer,
+    ) -> Result<Finished> {
+        assert_eq!(learners.count(), self.learners, "there are P learners");
+        let start = start.into();
+        let minibatches = Minibatches::new(seed, learners.samples(), self.minibatch);
+        let delays = self.delay.as_ref().map(|law| self.delays(law, seed)).transpose()?;
+        let (now, started) = match &start {
+            Start::Saved(state) => (state.now, state.position.hands.started()),
+            Start::Initial(_) => (Duration::ZERO, &[][..]),
+        };
+        let threaded = Threaded::new(learners, minibatches, delays, now, started)?;
+        let look_every = Some(LOOK_EVERY);
+        let limits = Limits { interrupt, look_every, ..self.limits() };
+        let patience = self.patience();
+        let cluster: Box<dyn Cluster> = match self.chaos {
+            None => Box::new(threaded),
+            Some(plan) => Box::new(Chaos::new(threaded, plan, patience)),
+        };
+        let cluster = Supervised::new(cluster, self.learners, patience);
+        self.train(entrant, start, true, cluster, &limits, observer)
+    }
+
+    fn train(
+        &self,
+        entrant: &Entrant,
+        start: Start<'_>,
+        abandoned: bool,
+        cluster: impl Cluster,
+        limits: &Limits<'_>,
         observer: &mut impl Observer,
     ) -> Result<Finished> {
         let Self { learners, cancellation, learning_rate: most, rate_rule: rule, .. } = *self;
         let window = self.adasync_every.or(self.evaluate_every);
         assert!(!entrant.adapts() || window.is_some(), "what follows a loss needs evaluations");
         let window = window.map_or(Duration::MAX, Duration::from_secs_f64);
-        let delays = Delays::new(self.delay.clone(), &self.slow, learners, seed)?;
-        let minibatches = Minibatches::new(seed, queues.samples(), self.minibatch);
-        let k = entrant.k(learners)?;
-        let mut run = Run {
-            scheduler: Scheduler::new(entrant.variant(), cancellation, learners, k),
-            server: ParameterServer::new(initial),
-            cluster: Simulated::with_gradients(learners, delays, queues, minibatches),
-            k_schedule: entrant.k_schedule(learners, window)?,
-            learning_rate: Ruled { rule, most },
+        let (k, rate) = (entrant.k(learners)?, Ruled { rule, most });
+        let mut run = match start {
+            Start::Initial(initial) => {
+                let scheduler = Scheduler::new(entrant.variant(), cancellation, learners, k);
+                let k_schedule = entrant.k_schedule(learners, window)?;
+                let server = ParameterServer::new(initial);
+                Run::new(scheduler, server, cluster, k_schedule, rate)
+                    .with_tolerance(self.tolerance)
+            }
+            Start::Saved(state) => {
+                let State { scheduler, server, adasync, position, .. } = *state;
+                let k_schedule = match adasync {
+                    Some(adasync) => Box::new(adasync),
+                    None => entrant.k_schedule(learners, window)?,
+                };
+                Run::new(scheduler, ParameterServer::resume(server), cluster, k_schedule, rate)
+                    .resume(position, abandoned)
+            }
         };
-        let limits = Limits {
+        let ended = run.train(limits, observer)?;
+        Ok(Finished { ended, params: run.server.pull() })
+    }
+
+    /// Law of the time a minibatch takes.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it takes as long as it takes.
+    pub fn law(&self) -> Result<&Distribution> {
+        self.delay.as_ref().ok_or_else(|| Error::config("in virtual time the delays need a law"))
+    }
+
+    fn delays(&self, law: &Distribution, seed: u64) -> Result<Delays> {
+        Delays::new(law.clone(), &self.slow, self.learners, seed)
+    }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs_f64(self.patience)
+    }
+
+    fn limits(&self) -> Limits<'_> {
+        Limits {
             time: self.budget.map(Duration::from_secs_f64),
             updates: self.updates,
             evaluate_every: self.evaluate_every.map(Duration::from_secs_f64),
-            interrupt,
-        };
-        let ended = run.train(&limits, observer)?;
-        Ok(Finished { ended, params: run.server.pull() })
+            ..Limits::default()
+        }
     }
 }

@@ -8,81 +8,21 @@ use std::{
     time::Duration,
 };
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
-    k_schedule::{KSchedule, Progress},
+    event::{Event, Observer},
+    faults::{Answer, Faults, Tolerance},
+    hands::{Hand, Hands},
+    k_schedule::{AdaSync, KSchedule, Progress},
     learning_rate::{Arrival, LearningRate},
     scheduler::{Action, LearnerId, Scheduler, Verdict, Version},
-    server::{ParameterServer, Snapshot},
+    server::{ParameterServer, Saved},
 };
 use crate::{
-    Result,
-    cluster::{Assigned, Cluster, Push, Task},
+    Error, Result,
+    cluster::{Cluster, Message, Order, Push},
 };
-
-/// Everything that happens in a run, in the order in which it happens.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(tag = "event", rename_all = "lowercase")]
-#[expect(missing_docs, reason = "the fields are those of the run record")]
-pub enum Event {
-    /// A learner starts a minibatch at a version.
-    Assign { learner: LearnerId, task: Task, version: Version },
-    /// A gradient computed at `version` arrives. `rate` is its learning rate if it is accepted.
-    Push {
-        learner: LearnerId,
-        task: Task,
-        version: Version,
-        verdict: Verdict,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        rate: Option<f32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        loss: Option<f32>,
-    },
-    /// A minibatch is cancelled before it is finished.
-    Cancel { learner: LearnerId, task: Task, version: Version },
-    /// K gradients have made `version`.
-    Update { version: Version, k: usize },
-}
-
-/// Looks on. What it does takes no run time.
-pub trait Observer {
-    /// Is told of everything that happens, at run time `time`.
-    ///
-    /// # Errors
-    /// Whatever keeps it from going on; it ends the run.
-    fn event(&mut self, time: Duration, event: &Event) -> Result<()>;
-
-    /// Is shown the parameters that a learner reads, and may keep them. In every variant each version
-    /// but the last is read before an update is made of it, so the one read last is w_j.
-    ///
-    /// # Errors
-    /// Whatever keeps it from going on; it ends the run.
-    fn read(&mut self, _learner: LearnerId, _version: Version, _params: &Snapshot) -> Result<()> {
-        Ok(())
-    }
-
-    /// Is shown the parameters at the start, at every evaluation time and at the end; may answer
-    /// with the training loss.
-    ///
-    /// # Errors
-    /// Whatever keeps it from going on; it ends the run.
-    fn evaluate(
-        &mut self,
-        _time: Duration,
-        _version: Version,
-        _params: &[f32],
-    ) -> Result<Option<f64>> {
-        Ok(None)
-    }
-}
-
-/// Looks away.
-impl Observer for () {
-    fn event(&mut self, _: Duration, _: &Event) -> Result<()> {
-        Ok(())
-    }
-}
 
 /// When to stop, and when to look.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,6 +35,8 @@ pub struct Limits<'a> {
     pub evaluate_every: Option<Duration>,
     /// Once true, the run ends before the next push.
     pub interrupt: Option<&'a AtomicBool>,
+    /// The longest wait for a push before `interrupt` is looked at again, where waiting takes time.
+    pub look_every: Option<Duration>,
 }
 
 /// Why a run ended.
@@ -105,11 +47,11 @@ pub enum Ended {
     Done,
     /// It was interrupted.
     Interrupted,
-    /// A loss was no finite number.
+    /// A loss or a gradient was not finite.
     Diverged,
 }
 
-/// A run: who decides, who holds the parameters, who computes, and the two policies.
+/// A run: who decides, who holds the parameters, who computes, and the policies.
 #[derive(Debug)]
 pub struct Run<C, K, R> {
     /// Decides which gradients make an update.
@@ -118,17 +60,90 @@ pub struct Run<C, K, R> {
     pub server: ParameterServer,
     /// Computes gradients, and has the clock.
     pub cluster: C,
-    /// K over time.
-    pub k_schedule: K,
-    /// The rate of each gradient.
-    pub learning_rate: R,
+    k_schedule: K,
+    learning_rate: R,
+    position: Position,
+    /// Whether nobody is at work on what learners had in hand.
+    abandoned: bool,
+}
+
+/// How far a run has come.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Position {
+    /// The last update, and the last loss.
+    pub progress: Progress,
+    /// When it is evaluated next; none at the start.
+    pub evaluation: Option<Duration>,
+    /// What learners have in hand.
+    pub hands: Hands,
+    /// The minibatches accepted since the last evaluation.
+    pub losses: MinibatchLosses,
+    /// Faults met in a row.
+    pub faults: Faults,
+}
+
+/// The losses of some minibatches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct MinibatchLosses {
+    sum: f64,
+    count: u64,
+}
+
+/// All that is needed to go on with a run as if it had not stopped.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    /// Run time.
+    pub now: Duration,
+    /// Which gradients make the next update.
+    pub scheduler: Scheduler,
+    /// The parameters, and the gradients gathered.
+    pub server: Saved,
+    /// What K follows, if it follows the loss.
+    pub adasync: Option<AdaSync>,
+    /// How far it has come.
+    pub position: Position,
 }
 
 impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
+    /// A run from its start.
+    pub fn new(
+        scheduler: Scheduler,
+        server: ParameterServer,
+        cluster: C,
+        k_schedule: K,
+        learning_rate: R,
+    ) -> Self {
+        let learners = scheduler.learners();
+        let position = Position {
+            progress: Progress { time: Duration::ZERO, version: 0, loss: None },
+            evaluation: None,
+            hands: Hands::new(learners),
+            losses: MinibatchLosses::default(),
+            faults: Faults::new(Tolerance::default(), learners),
+        };
+        Self { scheduler, server, cluster, k_schedule, learning_rate, position, abandoned: false }
+    }
+
+    /// The same run, that puts up with so much.
+    #[must_use]
+    pub fn with_tolerance(mut self, tolerance: Tolerance) -> Self {
+        self.position.faults = Faults::new(tolerance, self.scheduler.learners());
+        self
+    }
+
+    /// The same run from `position` on, where scheduler, server and K are as they were there. If the
+    /// minibatches in hand are `abandoned` they are lost; else the cluster has them.
+    #[must_use]
+    pub fn resume(mut self, position: Position, abandoned: bool) -> Self {
+        (self.position, self.abandoned) = (position, abandoned);
+        self
+    }
+
     /// Trains until a limit is reached.
     ///
     /// # Errors
-    /// [`crate::Error::LearnerLost`], or what the observer returns.
+    /// [`Error::LearnerLost`] where a loss is not put up with, [`Error::NoQuorum`] where too few
+    /// learners are left, what the cluster or the observer returns.
     ///
     /// # Panics
     /// If neither time nor updates are limited.
@@ -139,47 +154,101 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         }
         let end = limits.time.unwrap_or(Duration::MAX);
         let every = limits.evaluate_every.unwrap_or(Duration::MAX);
-        let mut evaluation = every;
-        let mut progress = Progress { time: Duration::ZERO, version: 0, loss: None };
-        progress.loss = observer.evaluate(progress.time, 0, self.server.params())?;
+        let mut evaluation = match self.position.evaluation {
+            Some(evaluation) => evaluation,
+            None => {
+                self.evaluate(Duration::ZERO, observer)?;
+                every
+            }
+        };
+        self.position.evaluation = Some(evaluation);
+        if self.abandoned {
+            self.take_back(observer)?;
+        }
         let ended = loop {
-            if self.carry_out(&mut progress, limits.updates, observer)? {
+            if self.carry_out(limits.updates, observer)? {
                 break Ended::Done;
             }
             if limits.interrupt.is_some_and(|interrupt| interrupt.load(Ordering::Relaxed)) {
+                observer.state(&self.state())?;
                 break Ended::Interrupted;
             }
-            match self.cluster.recv(evaluation.min(end), self.scheduler.wanted())? {
-                Some(push) => {
-                    if !self.take_in(push, progress.version, observer)? {
+            if observer.wants_state() {
+                observer.state(&self.state())?;
+            }
+            let next = evaluation.min(end);
+            let look = limits.look_every.map(|every| self.cluster.now().saturating_add(every));
+            let until = look.map_or(next, |look| look.min(next));
+            match self.cluster.recv(until, self.scheduler.wanted())? {
+                Some(Message::Push(push)) => {
+                    if !self.take_in(push, observer)? {
                         break Ended::Diverged;
                     }
                 }
+                Some(Message::Lost { learner, cause }) => self.lose(learner, cause, observer)?,
+                Some(Message::Returned(learner)) => {
+                    self.scheduler.on_return(learner);
+                    observer.event(self.cluster.now(), &Event::Return { learner })?;
+                }
+                None if until < next => {}
                 None if evaluation < end => {
-                    let (version, params) = (progress.version, self.server.params());
-                    progress.loss = observer.evaluate(evaluation, version, params)?;
+                    self.evaluate(evaluation, observer)?;
                     evaluation = evaluation.saturating_add(every);
+                    self.position.evaluation = Some(evaluation);
                 }
                 None => break Ended::Done,
             }
         };
-        observer.evaluate(self.cluster.now(), progress.version, self.server.params())?;
+        self.evaluate(self.cluster.now(), observer)?;
         Ok(ended)
     }
 
+    /// All that is needed to go on from here.
+    fn state(&self) -> State {
+        State {
+            now: self.cluster.now(),
+            scheduler: self.scheduler.clone(),
+            server: self.server.save(),
+            adasync: self.k_schedule.adasync().cloned(),
+            position: self.position.clone(),
+        }
+    }
+
+    /// Lets the observer look at the parameters. Where it answers nothing, the loss is the mean one of
+    /// the minibatches accepted since it was last asked.
+    fn evaluate(&mut self, time: Duration, observer: &mut impl Observer) -> Result<()> {
+        let Position { progress, losses, .. } = &mut self.position;
+        let evaluated = observer.evaluate(time, progress.version, self.server.params())?;
+        let MinibatchLosses { sum, count } = std::mem::take(losses);
+        let mean = (count > 0).then(|| sum / count as f64);
+        progress.loss = evaluated.or(mean).or(progress.loss);
+        Ok(())
+    }
+
+    /// Counts what learners had in hand as lost, and lets all that are left start again.
+    fn take_back(&mut self, observer: &mut impl Observer) -> Result<()> {
+        let now = self.cluster.now();
+        for learner in 0..self.scheduler.learners() {
+            if let Some(Hand { task, .. }) = self.position.hands.empty(learner) {
+                let (task, cause) = (Some(task), "the run was stopped".to_owned());
+                observer.event(now, &Event::Lost { learner, task, cause })?;
+                self.scheduler.on_loss(learner);
+                observer.event(now, &Event::Return { learner })?;
+            }
+            self.scheduler.on_return(learner);
+        }
+        Ok(())
+    }
+
     /// Carries out what the scheduler wants done; true once the last update is made.
-    fn carry_out(
-        &mut self,
-        progress: &mut Progress,
-        last: Option<Version>,
-        observer: &mut impl Observer,
-    ) -> Result<bool> {
+    fn carry_out(&mut self, last: Option<Version>, observer: &mut impl Observer) -> Result<bool> {
         let now = self.cluster.now();
         while let Some(action) = self.scheduler.poll() {
             match action {
                 Action::Apply { version } => {
                     let k = self.server.apply();
                     observer.event(now, &Event::Update { version, k })?;
+                    let progress = &mut self.position.progress;
                     (progress.time, progress.version) = (now, version);
                     if Some(version) == last {
                         return Ok(true);
@@ -189,10 +258,12 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                 Action::Assign { learner, version } => {
                     let params = self.server.pull_for(learner);
                     observer.read(learner, version, &params)?;
-                    let Assigned { task, cancelled } =
-                        self.cluster.assign(learner, version, params);
-                    if let Some(unfinished) = cancelled {
-                        let (task, version) = (unfinished.task, unfinished.version);
+                    let hands = &mut self.position.hands;
+                    let task = hands.next(learner);
+                    let order = Order { learner, task, params: params.clone() };
+                    let due = self.cluster.assign(order);
+                    let hand = Hand { task, version, params, due };
+                    if let Some(Hand { task, version, .. }) = hands.put(learner, hand) {
                         observer.event(now, &Event::Cancel { learner, task, version })?;
                     }
                     observer.event(now, &Event::Assign { learner, task, version })?;
@@ -202,30 +273,68 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         Ok(false)
     }
 
-    /// Takes a push in; false if its loss is not finite, so that there is nothing to go on from.
-    fn take_in(
-        &mut self,
-        push: Push,
-        current: Version,
-        observer: &mut impl Observer,
-    ) -> Result<bool> {
-        let Push { learner, task, version, loss, gradient } = push;
-        let verdict = self.scheduler.on_push(learner, version);
+    /// Takes a push in; false if the run has diverged, so that there is nothing to go on from.
+    fn take_in(&mut self, push: Push, observer: &mut impl Observer) -> Result<bool> {
+        let Push { learner, task, loss, gradient, computing } = push;
+        let (now, computing) = (self.cluster.now(), computing.map(|time| time.as_secs_f64()));
+        let Some(Hand { version, .. }) = self.position.hands.take(learner, task) else {
+            observer.event(now, &Event::Late { learner, task, computing })?;
+            return Ok(true);
+        };
+        let sound = loss.is_none_or(f32::is_finite) && self.server.fits(&gradient);
+        let verdict = match sound {
+            true => self.scheduler.on_push(learner, version),
+            false => self.scheduler.on_reject(learner),
+        };
+        let current = self.position.progress.version;
         let rate = (verdict == Verdict::Accept).then(|| {
-            let (time, staleness) = (self.cluster.now(), current - version);
+            let (time, staleness) = (now, current - version);
             let drift = self.server.drift(learner);
             self.learning_rate.rate(&Arrival { learner, time, version: current, staleness, drift })
         });
-        observer.event(
-            self.cluster.now(),
-            &Event::Push { learner, task, version, verdict, rate, loss },
-        )?;
-        if loss.is_some_and(|loss| !loss.is_finite()) {
-            return Ok(false);
+        let event = Event::Push { learner, task, version, verdict, rate, loss, computing };
+        observer.event(now, &event)?;
+        if !sound {
+            return Ok(self.position.faults.on_reject(learner));
         }
+        self.position.faults.on_push(learner);
         if let Some(rate) = rate {
             self.server.accumulate(&gradient, rate);
+            if let Some(loss) = loss {
+                let losses = &mut self.position.losses;
+                (losses.sum, losses.count) = (losses.sum + f64::from(loss), losses.count + 1);
+            }
         }
         Ok(true)
+    }
+
+    /// Goes on after the loss of a learner, as it is put up with.
+    fn lose(
+        &mut self,
+        learner: LearnerId,
+        cause: Error,
+        observer: &mut impl Observer,
+    ) -> Result<()> {
+        let now = self.cluster.now();
+        let task = self.position.hands.empty(learner).map(|hand| hand.task);
+        observer.event(now, &Event::Lost { learner, task, cause: cause.to_string() })?;
+        match self.position.faults.on_loss(learner) {
+            Answer::Restart { after } => {
+                self.scheduler.on_loss(learner);
+                self.cluster.restart(learner, after);
+            }
+            Answer::Leave => {
+                self.scheduler.on_leave(learner);
+                self.cluster.leave(learner);
+                observer.event(now, &Event::Leave { learner })?;
+            }
+            Answer::Stop => return Err(Error::LearnerLost { learner, source: cause.into() }),
+        }
+        let (live, quorum) = (self.scheduler.live(), self.position.faults.quorum());
+        if live < quorum {
+            let cause = cause.into();
+            return Err(Error::NoQuorum { live, quorum, learner, cause });
+        }
+        Ok(())
     }
 }

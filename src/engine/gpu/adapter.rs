@@ -178,6 +178,25 @@ impl FromStr for DeviceChoice {
     }
 }
 
+/// Devices that learners are spread over. Written with a comma between.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceChoices(pub Vec<DeviceChoice>);
+
+impl fmt::Display for DeviceChoices {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let choices: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&choices.join(","))
+    }
+}
+
+impl FromStr for DeviceChoices {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        text.split(',').map(str::parse).collect::<Result<_>>().map(Self)
+    }
+}
+
 /// Every adapter of this machine, the best first: real GPUs before software, and of the same kind
 /// Metal or Vulkan before DirectX and OpenGL.
 pub fn list() -> Vec<AdapterId> {

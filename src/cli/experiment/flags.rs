@@ -1,0 +1,212 @@
+//! The options that make a run what it is, as the command line has them.
+
+use std::{fmt, path::PathBuf, str::FromStr};
+
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Error, Result,
+    cluster::{
+        chaos::Plan,
+        delay::{Distribution, Slow},
+    },
+    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    sgd::{
+        Cancellation,
+        faults::{NonFinite, OnLoss},
+        learning_rate::RateRule,
+    },
+};
+
+/// Which clock a run has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Clock {
+    /// Durations are drawn from the delay law.
+    Virtual,
+    /// The wall clock: each learner has a thread, a device and a queue of its own.
+    Real,
+}
+
+/// How long minibatches take. Written `measured` or as the law is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub(crate) enum Delay {
+    /// As long as it takes.
+    Measured,
+    /// What is drawn from a law.
+    Law(Distribution),
+}
+
+impl From<Delay> for String {
+    fn from(delay: Delay) -> Self {
+        delay.to_string()
+    }
+}
+
+impl TryFrom<String> for Delay {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for Delay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Measured => f.write_str("measured"),
+            Self::Law(law) => law.fmt(f),
+        }
+    }
+}
+
+impl FromStr for Delay {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "measured" { Ok(Self::Measured) } else { text.parse().map(Self::Law) }
+    }
+}
+
+/// The options that make a run what it is; a TOML file holds any of them under the same names.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[command(next_help_heading = "The run")]
+pub(crate) struct Flags {
+    /// logistic, or mlp:WIDTH[,WIDTH...] [default: mlp:128]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) model: Option<Shape>,
+    /// P, the number of learners [default: 8]
+    #[arg(long, short = 'p')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learners: Option<usize>,
+    /// m, the samples a gradient [default: 32]
+    #[arg(long, short = 'm')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    minibatch: Option<usize>,
+    /// w_{j+1} = w_j - (1/K) sum of rate times gradient [default: 0.4]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learning_rate: Option<f64>,
+    /// What makes the rate of a gradient smaller: constant, decay:factor=0.5,every=1000 (updates;
+    /// 60s for run time), compensated:c=0.01 (min(c/|w_j - w_tau|^2, rate)),
+    /// inverse-staleness (rate/(1 + s)), adaptive:threshold=8
+    /// (rate threshold/s where s is above) [default: constant]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rate_rule: Option<RateRule>,
+    /// What multiplies the squared norm of the weights in the loss [default: 0]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    l2: Option<f64>,
+    /// Law of the time a minibatch takes, in seconds: constant:1, exponential:mean=1,
+    /// shifted-exponential:shift=1,mean=1, uniform:low=0,high=2, pareto:shape=2,scale=1,
+    /// weibull:shape=0.5,scale=1, hyperexponential:p=0.9,mean1=0.5,mean2=5.5,
+    /// bimodal:fast=1,slow=10,p=0.1, trace:FILE; in real time measured: as long as it takes
+    /// [default: exponential:mean=1; measured in real time]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay: Option<Delay>,
+    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow: Option<Slow>,
+    /// Whose time counts [default: virtual]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock: Option<Clock>,
+    /// Whether cancelled work stops at once or is dropped when it arrives [default: preempt]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel: Option<Cancellation>,
+    /// Run time of each run, in seconds [default: 300, in real time 10; none with --updates]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<f64>,
+    /// Updates of each run at most
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updates: Option<u64>,
+    /// Run time between evaluations, in seconds [default: a fifteenth of the budget]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evaluate_every: Option<f64>,
+    /// Run time between looks of adasync at the training loss that was
+    /// evaluated last, in seconds [default: as --evaluate-every]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adasync_every: Option<f64>,
+    /// Training losses whose run time is reported [default: 0.5,0.3,0.2]
+    #[arg(long, value_delimiter = ',')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    targets: Option<Vec<f64>>,
+    /// Of delays, minibatches and initial parameters [default: 0]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    /// Repeat with this many seeds, and report mean and standard error [default: 1]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seeds: Option<u64>,
+    /// auto, host, an adapter's index or part of its name; in real time several, with a comma
+    /// between, that learners are spread over [default: auto]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<DeviceChoices>,
+    /// Family of the kernels [default: auto]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kernels: Option<FamilyChoice>,
+    /// Devices and queues that the learners share in virtual time [default: what suits
+    /// the adapter]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queues: Option<usize>,
+    /// Folder with the IDX files [default: $TORTOISE_DATA, else data/mnist]
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<PathBuf>,
+    /// Estimate the constants of theory from the first run of each entrant, and draw the bound on its
+    /// loss where there is one; takes some seconds each
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) estimate: bool,
+    /// Give each learner a process of its own, in real time: a driver that crashes or hangs is one
+    /// lost learner
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    isolate: bool,
+    /// What becomes of a run that loses a learner [default: restart]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_loss: Option<OnLoss>,
+    /// How often a learner is replaced without a gradient between [default: 5]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restarts: Option<u32>,
+    /// The fewest learners that a run goes on with [default: 1]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quorum: Option<usize>,
+    /// The least that a silent learner is waited for, in seconds; more where learners were seen to
+    /// take longer [default: 2]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    patience: Option<f64>,
+    /// What becomes of a run that meets a gradient that is not finite [default: stop]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    non_finite: Option<NonFinite>,
+    /// SEED or SEED:RATE: faults on purpose, for that share of the minibatches (0.05): learners that
+    /// die or hang, pushes that are late, come twice or are not finite
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chaos: Option<Plan>,
+    /// Record every event
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    events: bool,
+}

@@ -1,0 +1,116 @@
+//! What computes the gradients of a race: queues that learners share in virtual time, learners with a
+//! thread and a queue each in real time.
+
+use std::{fmt, sync::atomic::AtomicBool};
+
+use super::experiment::{Clock, Experiment};
+use crate::{
+    Result,
+    cluster::{
+        learners::{Learners, Opened},
+        queues::Queues,
+    },
+    dataset::Dataset,
+    engine::{backend::Backend, model::Model},
+    sgd::{
+        Entrant, Observer, Terms,
+        terms::{Finished, Start},
+    },
+};
+
+/// Engines for the gradients, and where they are.
+#[derive(Debug)]
+pub(super) struct Workers {
+    backends: Vec<Backend>,
+    learners: usize,
+    engines: Engines,
+}
+
+#[derive(Debug)]
+enum Engines {
+    Shared(Queues),
+    Own(Learners),
+}
+
+impl Workers {
+    /// Opens what the experiment needs on `backends`, over which learners in real time are spread.
+    pub(super) fn open(
+        experiment: &Experiment,
+        data: &Dataset,
+        model: &Model,
+        backends: &[Backend],
+    ) -> Result<Self> {
+        let Experiment { minibatch: m, learners, .. } = *experiment;
+        let engines = match experiment.clock {
+            Clock::Virtual => Engines::Shared(queues(experiment, data, model, &backends[0])?),
+            Clock::Real => {
+                let (backends, model) = (backends.to_vec(), model.clone());
+                let open = move |learner: usize| {
+                    let backend = &backends[learner % backends.len()];
+                    Ok(Opened { engine: backend.open(&model, m)?, kill: None })
+                };
+                Engines::Own(Learners::open(learners, &data.train, open)?)
+            }
+        };
+        Ok(Self { backends: backends.to_vec(), learners, engines })
+    }
+
+    /// One run of `entrant`.
+    pub(super) fn run<'s>(
+        &mut self,
+        terms: &Terms,
+        entrant: &Entrant,
+        seed: u64,
+        start: impl Into<Start<'s>>,
+        interrupt: &AtomicBool,
+        observer: &mut impl Observer,
+    ) -> Result<Finished> {
+        let interrupt = Some(interrupt);
+        match &mut self.engines {
+            Engines::Shared(queues) => terms.run(entrant, seed, start, queues, interrupt, observer),
+            Engines::Own(learners) => {
+                terms.run_in_real_time(entrant, seed, start, learners, interrupt, observer)
+            }
+        }
+    }
+
+    /// How many engines there are.
+    pub(super) fn count(&self) -> usize {
+        match &self.engines {
+            Engines::Shared(queues) => queues.count(),
+            Engines::Own(learners) => learners.count(),
+        }
+    }
+}
+
+impl fmt::Display for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let devices = self.backends.len();
+        if devices == 1 {
+            return self.backends[0].fmt(f);
+        }
+        for (at, backend) in self.backends.iter().enumerate() {
+            let learners: Vec<_> =
+                (at..self.learners).step_by(devices).map(|learner| learner.to_string()).collect();
+            let gap = if at == 0 { "" } else { "; " };
+            write!(f, "{gap}learners {} on {backend}", learners.join(" "))?;
+        }
+        Ok(())
+    }
+}
+
+/// Queues for the learners, as many as pay unless it is said how many.
+pub(super) fn queues(
+    experiment: &Experiment,
+    data: &Dataset,
+    model: &Model,
+    gradients: &Backend,
+) -> Result<Queues> {
+    let Experiment { minibatch: m, learners, queues, .. } = *experiment;
+    if learners == 1 {
+        return Ok(Queues::here(&data.train, gradients.open(model, m)?));
+    }
+    let count = queues.unwrap_or_else(|| gradients.queues(learners));
+    let (gradients, model) = (gradients.clone(), model.clone());
+    Queues::open(count, &data.train, move || gradients.open(&model, m))
+}

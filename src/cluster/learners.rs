@@ -1,0 +1,337 @@
+//! Learners on threads of their own, each with an engine, and so a device and a queue, of its own.
+//!
+//! A learner takes the newest order and forgets those before it; what it computes it always reports, and
+//! whoever reads the reports drops what has been overtaken. A learner that is replaced is not waited
+//! for: its reports carry the number of its incarnation, and those of an earlier one say nothing.
+
+use std::{
+    any::Any,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use super::{
+    Order, Task,
+    queues::{Computed, Worker},
+};
+use crate::{
+    Error, Result,
+    dataset::{Split, minibatches::Minibatches},
+    engine::Engine,
+    sgd::scheduler::LearnerId,
+    sync::{mpsc, thread},
+};
+
+/// How long an engine may take to open, and what is at work to come to an end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Ends what an engine runs in, whatever it is doing.
+pub type Kill = Box<dyn Fn() + Send>;
+
+/// An engine, and how to end it from outside; without that it is left to itself.
+pub struct Opened {
+    /// What computes.
+    pub engine: Box<dyn Engine>,
+    /// What ends it.
+    pub kill: Option<Kill>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("kill", &self.kill.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// What opens the engine of a learner.
+type Open = dyn Fn(LearnerId) -> Result<Opened> + Send + Sync;
+
+enum Job {
+    Compute {
+        run: u64,
+        order: Order,
+        minibatches: Minibatches,
+    },
+    /// Only say when there is nothing left to do.
+    Rest,
+}
+
+/// What a learner has to say.
+pub(super) struct Report {
+    pub(super) learner: LearnerId,
+    incarnation: u64,
+    pub(super) time: Instant,
+    pub(super) news: News,
+}
+
+pub(super) enum News {
+    Opened(Option<Kill>),
+    Computed { run: u64, task: Task, computed: Computed, computing: Duration },
+    Rested,
+    Failed(Error),
+}
+
+struct Member {
+    orders: mpsc::Sender<Job>,
+    incarnation: u64,
+    kill: Option<Kill>,
+}
+
+/// P learners that last for several runs.
+pub struct Learners {
+    open: Arc<Open>,
+    train: Arc<Split>,
+    members: Vec<Member>,
+    sender: Option<mpsc::Sender<Report>>,
+    reports: mpsc::Receiver<Report>,
+    run: u64,
+}
+
+impl fmt::Debug for Learners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Learners").field("count", &self.count()).finish_non_exhaustive()
+    }
+}
+
+impl Learners {
+    /// Opens the engines of P = `count` learners over the training set `train`: the first before the
+    /// others, so that those find the driver's cache of compiled kernels warm.
+    ///
+    /// # Errors
+    /// What `open` returns for one of them; [`Error::Fault`] for one that does not open in a minute.
+    pub fn open(
+        count: usize,
+        train: &Arc<Split>,
+        open: impl Fn(LearnerId) -> Result<Opened> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let (sender, reports) = mpsc::channel();
+        let mut learners = Self {
+            open: Arc::new(open),
+            train: Arc::clone(train),
+            members: Vec::with_capacity(count),
+            sender: Some(sender),
+            reports,
+            run: 0,
+        };
+        for learner in 0..count {
+            let member = learners.start(learner, 0)?;
+            learners.members.push(member);
+            if learner == 0 {
+                learners.wait_for(1)?;
+            }
+        }
+        learners.wait_for(count - 1)?;
+        Ok(learners)
+    }
+
+    /// P.
+    pub fn count(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Samples of the training set that minibatches are drawn from.
+    pub fn samples(&self) -> usize {
+        self.train.len()
+    }
+
+    /// Begins a run: whatever was ordered before comes to an end, or its learner is replaced.
+    ///
+    /// # Errors
+    /// What opening the engine of a new learner returns.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        self.run += 1;
+        let mut resting = vec![false; self.count()];
+        for learner in 0..self.count() {
+            if self.members[learner].orders.send(Job::Rest).is_err() {
+                self.replace(learner)?;
+                resting[learner] = true;
+            }
+        }
+        let deadline = Instant::now() + PATIENCE;
+        while !resting.iter().all(|&rests| rests) {
+            match self.wait(deadline.saturating_duration_since(Instant::now())) {
+                Some(Report { learner, news: News::Rested, .. }) => resting[learner] = true,
+                // It ended in the run before; this one is another.
+                Some(Report { learner, news: News::Failed(_), .. }) => {
+                    self.replace(learner)?;
+                    resting[learner] = true;
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        let silent = (0..self.count()).filter(|&learner| !resting[learner]);
+        silent.collect::<Vec<_>>().into_iter().try_for_each(|learner| self.replace(learner))
+    }
+
+    /// Puts another in the place of `learner`, and waits until its engine is open.
+    fn replace(&mut self, learner: LearnerId) -> Result<()> {
+        self.kill(learner);
+        self.restart(learner)?;
+        self.wait_for(1)
+    }
+
+    /// Waits until `count` more engines are open.
+    fn wait_for(&mut self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut open = 0;
+        while open < count {
+            match self.wait(deadline.saturating_duration_since(Instant::now())) {
+                Some(Report { learner, news: News::Opened(kill), .. }) => {
+                    self.members[learner].kill = kill;
+                    open += 1;
+                }
+                Some(Report { news: News::Failed(error), .. }) => return Err(error),
+                Some(_) => {}
+                None => return Err(Error::Fault("a learner does not open in 60 s".into())),
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a learner compute, in place of what it has not begun.
+    pub(super) fn order(&mut self, order: Order, minibatches: Minibatches) {
+        let (learner, run) = (order.learner, self.run);
+        // Where the learner has ended, its report of that is on the way.
+        let _ = self.members[learner].orders.send(Job::Compute { run, order, minibatches });
+    }
+
+    /// The next report of this run, if one comes in `time`.
+    pub(super) fn wait(&mut self, time: Duration) -> Option<Report> {
+        let deadline = Instant::now() + time.min(Duration::from_secs(3600));
+        loop {
+            let time = deadline.saturating_duration_since(Instant::now());
+            let report = match self.reports.try_recv() {
+                Ok(report) => report,
+                Err(_) => self.reports.recv_timeout(time).ok()?,
+            };
+            let stale = self.members.get(report.learner).is_some_and(|member| {
+                let earlier_run =
+                    matches!(report.news, News::Computed { run, .. } if run != self.run);
+                let other = member.incarnation != report.incarnation;
+                // Work of an earlier incarnation still is work of this run.
+                earlier_run || other && !matches!(report.news, News::Computed { .. })
+            });
+            if !stale {
+                return Some(report);
+            }
+        }
+    }
+
+    /// Keeps how to end a learner that has opened.
+    pub(super) fn opened(&mut self, learner: LearnerId, kill: Option<Kill>) {
+        self.members[learner].kill = kill;
+    }
+
+    /// Ends a learner, or leaves it to itself where there is no way to.
+    pub(super) fn kill(&mut self, learner: LearnerId) {
+        let member = &mut self.members[learner];
+        member.incarnation += 1;
+        // It hears no more orders, and ends when it is done with the one in hand.
+        member.orders = mpsc::channel().0;
+        if let Some(kill) = member.kill.take() {
+            kill();
+        }
+    }
+
+    /// Starts another learner in the place of one that was [killed](Self::kill); it reports when it
+    /// has opened.
+    pub(super) fn restart(&mut self, learner: LearnerId) -> Result<()> {
+        let incarnation = self.members[learner].incarnation;
+        self.members[learner] = self.start(learner, incarnation)?;
+        Ok(())
+    }
+
+    fn start(&self, learner: LearnerId, incarnation: u64) -> Result<Member> {
+        let (orders, inbox) = mpsc::channel();
+        let (open, train) = (Arc::clone(&self.open), Arc::clone(&self.train));
+        let reports = self.sender.clone().expect("the learners are not dropped yet");
+        let report = move |news| {
+            reports.send(Report { learner, incarnation, time: Instant::now(), news }).is_ok()
+        };
+        thread::Builder::new()
+            .name(format!("learner {learner}"))
+            .spawn(move || work(learner, &*open, train, &inbox, report))
+            .map_err(Error::io("a thread for a learner"))?;
+        Ok(Member { orders, incarnation, kill: None })
+    }
+}
+
+impl Drop for Learners {
+    fn drop(&mut self) {
+        for learner in 0..self.count() {
+            self.members[learner].orders = mpsc::channel().0;
+        }
+        self.sender = None;
+        // Those at work end by themselves soon, or are ended; a hung one without a way to end it stays.
+        for patience in [Duration::from_secs(2), Duration::from_secs(2)] {
+            let deadline = Instant::now() + patience;
+            loop {
+                let time = deadline.saturating_duration_since(Instant::now());
+                match self.reports.recv_timeout(time) {
+                    Ok(_) => {}
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return,
+                    Err(mpsc::RecvTimeoutError::Timeout) => break,
+                }
+            }
+            self.members.iter_mut().filter_map(|member| member.kill.take()).for_each(|kill| kill());
+        }
+    }
+}
+
+/// The life of a learner.
+fn work(
+    learner: LearnerId,
+    open: &Open,
+    train: Arc<Split>,
+    inbox: &mpsc::Receiver<Job>,
+    report: impl Fn(News) -> bool,
+) {
+    let engine = match guarded(|| open(learner)) {
+        Ok(Opened { engine, kill }) => {
+            report(News::Opened(kill));
+            engine
+        }
+        Err(error) => {
+            report(News::Failed(error));
+            return;
+        }
+    };
+    let mut worker = Worker::new(engine, train);
+    while let Ok(mut job) = inbox.recv() {
+        // What has waited here has been overtaken.
+        while let Ok(newer) = inbox.try_recv() {
+            job = newer;
+        }
+        let Job::Compute { run, order, minibatches } = job else {
+            report(News::Rested);
+            continue;
+        };
+        let start = Instant::now();
+        let goes_on = match guarded(|| worker.compute(&order, &minibatches)) {
+            Ok(computed) => {
+                let (task, computing) = (order.task, start.elapsed());
+                report(News::Computed { run, task, computed, computing })
+            }
+            Err(error) => {
+                report(News::Failed(error));
+                false
+            }
+        };
+        if !goes_on {
+            break;
+        }
+    }
+    // The engine goes before the way to report does: who waits for that to close waits for both.
+    drop(worker);
+}
+
+/// What `run` returns; a panic is an error.
+fn guarded<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic: Box<dyn Any + Send>| {
+        let said = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::Fault(format!("panicked: {}", said.unwrap_or_default())))
+    })
+}

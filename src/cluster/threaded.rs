@@ -1,0 +1,157 @@
+//! Learners in real time.
+//!
+//! Where there are delays, a gradient that is done is held back until its drawn time has passed, so
+//! that all that is observed is as if the learner had taken that long. One that has been overtaken by
+//! another order meanwhile is forgotten, and one that was at work when it was overtaken is dropped on
+//! arrival, by whoever compares it with what the learner has in hand.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Cluster, Message, Order, Push, Task,
+    delay::{DelayModel, Delays},
+    learners::{Learners, News, Report},
+};
+use crate::{Result, dataset::minibatches::Minibatches, sgd::scheduler::LearnerId};
+
+/// P learners on threads, and the wall clock.
+#[derive(Debug)]
+pub struct Threaded<'a> {
+    learners: &'a mut Learners,
+    minibatches: Minibatches,
+    delays: Option<Delays>,
+    /// When the run began or went on, and at which run time.
+    origin: (Instant, Duration),
+    now: Duration,
+    /// The number of the minibatch that each has in hand, and when it is due.
+    hands: Vec<Option<(Task, Duration)>>,
+    /// What has come, and when it may be told.
+    ready: Vec<(Duration, LearnerId, Message)>,
+    /// Learners to start again, and when.
+    returning: Vec<(Duration, LearnerId)>,
+}
+
+impl<'a> Threaded<'a> {
+    /// Learners that begin now, at run time `start`, when those minibatches have been `started`. With
+    /// `delays`, which must be new, no gradient comes before its drawn time.
+    ///
+    /// # Errors
+    /// Where a learner that was still at work has to be replaced and cannot be.
+    pub fn new(
+        learners: &'a mut Learners,
+        minibatches: Minibatches,
+        mut delays: Option<Delays>,
+        start: Duration,
+        started: &[Task],
+    ) -> Result<Self> {
+        learners.begin()?;
+        if let Some(delays) = &mut delays {
+            delays.skip(started);
+        }
+        let hands = vec![None; learners.count()];
+        let (ready, returning) = (Vec::new(), Vec::new());
+        let (origin, now) = ((Instant::now(), start), start);
+        Ok(Self { learners, minibatches, delays, origin, now, hands, ready, returning })
+    }
+
+    /// Run time at `instant`.
+    fn at(&self, instant: Instant) -> Duration {
+        let (origin, start) = self.origin;
+        start + instant.saturating_duration_since(origin)
+    }
+
+    /// Takes in what a learner says.
+    fn hear(&mut self, Report { learner, time, news, .. }: Report) {
+        let time = self.at(time);
+        let (time, message) = match news {
+            News::Rested => return,
+            News::Opened(kill) => {
+                self.learners.opened(learner, kill);
+                (time, Message::Returned(learner))
+            }
+            News::Failed(cause) => (time, Message::Lost { learner, cause }),
+            News::Computed { task, computed, computing, .. } => {
+                let in_hand = self.hands[learner].filter(|(hand, _)| *hand == task);
+                let (loss, gradient) = (Some(computed.loss), computed.gradient);
+                let computing = Some(computing);
+                let push = Push { learner, task, loss, gradient, computing };
+                let due = in_hand.map_or(time, |(_, due)| due.max(time));
+                (due, Message::Push(push))
+            }
+        };
+        self.ready.push((time, learner, message));
+    }
+
+    /// What may be told first: its place, and when.
+    fn next(&self) -> Option<(usize, Duration)> {
+        let order = self.ready.iter().zip(0..).map(|((time, learner, _), at)| (time, learner, at));
+        order.min().map(|(time, _, at)| (at, *time))
+    }
+
+    /// Starts those learners again whose time has come.
+    fn restart_due(&mut self, now: Duration) {
+        while let Some(at) = self.returning.iter().position(|(time, _)| *time <= now) {
+            let (_, learner) = self.returning.swap_remove(at);
+            if let Err(cause) = self.learners.restart(learner) {
+                self.ready.push((now, learner, Message::Lost { learner, cause }));
+            }
+        }
+    }
+}
+
+impl Cluster for Threaded<'_> {
+    fn assign(&mut self, order: Order) -> Option<Duration> {
+        let Order { learner, task, .. } = order;
+        // What is held back has been overtaken.
+        self.ready.retain(|(_, other, message)| {
+            *other != learner || !matches!(message, Message::Push(push) if push.task < task)
+        });
+        let delay = self.delays.as_mut().map(|delays| delays.sample(learner));
+        let due = delay.map(|delay| self.now.saturating_add(delay));
+        self.hands[learner] = Some((task, due.unwrap_or(self.now)));
+        self.learners.order(order, self.minibatches);
+        due
+    }
+
+    fn recv(&mut self, until: Duration, _: Option<usize>) -> Result<Option<Message>> {
+        loop {
+            while let Some(report) = self.learners.wait(Duration::ZERO) {
+                self.hear(report);
+            }
+            let now = self.at(Instant::now());
+            self.restart_due(now);
+            let next = self.next();
+            if let Some((at, time)) = next
+                && time <= now.min(until)
+            {
+                self.now = now.min(until).max(self.now);
+                return Ok(Some(self.ready.swap_remove(at).2));
+            }
+            if now >= until {
+                self.now = until.max(self.now);
+                return Ok(None);
+            }
+            let returning = self.returning.iter().map(|(time, _)| *time);
+            let first = returning.chain(next.map(|(_, time)| time)).fold(until, Duration::min);
+            if let Some(report) = self.learners.wait(first.saturating_sub(now)) {
+                self.hear(report);
+            }
+        }
+    }
+
+    fn restart(&mut self, learner: LearnerId, after: Duration) {
+        self.learners.kill(learner);
+        self.hands[learner] = None;
+        self.returning.retain(|(_, other)| *other != learner);
+        self.returning.push((self.now.saturating_add(after), learner));
+    }
+
+    fn leave(&mut self, learner: LearnerId) {
+        self.learners.kill(learner);
+        self.hands[learner] = None;
+    }
+
+    fn now(&self) -> Duration {
+        self.now
+    }
+}

@@ -1,0 +1,110 @@
+//! What happens in a run, and who looks on.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{
+    scheduler::{LearnerId, Verdict, Version},
+    server::Snapshot,
+    train::State,
+};
+use crate::{Result, cluster::Task};
+
+/// Everything that happens in a run, in the order in which it happens. `computing` is how many seconds
+/// the learner's engine was at work, where that is measured.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the fields are those of the run record")]
+pub enum Event {
+    /// A learner starts a minibatch at a version.
+    Assign { learner: LearnerId, task: Task, version: Version },
+    /// A gradient computed at `version` arrives. `rate` is its learning rate if it is accepted.
+    Push {
+        learner: LearnerId,
+        task: Task,
+        version: Version,
+        verdict: Verdict,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rate: Option<f32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        loss: Option<f32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        computing: Option<f64>,
+    },
+    /// A minibatch is cancelled before it is finished.
+    Cancel { learner: LearnerId, task: Task, version: Version },
+    /// A gradient arrives that nobody waits for: its minibatch was cancelled or lost before, or it has
+    /// come already. It is dropped, and counts for nothing.
+    Late {
+        learner: LearnerId,
+        task: Task,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        computing: Option<f64>,
+    },
+    /// A learner is lost, and the minibatch it had in hand with it.
+    Lost {
+        learner: LearnerId,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        task: Option<Task>,
+        cause: String,
+    },
+    /// Another has taken the place of a learner that was lost.
+    Return { learner: LearnerId },
+    /// The run goes on without a learner that was lost.
+    Leave { learner: LearnerId },
+    /// K gradients have made `version`.
+    Update { version: Version, k: usize },
+}
+
+/// Looks on. What it does takes no run time.
+pub trait Observer {
+    /// Is told of everything that happens, at run time `time`.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; it ends the run.
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()>;
+
+    /// Is shown the parameters that a learner reads, and may keep them. In every variant each version
+    /// but the last is read before an update is made of it, so the one read last is w_j.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; it ends the run.
+    fn read(&mut self, _learner: LearnerId, _version: Version, _params: &Snapshot) -> Result<()> {
+        Ok(())
+    }
+
+    /// Is shown the parameters at the start, at every evaluation time and at the end; may answer
+    /// with the training loss.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; it ends the run.
+    fn evaluate(
+        &mut self,
+        _time: Duration,
+        _version: Version,
+        _params: &[f32],
+    ) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
+    /// Is asked between two instants whether it wants to be shown the [`State`] of the run.
+    fn wants_state(&mut self) -> bool {
+        false
+    }
+
+    /// Is shown the state of the run when it wants it, and when the run is interrupted.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; it ends the run.
+    fn state(&mut self, _state: &State) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// Looks away.
+impl Observer for () {
+    fn event(&mut self, _: Duration, _: &Event) -> Result<()> {
+        Ok(())
+    }
+}
