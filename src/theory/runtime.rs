@@ -95,7 +95,8 @@ pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> 
     let longer = matches!(ageing, Ageing::NewLonger | Ageing::Memoryless);
     match variant {
         Variant::KBatchAsync => UpdateTime::exactly(renewal),
-        Variant::KAsync if k == 1 => UpdateTime::exactly(renewal),
+        // An infinite renewal is as good as exact: it is a lower bound.
+        Variant::KAsync if k == 1 || renewal.is_infinite() => UpdateTime::exactly(renewal),
         Variant::KSync => UpdateTime::exactly(order(k)),
         Variant::KAsync if k == p || ageing == Ageing::Memoryless => UpdateTime::exactly(order(k)),
         Variant::KAsync => UpdateTime {
