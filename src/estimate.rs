@@ -16,7 +16,7 @@ mod watch;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::{
     bound::ErrorBound,
@@ -26,9 +26,10 @@ pub use self::{
 };
 
 /// A value and how sure it is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The value.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub value: f64,
     /// How far it may be off.
     #[serde(flatten)]
@@ -36,19 +37,22 @@ pub struct Estimate {
 }
 
 /// How far a value may be off.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Uncertainty {
     /// By chance.
     Error {
         /// Its standard error; not a number where there is too little to tell it from.
+        #[serde(deserialize_with = "crate::numbers::or_nan")]
         standard_error: f64,
     },
     /// By what is not known: it lies between these, or varied between them over the run.
     Range {
         /// The least.
+        #[serde(deserialize_with = "crate::numbers::or_nan")]
         low: f64,
         /// The most.
+        #[serde(deserialize_with = "crate::numbers::or_nan")]
         high: f64,
     },
 }
@@ -111,7 +115,7 @@ fn short(value: f64) -> String {
 }
 
 /// What a run is estimated with, and how much work is put into it.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Settings {
     /// eta, the largest learning rate of the run.
@@ -123,6 +127,7 @@ pub struct Settings {
     /// Of the random numbers; those of the run are independent of them.
     pub seed: u64,
     /// What no loss is below: 0 for a cross-entropy.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub least_loss: f64,
     /// Updates of which a [`Watch`] keeps the parameters, for gamma: this many at most, at least half
     /// as many of a longer run.
@@ -163,7 +168,7 @@ impl Settings {
 }
 
 /// The constants of Dutta et al. 2018, section 2.4, as a run shows them.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Estimates {
     /// L of assumption 1, ||grad F(w) - grad F(w')|| <= L ||w - w'||: the largest absolute eigenvalue

@@ -1,5 +1,7 @@
 //! The command `tortoise`: parse, run, print one error.
 
+#[cfg(unix)]
+use std::sync::Arc;
 use std::{env, path::Path, process::ExitCode};
 
 use clap::Parser;
@@ -9,6 +11,7 @@ use tortoise::cli::{self, Cli};
 fn main() -> ExitCode {
     // Mesa complains on standard error, once an instance, where this is not set.
     set_variable("XDG_RUNTIME_DIR", &env::temp_dir());
+    outlive_full_files();
     match Cli::parse().run(&|name, value| set_variable(name, value.as_ref())) {
         Ok(exit) => exit.code().into(),
         Err(error) => {
@@ -16,6 +19,13 @@ fn main() -> ExitCode {
             cli::code(&error).into()
         }
     }
+}
+
+/// A file that may not grow any more (`ulimit -f`) is an error of the write, as a full disk is, and not
+/// the end of the process.
+fn outlive_full_files() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
 }
 
 /// Sets a variable for the drivers, unless the user has.

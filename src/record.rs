@@ -3,14 +3,20 @@
 //! With `events.jsonl`, `initial.safetensors` and the data set, anyone can compute every parameter
 //! of a run again without this crate.
 
+mod evaluations;
 mod files;
+mod lines;
 mod recorder;
+mod run;
 pub mod summary;
 mod tensors;
 
 pub use self::{
-    files::{Lines, RunDirectory, write_whole},
-    recorder::{EvaluationRow, Recorder, RunFiles},
+    evaluations::{EvaluationRow, read_evaluations},
+    files::{RunDirectory, write_whole},
+    lines::{Lines, Tail},
+    recorder::Recorder,
+    run::{Lengths, RunFiles, read_run},
     summary::{EntrantSummary, RunSummary, Summary},
     tensors::write_params,
 };

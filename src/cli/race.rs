@@ -245,7 +245,7 @@ impl Race {
             }
         }
         Ok(Summary {
-            tortoise: env!("CARGO_PKG_VERSION"),
+            tortoise: env!("CARGO_PKG_VERSION").into(),
             configuration: self.experiment.clone(),
             gradients_on: self.workers.to_string(),
             evaluations_on: self.evaluations.to_string(),
@@ -309,6 +309,7 @@ impl Race {
                 Err(error) => return Err(error),
             }
         }
+        files.finish(&summary)?;
         Ok(summary)
     }
 }

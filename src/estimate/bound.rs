@@ -1,6 +1,6 @@
 //! The bound on the error that the estimated constants give.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Estimates, Settings};
 use crate::theory::{
@@ -9,9 +9,10 @@ use crate::theory::{
 };
 
 /// A bound on E\[F(w_J)\] - F*, or why there is none.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBound {
     /// F*, above which it is counted: the lowest loss that was found.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub f_star: f64,
     /// The bound.
     pub bound: Option<Bound>,

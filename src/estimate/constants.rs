@@ -2,7 +2,7 @@
 
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Estimate, Estimates, Seen, Settings, curvature, delays,
@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What was measured at w_k.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Iterate {
     /// k.
@@ -31,6 +31,7 @@ pub struct Iterate {
     /// E||g - grad F(w_k)||^2 of a gradient g of one sample.
     pub variance: Estimate,
     /// ||Hessian(w_k)||, over a part of the training set.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub smoothness: f64,
     /// Whether its iteration has converged; if not, the smoothness is too small.
     pub converged: bool,

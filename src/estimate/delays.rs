@@ -10,7 +10,9 @@ mod newton;
 mod observed;
 mod sample;
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 pub(super) use self::observed::Recording;
 pub use self::observed::{Observed, read_events};
@@ -19,7 +21,7 @@ use super::Estimate;
 use crate::{Error, Result, cluster::delay::Distribution, sgd::scheduler::LearnerId};
 
 /// A law with the parameters that the durations give it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Candidate {
     /// The law, as `--delay` takes it.
@@ -27,25 +29,28 @@ pub struct Candidate {
     /// Its parameters by name.
     pub parameters: Vec<Parameter>,
     /// ln of the probability of the durations, each of those that were finished up to a nanosecond.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub log_likelihood: f64,
     /// 2 parameters - 2 ln likelihood (Akaike 1974).
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub aic: f64,
     /// parameters ln(finished) - 2 ln likelihood (Schwarz 1978).
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub bic: f64,
 }
 
 /// A parameter of a law.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
     /// As the law names it.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its value.
     #[serde(flatten)]
     pub estimate: Estimate,
 }
 
 /// A learner whose durations are those of the others times a factor.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Factor {
     /// Who it is.
     pub learner: LearnerId,
@@ -54,7 +59,7 @@ pub struct Factor {
 }
 
 /// What durations say of their law.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fit {
     /// The laws that can have given the durations, the best first: that of the least BIC. AIC takes a
@@ -106,7 +111,7 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
             let log_likelihood = fitted.log_likelihood(&sample);
             let count = fitted.parameters.len() as f64;
             let parameter = |(name, value, error)| Parameter {
-                name,
+                name: Cow::Borrowed(name),
                 estimate: Estimate::with_error(value, error),
             };
             Candidate {

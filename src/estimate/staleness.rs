@@ -1,12 +1,12 @@
 //! gamma: how much gradients turn while they are on their way.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Estimate, objective::Objective, watch::Moment};
 use crate::{Result, sgd::scheduler::Version, statistics::ratio};
 
 /// gamma over a part of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Window {
     /// The first update that was looked at.
     pub from: Version,

@@ -1,45 +1,47 @@
-//! Files that are whole, or whole lines, whatever happens.
+//! The run directory, and files that are whole whatever happens.
 
 use std::{
-    fs::{self, File},
-    io::{ErrorKind, Write},
+    fs::{self, File, OpenOptions, TryLockError},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
 };
 
-use serde::Serialize;
-
 use crate::{Error, Result};
 
-/// Bytes gathered before they are written.
-const BUFFER: usize = 1 << 16;
+/// What a process that writes to a run directory holds.
+const LOCK: &str = "lock";
 
-/// A folder that belongs to one race or one run.
+/// A folder that belongs to one race or one run, and to one process at a time.
+///
+/// Until it is dropped, whoever else [makes](Self::create) or [opens](Self::open) it is refused; where
+/// the file system has no locks, nobody is.
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
+    _lock: File,
 }
 
 impl RunDirectory {
     /// Makes the folder `out`, or the next free `runs/NAME-1`, `runs/NAME-2`, ...
     ///
     /// # Errors
-    /// [`Error::Config`] if `out` holds anything already, [`Error::Io`] if it cannot be made.
+    /// [`Error::Config`] if `out` holds anything already or is in use, [`Error::Io`] if it cannot be
+    /// made.
     pub fn create(out: Option<&Path>, name: &str) -> Result<Self> {
         if let Some(out) = out {
             fs::create_dir_all(out).map_err(Error::io(out))?;
-            if fs::read_dir(out).map_err(Error::io(out))?.next().is_some() {
-                return Err(Error::config(format!(
-                    "{} is not empty; choose another folder with --out",
-                    out.display()
-                )));
-            }
-            return Ok(Self { path: out.into() });
+            // Nothing is left in a folder of somebody else's; and only who has the lock can tell that
+            // the folder is free.
+            empty(out)?;
+            let directory = Self::lock(out.into())?;
+            empty(out)?;
+            return Ok(directory);
         }
         fs::create_dir_all("runs").map_err(Error::io("runs"))?;
         for number in 1_u64.. {
             let path = PathBuf::from(format!("runs/{name}-{number}"));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Self::lock(path),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io(path)(error)),
             }
@@ -47,109 +49,130 @@ impl RunDirectory {
         unreachable!("some number is free")
     }
 
+    /// Opens a run directory that is there already.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if `path` has no `config.toml` or is in use, [`Error::Io`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let config = path.join("config.toml");
+        match fs::metadata(&config) {
+            Ok(file) if file.is_file() => Self::lock(path.into()),
+            Err(error)
+                if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Err(Error::io(config)(error))
+            }
+            _ => Err(Error::config(format!(
+                "{} is no run directory: it has no config.toml",
+                path.display()
+            ))),
+        }
+    }
+
+    fn lock(path: PathBuf) -> Result<Self> {
+        let name = path.join(LOCK);
+        // It stays when the directory is done with: who removed it could remove that of another.
+        let options = OpenOptions::new().write(true).create(true).truncate(false).open(&name);
+        let file = options.map_err(Error::io(&name))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                Err(Error::config(format!("{} is in use by another tortoise", path.display())))
+            }
+            Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
+                Err(Error::io(name)(error))
+            }
+            _ => Ok(Self { path, _lock: file }),
+        }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Makes the folder for one run of `entrant`: `k-sync-4/seed-0`, with nothing in its name that a
-    /// shell takes for its own.
+    /// The folder of one run of `entrant`: `k-sync-4/seed-0`, with nothing in its name that a shell
+    /// takes for its own.
+    pub fn folder(&self, entrant: &str, seed: u64) -> PathBuf {
+        let entrant = entrant.replace([':', '('], "-").replace(')', "");
+        self.path.join(entrant).join(format!("seed-{seed}"))
+    }
+
+    /// Makes the [folder](Self::folder) of one run, if it is not there.
     ///
     /// # Errors
     /// [`Error::Io`].
     pub fn run(&self, entrant: &str, seed: u64) -> Result<PathBuf> {
-        let path = self
-            .path
-            .join(entrant.replace([':', '('], "-").replace(')', ""))
-            .join(format!("seed-{seed}"));
+        let path = self.folder(entrant, seed);
         fs::create_dir_all(&path).map_err(Error::io(&path))?;
+        for above in path.ancestors().skip(1).take(2) {
+            sync_folder(above).map_err(Error::io(above))?;
+        }
         Ok(path)
     }
 }
 
-/// Writes `bytes` beside `path` and renames: `path` is never half written.
+/// That `folder` holds nothing but a lock.
+fn empty(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io(folder))? {
+        if entry.map_err(Error::io(folder))?.file_name() != LOCK {
+            return Err(Error::config(format!(
+                "{} is not empty; choose another folder with --out",
+                folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Writes `bytes` beside `path` and renames: `path` is never half written, and it is on the disk, name
+/// and all, before this returns.
 ///
 /// # Errors
-/// [`Error::Io`]; then `path` is as it was.
+/// [`Error::Io`]; then `path` is as it was, unless its folder alone could not be brought to the disk.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let partial = path.with_file_name(name);
+    fill_whole(path, |file| file.write_all(bytes)).map_err(Error::io(path))
+}
+
+/// [`write_whole`] of what `fill` writes.
+pub(super) fn fill_whole(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    let partial = beside(path, ".partial");
     let write = || {
         let mut file = File::create(&partial)?;
-        file.write_all(bytes)?;
+        fill(&mut file)?;
         file.sync_all()?;
         fs::rename(&partial, path)
     };
-    write().map_err(|error| {
+    write().inspect_err(|_| {
         let _ = fs::remove_file(&partial);
-        Error::io(path)(error)
-    })
+    })?;
+    sync_folder(path.parent().unwrap_or(path))
 }
 
-/// A file that grows by whole lines.
-#[derive(Debug)]
-pub struct Lines {
-    path: PathBuf,
-    file: File,
-    written: u64,
-    buffer: Vec<u8>,
+/// `path` with `ending` after its name.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(ending);
+    path.with_file_name(name)
 }
 
-impl Lines {
-    /// Makes the file.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn create(path: PathBuf) -> Result<Self> {
-        let file = File::create_new(&path).map_err(Error::io(&path))?;
-        Ok(Self { path, file, written: 0, buffer: Vec::with_capacity(2 * BUFFER) })
-    }
-
-    /// Adds `value` as a line of JSON.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        serde_json::to_writer(&mut self.buffer, value)
-            .map_err(|error| Error::io(&self.path)(error.into()))?;
-        self.end_line()
-    }
-
-    /// Adds a line.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn text(&mut self, line: &str) -> Result<()> {
-        self.buffer.extend_from_slice(line.as_bytes());
-        self.end_line()
-    }
-
-    /// Writes what is gathered; on failure the file is cut back to the last whole line.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn flush(&mut self) -> Result<()> {
-        if let Err(error) = self.file.write_all(&self.buffer) {
-            let _ = self.file.set_len(self.written);
-            self.buffer.clear();
-            return Err(Error::io(&self.path)(error));
+/// Brings the names in `folder` to the disk; where the file system does not do that for folders, it
+/// is left to it.
+#[cfg(unix)]
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    match File::open(folder)?.sync_all() {
+        Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::Unsupported) => {
+            Ok(())
         }
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn end_line(&mut self) -> Result<()> {
-        self.buffer.push(b'\n');
-        if self.buffer.len() < BUFFER { Ok(()) } else { self.flush() }
+        done => done,
     }
 }
 
-impl Drop for Lines {
-    fn drop(&mut self) {
-        // On the way out of an error there is nobody to tell; on the way out of a run the recorder
-        // has flushed already.
-        let _ = self.flush();
-    }
+/// There is no such thing for folders here.
+#[cfg(not(unix))]
+pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
 }

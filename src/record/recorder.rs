@@ -1,37 +1,20 @@
 //! Looks on at one run and writes down what it sees.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Lines, write_params};
+use super::{EvaluationRow, RunFiles};
 use crate::{
     Result,
     dataset::{Dataset, minibatches::Minibatches},
-    engine::{Engine, Evaluation, model::Model},
+    engine::{Engine, Evaluation},
     sgd::{
         event::{Event, Observer},
         scheduler::{LearnerId, Verdict, Version},
         tally::Tally,
     },
 };
-
-/// A line of `evaluations.csv`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct EvaluationRow {
-    /// Run time, in seconds.
-    pub t: f64,
-    /// Updates made.
-    pub update: Version,
-    /// Gradients that went into them.
-    pub gradients: u64,
-    /// Loss over the training set.
-    pub train_loss: f64,
-    /// Loss over the test set.
-    pub test_loss: f64,
-    /// Share of the test set that is classified as labelled.
-    pub test_accuracy: f64,
-}
 
 /// A line of `updates.jsonl`: update j makes w_{j+1} of w_j.
 #[derive(Serialize)]
@@ -52,43 +35,6 @@ struct EventLine<'a> {
     event: &'a Event,
     #[serde(skip_serializing_if = "Option::is_none")]
     batch: Option<Vec<usize>>,
-}
-
-/// The files of one run.
-#[derive(Debug)]
-pub struct RunFiles {
-    folder: PathBuf,
-    updates: Lines,
-    evaluations: Lines,
-    events: Option<Lines>,
-}
-
-impl RunFiles {
-    /// Makes the files in `folder`, `events.jsonl` only if asked for.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`].
-    pub fn create(folder: PathBuf, events: bool) -> Result<Self> {
-        let file = |name: &str| Lines::create(folder.join(name));
-        let (updates, mut evaluations) = (file("updates.jsonl")?, file("evaluations.csv")?);
-        let events = if events { Some(file("events.jsonl")?) } else { None };
-        evaluations.text("t,update,gradients,train_loss,test_loss,test_accuracy")?;
-        Ok(Self { folder, updates, evaluations, events })
-    }
-
-    /// Writes `initial.safetensors` or `final.safetensors`.
-    ///
-    /// # Errors
-    /// [`crate::Error::Io`].
-    pub fn params(&self, name: &str, model: &Model, params: &[f32]) -> Result<()> {
-        write_params(&self.folder.join(name).with_extension("safetensors"), model, params)
-    }
-
-    fn flush(&mut self) -> Result<()> {
-        self.updates.flush()?;
-        self.evaluations.flush()?;
-        self.events.as_mut().map_or(Ok(()), Lines::flush)
-    }
 }
 
 /// Counts, evaluates and records one run.
@@ -190,11 +136,9 @@ impl Observer for Recorder<'_> {
                 EvaluationRow { t, update, gradients, train_loss, test_loss, test_accuracy }
             }
         };
-        let EvaluationRow { train_loss, test_loss, test_accuracy, .. } = row;
-        let line = format!("{t},{update},{gradients},{train_loss},{test_loss},{test_accuracy}");
-        self.files.evaluations.text(&line)?;
+        self.files.evaluations.text(&row.to_string())?;
         self.files.flush()?;
         self.rows.push(row);
-        Ok(Some(train_loss))
+        Ok(Some(row.train_loss))
     }
 }

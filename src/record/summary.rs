@@ -1,6 +1,8 @@
 //! `summary.json`: what came of a race, in numbers.
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 use super::EvaluationRow;
 use crate::{
@@ -11,10 +13,10 @@ use crate::{
 };
 
 /// A whole race.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Summary<C> {
     /// Version of this crate.
-    pub tortoise: &'static str,
+    pub tortoise: Cow<'static, str>,
     /// The configuration that gives this race again.
     pub configuration: C,
     /// What computed the gradients: adapter, driver and kernel family, or the host.
@@ -30,7 +32,7 @@ pub struct Summary<C> {
 }
 
 /// One entrant, over all its seeds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct EntrantSummary {
     /// As it was named.
     pub entrant: String,
@@ -50,7 +52,7 @@ pub struct EntrantSummary {
 }
 
 /// One run. Times are run time in seconds.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RunSummary {
     /// Its seed.
     pub seed: u64,
@@ -83,10 +85,13 @@ pub struct RunSummary {
     /// How many gradients had s = 0, 1, 2, ...
     pub staleness_histogram: Vec<u64>,
     /// At the end, over the training set.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub train_loss: f64,
     /// At the end, over the test set.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub test_loss: f64,
     /// At the end.
+    #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub test_accuracy: f64,
     /// When an evaluation first found the training loss at or below each target.
     pub time_to_loss: Vec<TimeToLoss>,
@@ -99,7 +104,7 @@ pub struct RunSummary {
 }
 
 /// When a training loss was reached.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimeToLoss {
     /// The training loss.
     pub loss: f64,

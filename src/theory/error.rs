@@ -189,7 +189,7 @@ pub struct Step {
 }
 
 /// E\[F(w_J)\] - F* <= floor + (1 - progress)^J (F(w_0) - F* - floor).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
     /// F(w_0) - F*.
     pub initial_gap: f64,

@@ -1,6 +1,6 @@
 //! Expected time per update of each variant, with pre-emptive cancellation.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{order_statistics, renewals};
 use crate::{
@@ -39,7 +39,8 @@ pub fn ageing(law: &Distribution) -> Ageing {
 }
 
 /// What theory says of the long-run mean time per update, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(from = "Written")]
 pub struct UpdateTime {
     /// The value itself, where it is known.
     pub mean_update_time: Option<f64>,
@@ -51,6 +52,26 @@ pub struct UpdateTime {
     pub lower: Option<f64>,
     /// It is not above this.
     pub upper: Option<f64>,
+}
+
+/// [`UpdateTime`] in JSON, which has null for a value that is infinite.
+#[derive(Deserialize)]
+struct Written {
+    mean_update_time: Option<f64>,
+    exact: bool,
+    error: Option<f64>,
+    lower: Option<f64>,
+    upper: Option<f64>,
+}
+
+impl From<Written> for UpdateTime {
+    fn from(written: Written) -> Self {
+        let Written { mean_update_time, exact, error, lower, upper } = written;
+        match mean_update_time {
+            None if exact => Self::exactly(f64::INFINITY),
+            _ => Self { mean_update_time, exact, error, lower, upper },
+        }
+    }
 }
 
 impl UpdateTime {
@@ -74,7 +95,8 @@ pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> 
     let longer = matches!(ageing, Ageing::NewLonger | Ageing::Memoryless);
     match variant {
         Variant::KBatchAsync => UpdateTime::exactly(renewal),
-        Variant::KAsync if k == 1 => UpdateTime::exactly(renewal),
+        // An infinite renewal is as good as exact: it is a lower bound.
+        Variant::KAsync if k == 1 || renewal.is_infinite() => UpdateTime::exactly(renewal),
         Variant::KSync => UpdateTime::exactly(order(k)),
         Variant::KAsync if k == p || ageing == Ageing::Memoryless => UpdateTime::exactly(order(k)),
         Variant::KAsync => UpdateTime {

@@ -10,7 +10,7 @@ mod chain;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::chain::{Chain, State};
 use super::runtime::{Ageing, ageing};
@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// A law of s: fresh or not, and geometric from 1 on. All that come up are of this kind.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Staleness {
     /// Pr(s >= 1).
     stale: f64,
@@ -131,7 +131,7 @@ fn check(variant: Variant, p: usize, k: usize) {
 }
 
 /// What theory says of staleness in the long run.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
     /// E\[s\]; none where times have no finite mean.
     pub mean: Option<f64>,

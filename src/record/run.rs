@@ -1,0 +1,151 @@
+//! The files of one run: made, gone on with, brought to an end and read back.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Lines, RunSummary, Tail, evaluations::HEAD, files::sync_folder, read_evaluations, write_params,
+    write_whole,
+};
+use crate::{Error, Result, engine::model::Model};
+
+/// What a run leaves when it is over.
+const END: &str = "run.json";
+/// What its evaluations are in.
+const EVALUATIONS: &str = "evaluations.csv";
+
+/// The files of one run.
+#[derive(Debug)]
+pub struct RunFiles {
+    folder: PathBuf,
+    pub(super) updates: Lines,
+    pub(super) evaluations: Lines,
+    pub(super) events: Option<Lines>,
+}
+
+/// How long the files of a run are, in bytes: where it goes on from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lengths {
+    /// `updates.jsonl`.
+    pub updates: u64,
+    /// `evaluations.csv`.
+    pub evaluations: u64,
+    /// `events.jsonl`, if events are recorded.
+    pub events: Option<u64>,
+}
+
+impl RunFiles {
+    /// Makes the files in `folder`, `events.jsonl` only if asked for.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create(folder: PathBuf, events: bool) -> Result<Self> {
+        let lines = |name: &str| Lines::create(folder.join(name));
+        let (updates, mut evaluations) = (lines("updates.jsonl")?, lines(EVALUATIONS)?);
+        let events = if events { Some(lines("events.jsonl")?) } else { None };
+        evaluations.text(HEAD)?;
+        Ok(Self { folder, updates, evaluations, events })
+    }
+
+    /// Goes on with the files in `folder` from `lengths`; what comes after is cut off, and becomes
+    /// what `tail` says. The run is not over then: its `run.json` is removed, if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a file is shorter, or its length is inside a line: then nothing has
+    /// changed. [`Error::Io`]: then it can be done again.
+    pub fn resume(folder: PathBuf, lengths: &Lengths, tail: Tail) -> Result<Self> {
+        let Lengths { updates, evaluations, events } = *lengths;
+        let lines = |name: &str, length| Lines::open(folder.join(name), length);
+        let updates = lines("updates.jsonl", updates)?;
+        let evaluations = lines(EVALUATIONS, evaluations)?;
+        let events = events.map(|length| lines("events.jsonl", length)).transpose()?;
+        let end = folder.join(END);
+        match fs::remove_file(&end) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(end)(error)),
+            _ => sync_folder(&folder).map_err(Error::io(&folder))?,
+        }
+        let mut files = Self { folder, updates, evaluations, events };
+        files.lines().try_for_each(|lines| lines.cut(tail))?;
+        Ok(files)
+    }
+
+    /// Writes `initial.safetensors` or `final.safetensors`.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn params(&self, name: &str, model: &Model, params: &[f32]) -> Result<()> {
+        write_params(&self.folder.join(name).with_extension("safetensors"), model, params)
+    }
+
+    /// How long the files are, as of the last [`sync`](Self::sync).
+    pub fn lengths(&self) -> Lengths {
+        Lengths {
+            updates: self.updates.length(),
+            evaluations: self.evaluations.length(),
+            events: self.events.as_ref().map(Lines::length),
+        }
+    }
+
+    /// Writes what is gathered, and waits until it is on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn sync(&mut self) -> Result<()> {
+        self.lines().try_for_each(Lines::sync)
+    }
+
+    /// Writes `run.json`, which says that the run is over and what came of it, once all else of it is
+    /// on the disk.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn finish(mut self, summary: &RunSummary) -> Result<()> {
+        self.sync()?;
+        let path = self.folder.join(END);
+        let json =
+            serde_json::to_vec_pretty(summary).map_err(|error| Error::io(&path)(error.into()))?;
+        write_whole(&path, &json)
+    }
+
+    pub(super) fn flush(&mut self) -> Result<()> {
+        self.lines().try_for_each(Lines::flush)
+    }
+
+    fn lines(&mut self) -> impl Iterator<Item = &mut Lines> {
+        [&mut self.updates, &mut self.evaluations].into_iter().chain(&mut self.events)
+    }
+}
+
+/// What came of the run in `folder`, with its evaluations; none where it is not over. A run that was
+/// interrupted is over: its [`ended`](RunSummary::ended) says so.
+///
+/// # Errors
+/// [`Error::Io`] where a file cannot be read, [`Error::Config`] naming file and line where one is not
+/// as it was written, or the two do not belong together.
+pub fn read_run(folder: &Path) -> Result<Option<RunSummary>> {
+    let path = folder.join(END);
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(Error::io(&path))?,
+    };
+    let mut summary: RunSummary = serde_json::from_slice(&bytes).map_err(|error| {
+        Error::config(format!("{}, line {}: {error}", path.display(), error.line()))
+    })?;
+    let path = folder.join(EVALUATIONS);
+    summary.evaluations = read_evaluations(&path)?;
+    let RunSummary { run_time, updates, ref evaluations, .. } = summary;
+    let at_end = |last: &super::EvaluationRow| last.t == run_time && last.update == updates;
+    if !evaluations.last().is_some_and(at_end) {
+        return Err(Error::config(format!(
+            "{}, line {}: is not at the end of the run, {updates} updates in {run_time} s as {END} says",
+            path.display(),
+            evaluations.len() + 1
+        )));
+    }
+    Ok(Some(summary))
+}
