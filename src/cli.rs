@@ -6,6 +6,7 @@ mod devices;
 mod estimate;
 mod experiment;
 mod kernels;
+mod learner;
 mod progress;
 mod race;
 mod simulate;
@@ -53,6 +54,9 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
     Kernels(kernels::KernelsArgs),
+    /// Compute for another process, which starts this one and talks to it
+    #[command(hide = true)]
+    Learner,
 }
 
 /// Sets a variable of the environment to a value.
@@ -106,6 +110,7 @@ impl Cli {
             Command::Estimate(args) => estimate::run(&args, set_variable),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
+            Command::Learner => learner::run(),
         }
     }
 }

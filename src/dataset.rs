@@ -86,6 +86,12 @@ impl Split {
         self.labels[index]
     }
 
+    /// The samples from `start` on, at most `samples` of them: their pixels and their labels.
+    pub(crate) fn portion(&self, start: usize, samples: usize) -> (&[u8], &[u8]) {
+        let end = self.len().min(start + samples);
+        (&self.pixels[start * self.inputs..end * self.inputs], &self.labels[start..end])
+    }
+
     /// Writes the samples `indices` into `batch`, pixels scaled to `[0, 1]`.
     pub fn gather(&self, indices: impl ExactSizeIterator<Item = usize>, batch: &mut Minibatch) {
         let indices: Vec<_> = indices.collect();

@@ -5,6 +5,7 @@
 pub mod backend;
 pub mod gpu;
 pub mod host;
+pub mod isolated;
 pub mod model;
 pub mod quadratic;
 

@@ -2,11 +2,15 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 /// What the library's fallible functions return.
 pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why something could not be done; the message names the thing and, where there is one, the remedy.
-#[derive(Debug, thiserror::Error)]
+///
+/// Serialised, it goes from one process to another and keeps its kind and its message.
+#[derive(Debug, thiserror::Error, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting is outside what it may be: change the setting.
@@ -31,6 +35,9 @@ pub enum Error {
         /// What the driver said.
         problem: String,
     },
+    /// The process that computes for a learner ended, or what it says cannot be understood.
+    #[error("learner process {0}")]
+    Process(String),
     /// A learner can give no more gradients.
     #[error("learner {learner} is lost: {source}")]
     LearnerLost {
@@ -65,6 +72,7 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// What the system said.
+        #[serde(with = "words")]
         source: std::io::Error,
     },
 }
@@ -79,5 +87,20 @@ impl Error {
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+}
+
+/// What the system said, in words.
+mod words {
+    use std::io;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(said: &io::Error, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(said)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<io::Error, D::Error> {
+        String::deserialize(from).map(io::Error::other)
     }
 }

@@ -3,6 +3,8 @@
 
 use std::{env, fmt, str::FromStr, thread};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     Engine,
     gpu::{
@@ -45,8 +47,8 @@ impl FromStr for FamilyChoice {
     }
 }
 
-/// Opens engines.
-#[derive(Debug, Clone)]
+/// Opens engines, in this process or, sent there, in another.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Backend {
     /// Engines on an adapter, each with a device and queue of its own.
     Gpu {

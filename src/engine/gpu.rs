@@ -100,7 +100,7 @@ impl Gpu {
         let adapter = self.device.adapter();
         Description {
             adapter: adapter.name.clone(),
-            backend: adapter.backend.into(),
+            backend: adapter.backend.clone(),
             driver: format!("{} {}", adapter.driver, adapter.driver_info).trim().into(),
             family: self.pipelines.family(),
         }

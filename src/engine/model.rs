@@ -3,6 +3,7 @@
 use std::{fmt, ops::Range, str::FromStr};
 
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
@@ -44,7 +45,8 @@ impl Layer {
 }
 
 /// Layer widths, flat parameter layout and L2 of a model.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Outline", into = "Outline")]
 pub struct Model {
     layers: Vec<Layer>,
     l2: f32,
@@ -121,6 +123,33 @@ impl Model {
         }
         let weights = self.layers.iter().flat_map(|layer| &params[layer.weight()]);
         f64::from(self.l2) * weights.map(|&w| f64::from(w) * f64::from(w)).sum::<f64>()
+    }
+}
+
+/// A model as it is written down: what [`Model::new`] takes.
+#[derive(Serialize, Deserialize)]
+struct Outline {
+    shape: Shape,
+    inputs: usize,
+    classes: usize,
+    /// As f64, which comes back as the same f32 however it was rounded on the way.
+    l2: f64,
+}
+
+impl From<Model> for Outline {
+    fn from(model: Model) -> Self {
+        let (inputs, classes, l2) = (model.inputs(), model.classes(), f64::from(model.l2));
+        let hidden = model.layers.iter().filter(|layer| layer.relu);
+        let shape = Shape { hidden: hidden.map(|layer| layer.outputs).collect() };
+        Self { shape, inputs, classes, l2 }
+    }
+}
+
+impl TryFrom<Outline> for Model {
+    type Error = Error;
+
+    fn try_from(Outline { shape, inputs, classes, l2 }: Outline) -> Result<Self> {
+        Self::new(&shape, inputs, classes, l2 as f32)
     }
 }
 

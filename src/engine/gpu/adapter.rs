@@ -1,10 +1,10 @@
 //! Which adapters there are and which one to take.
 //!
-//! Opens no device: an [`AdapterId`] can be sent to the thread that will.
+//! Opens no device: an [`AdapterId`] can be sent to the thread, or the process, that will.
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::kernels::Family;
 use crate::{Error, Result};
@@ -12,17 +12,18 @@ use crate::{Error, Result};
 /// What a person is told to do where no adapter is found.
 pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
 
-/// One adapter: what is known of it, and enough to find it again on another thread.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// One adapter: what is known of it, and enough to find it again on another thread
+/// or in another process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterId {
     /// Its place in [`list`]; 0 is the one that is taken by default.
     pub index: usize,
     /// What the driver calls it.
     pub name: String,
     /// `vulkan`, `metal`, `dx12` or `gl`.
-    pub backend: &'static str,
+    pub backend: String,
     /// `discrete`, `integrated`, `virtual`, `other` or `software`.
-    pub kind: &'static str,
+    pub kind: String,
     /// The driver's name; empty where it gives none.
     pub driver: String,
     /// The driver's version, in its own words.
@@ -38,11 +39,11 @@ pub struct AdapterId {
     /// How much of things it has.
     pub limits: Limits,
     /// Features that matter to compute kernels, by their WebGPU names.
-    pub features: Vec<&'static str>,
+    pub features: Vec<String>,
 }
 
 /// Limits of an adapter that decide what it can hold; bytes unless said otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// The largest buffer.
     pub buffer: u64,
@@ -83,14 +84,15 @@ impl AdapterId {
         Self {
             index: 0,
             name: info.name.clone(),
-            backend: info.backend.to_str(),
+            backend: info.backend.to_str().into(),
             kind: match info.device_type {
                 wgpu::DeviceType::DiscreteGpu => "discrete",
                 wgpu::DeviceType::IntegratedGpu => "integrated",
                 wgpu::DeviceType::VirtualGpu => "virtual",
                 wgpu::DeviceType::Other => "other",
                 wgpu::DeviceType::Cpu => "software",
-            },
+            }
+            .into(),
             driver: info.driver.clone(),
             driver_info: info.driver_info.clone(),
             pci: [info.vendor, info.device],
@@ -113,23 +115,24 @@ impl AdapterId {
                 ("mappable-primary-buffers", wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
             ]
             .into_iter()
-            .filter_map(|(name, feature)| features.contains(feature).then_some(name))
+            .filter(|&(_, feature)| features.contains(feature))
+            .map(|(name, _)| name.into())
             .collect(),
         }
     }
 
     /// What tells adapters apart.
     fn identity(&self) -> impl PartialEq + use<> {
-        let words = (self.name.clone(), self.driver.clone(), self.driver_info.clone());
-        (self.backend, self.kind, words, self.pci, self.pci_bus.clone())
+        let Self { name, backend, kind, driver, driver_info, pci_bus, .. } = self;
+        ([name, backend, kind, driver, driver_info, pci_bus].map(Clone::clone), self.pci)
     }
 
     /// Orders adapters by how much one would rather have them.
     fn preference(&self) -> impl Ord + use<> {
         let kinds = ["software", "other", "virtual", "integrated", "discrete"];
         let backends = ["gl", "dx12", "vulkan", "metal"];
-        let place = |list: &[&str], word| list.iter().position(|&known| known == word);
-        Reverse((place(&kinds, self.kind), place(&backends, self.backend)))
+        let place = |list: &[&str], word: &str| list.iter().position(|&known| known == word);
+        Reverse((place(&kinds, &self.kind), place(&backends, &self.backend)))
     }
 }
 
@@ -250,7 +253,7 @@ fn missing(problem: &str, there: &[AdapterId]) -> Error {
 /// Finds the adapter again, in an instance of its own: adapters of one instance share a lock in
 /// some drivers.
 pub(super) fn find(id: &AdapterId) -> Result<wgpu::Adapter> {
-    let backends = match id.backend {
+    let backends = match id.backend.as_str() {
         "vulkan" => wgpu::Backends::VULKAN,
         "metal" => wgpu::Backends::METAL,
         "dx12" => wgpu::Backends::DX12,
@@ -291,8 +294,8 @@ mod tests {
         AdapterId {
             index,
             name: name.into(),
-            backend: "vulkan",
-            kind: "discrete",
+            backend: "vulkan".into(),
+            kind: "discrete".into(),
             driver: String::new(),
             driver_info: String::new(),
             pci: [0, 0],
@@ -343,8 +346,8 @@ mod tests {
     #[test]
     fn real_gpus_come_before_software() {
         let mut there = [adapter(0, "a"), adapter(1, "b"), adapter(2, "c"), adapter(3, "d")];
-        (there[0].kind, there[1].kind) = ("software", "integrated");
-        there[2].backend = "gl";
+        (there[0].kind, there[1].kind) = ("software".into(), "integrated".into());
+        there[2].backend = "gl".into();
         there.sort_by_key(AdapterId::preference);
         assert_eq!(there.map(|id| id.index), [3, 2, 1, 0]);
     }

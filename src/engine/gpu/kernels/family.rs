@@ -2,13 +2,13 @@
 
 use std::{borrow::Cow, fmt, fs, path::Path, str::FromStr};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{KERNELS, Kernel, position};
 use crate::{Error, Result};
 
 /// Shaders of the same names and meaning, made for one kind of adapter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Family {
     /// Storage buffers, workgroup memory and register blocking: runs wherever WebGPU does.
@@ -86,7 +86,7 @@ impl FromStr for Family {
 }
 
 /// A source for every kernel: a family's own, or some of them replaced.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShaderSet {
     family: Family,
     sources: [Cow<'static, str>; KERNELS.len()],

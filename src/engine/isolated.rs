@@ -1,0 +1,238 @@
+//! An engine in a process of its own: a driver that crashes, hangs or is killed is one lost learner,
+//! and not the end of the program.
+//!
+//! The process is this program again, started as `learner`. It is sent what to open, parameters and
+//! samples, and sends back losses and gradients, the same bits as an engine here would; it reads no
+//! data set. Where the program is gone it ends too.
+
+mod process;
+mod serve;
+mod wire;
+
+use std::{env, path::PathBuf, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+
+use self::{
+    process::{Ears, Guard, Mouth, Process},
+    wire::{Fault, Kind, Reader, Writer, pack, unpack},
+};
+use super::{Engine, Evaluation, backend::Backend, model::Model};
+use crate::{
+    Error, Result,
+    dataset::{Minibatch, Split},
+};
+
+pub use self::serve::serve;
+
+/// The most bytes of a frame before it is known what is opened: shaders, or an error.
+const OPENING: u64 = 1 << 22;
+/// About how many bytes of a split are sent at a time.
+const PORTION: usize = 1 << 20;
+
+/// What a learner's process opens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Job {
+    /// Where it computes.
+    pub backend: Backend,
+    /// What it computes.
+    pub model: Model,
+    /// m, the most samples of a minibatch.
+    pub minibatch: usize,
+}
+
+impl Job {
+    /// The most bytes of a frame's payload, either way.
+    fn most(&self) -> u64 {
+        let bytes = |words: usize| 4 * words as u64;
+        let params = bytes(self.model.params() + 1);
+        let samples = (self.minibatch.max(1) as u64).saturating_mul(bytes(self.model.inputs() + 1));
+        OPENING.max(params).max(samples)
+    }
+}
+
+/// An engine in a process of its own. Dropped, it ends the process, by force if that takes more than
+/// a second.
+///
+/// Once the process has ended, whatever is asked of it is an [`Error::Process`] that says how.
+#[derive(Debug)]
+pub struct Isolated {
+    to: Writer<Mouth>,
+    from: Reader<Ears>,
+    model: Model,
+    minibatch: usize,
+    /// How the process ended.
+    ended: Option<String>,
+    /// The last one: ends the process once nothing can be said to it.
+    process: Guard,
+}
+
+/// A process on its way: it opens its device.
+#[derive(Debug)]
+pub struct Opening(Isolated);
+
+/// Ends a learner's process from any thread.
+#[derive(Debug, Clone)]
+pub struct Killer(Arc<Process>);
+
+/// This program, as [`Isolated::open`] takes it.
+///
+/// # Errors
+/// [`Error::Io`] where the system does not say.
+pub fn this_program() -> Result<PathBuf> {
+    env::current_exe().map_err(Error::io("this program"))
+}
+
+impl Isolated {
+    /// Starts a process of `program`, which is `tortoise`, and waits until it has opened its engine.
+    ///
+    /// All parameters are zero until the first [`Engine::load`].
+    ///
+    /// # Errors
+    /// As [`Self::start`] and [`Opening::ready`].
+    pub fn open(program: impl Into<PathBuf>, job: &Job) -> Result<Self> {
+        Self::start(program, job)?.ready()
+    }
+
+    /// Starts a process of `program`, which is `tortoise`, and does not wait for it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the program cannot be started; [`Error::Process`] where it ends at once.
+    pub fn start(program: impl Into<PathBuf>, job: &Job) -> Result<Opening> {
+        let (process, from, to) = Process::start(program.into())?;
+        let mut isolated = Self {
+            to: Writer::new(to),
+            from: Reader::new(from, job.most()),
+            model: job.model.clone(),
+            minibatch: job.minibatch.max(1),
+            ended: None,
+            process: Guard(Arc::new(process)),
+        };
+        let job = serde_json::to_vec(job)
+            .map_err(|error| Error::config(format!("a learner cannot be told its job: {error}")))?;
+        isolated.send(Kind::Open, &[&job])?;
+        Ok(Opening(isolated))
+    }
+
+    /// What ends this process, whatever it is doing and whoever waits for it.
+    pub fn killer(&self) -> Killer {
+        Killer(Arc::clone(&self.process.0))
+    }
+
+    /// The number that the system gives the process.
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    fn send(&mut self, kind: Kind, parts: &[&[u8]]) -> Result<()> {
+        if let Some(how) = &self.ended {
+            return Err(Error::Process(how.clone()));
+        }
+        self.to.send(kind, parts).map_err(|fault| lost(&mut self.ended, &self.process.0, &fault))
+    }
+
+    /// The payload of the answer, which is to be of this kind.
+    fn answer(&mut self, expected: Kind) -> Result<&[u8]> {
+        let Self { from, ended, process: Guard(process), .. } = self;
+        match from.receive() {
+            Ok(Some((kind, payload))) if kind == expected => Ok(payload),
+            Ok(Some((kind @ Kind::Failed, payload))) => {
+                Err(match serde_json::from_slice(payload) {
+                    Ok(error) => error,
+                    Err(problem) => lost(ended, process, &Fault::Unreadable { kind, problem }),
+                })
+            }
+            Ok(Some((kind, _))) => Err(lost(ended, process, &Fault::OutOfPlace(kind))),
+            Ok(None) => Err(lost(ended, process, &Fault::Truncated)),
+            Err(fault) => Err(lost(ended, process, &fault)),
+        }
+    }
+
+    /// The numbers of the answer.
+    fn numbers<T: bytemuck::Pod>(&mut self, kind: Kind, parts: [&mut [T]; 2]) -> Result<()> {
+        let payload = self.answer(kind)?;
+        let [first, rest] = parts;
+        let (a, b) = payload.split_at(payload.len().min(size_of_val(first)));
+        let taken = unpack(kind, a, first).and_then(|()| unpack(kind, b, rest));
+        taken.map_err(|fault| lost(&mut self.ended, &self.process.0, &fault))
+    }
+}
+
+/// The process has ended, or has to, since nobody knows what it will say next.
+fn lost(ended: &mut Option<String>, process: &Process, fault: &Fault) -> Error {
+    let how = if fault.is_parting() {
+        process.end()
+    } else {
+        process.kill();
+        process.end();
+        format!("sends what cannot be understood: {fault}")
+    };
+    Error::Process(ended.insert(how).clone())
+}
+
+impl Opening {
+    /// What ends this process while it opens its device, and later.
+    pub fn killer(&self) -> Killer {
+        self.0.killer()
+    }
+
+    /// Waits until the engine is open.
+    ///
+    /// # Errors
+    /// What [`Backend::open`] returns there; [`Error::Process`] where the process ends.
+    pub fn ready(mut self) -> Result<Isolated> {
+        self.0.answer(Kind::Ready)?;
+        Ok(self.0)
+    }
+}
+
+impl Killer {
+    /// Ends the process at once; whoever waits for it gets an [`Error::Process`].
+    pub fn kill(&self) {
+        self.0.kill();
+    }
+}
+
+impl Engine for Isolated {
+    /// Where loading fails there, the next gradient says so.
+    fn load(&mut self, params: &[f32]) -> Result<()> {
+        expect("parameters", params.len(), self.model.params())?;
+        self.send(Kind::Params, &[&pack(params)])
+    }
+
+    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+        expect("pixels", batch.images.len(), batch.len() * self.model.inputs())?;
+        expect("gradient", gradient.len(), self.model.params())?;
+        if batch.len() > self.minibatch {
+            let (got, most) = (batch.len(), self.minibatch);
+            let problem = format!("{got} samples for a learner of minibatches of at most {most}");
+            return Err(Error::config(problem));
+        }
+        self.send(Kind::Minibatch, &[&pack(&batch.images), &pack(&batch.labels)])?;
+        let mut loss = [0.0];
+        self.numbers(Kind::Gradient, [&mut loss, gradient])?;
+        Ok(loss[0])
+    }
+
+    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
+        expect("parameters", params.len(), self.model.params())?;
+        expect("pixels an image", split.inputs(), self.model.inputs())?;
+        expect("classes", split.classes(), self.model.classes())?;
+        let samples = (PORTION / (split.inputs() + 1)).max(1);
+        for start in (0..split.len()).step_by(samples) {
+            let (pixels, labels) = split.portion(start, samples);
+            self.send(Kind::Samples, &[pixels, labels])?;
+        }
+        self.send(Kind::Evaluate, &[&pack(params)])?;
+        let (mut loss, mut accuracy) = ([0.0], [0.0]);
+        self.numbers(Kind::Evaluation, [&mut loss, &mut accuracy])?;
+        Ok(Evaluation { loss: loss[0], accuracy: accuracy[0] })
+    }
+}
+
+fn expect(what: &str, got: usize, expected: usize) -> Result<()> {
+    if got == expected {
+        return Ok(());
+    }
+    Err(Error::config(format!("{got} {what}, but the model has {expected}")))
+}
