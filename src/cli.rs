@@ -42,6 +42,8 @@ enum Command {
     Race(race::RaceArgs),
     /// Train under one variant
     Train(race::TrainArgs),
+    /// Go on with a race that was interrupted, from its checkpoints
+    Resume(race::ResumeArgs),
     /// Measure update times, staleness and waste of a variant, without gradients
     Simulate(simulate::SimulateArgs),
     /// Say what theory knows of a variant's update time: exact, numeric or bounds
@@ -104,6 +106,7 @@ impl Cli {
         match self.command {
             Command::Race(args) => race::race(&args, set_variable),
             Command::Train(args) => race::train(&args, set_variable),
+            Command::Resume(args) => race::resume(&args, set_variable),
             Command::Simulate(args) => simulate::run(&args),
             Command::Theory(args) => theory::run(&args),
             Command::Advise(args) => advise::run(&args, set_variable),

@@ -3,6 +3,8 @@
 //! With `events.jsonl`, `initial.safetensors` and the data set, anyone can compute every parameter
 //! of a run again without this crate.
 
+mod checkpoint;
+mod deferred;
 mod evaluations;
 mod files;
 mod lines;
@@ -12,10 +14,11 @@ pub mod summary;
 mod tensors;
 
 pub use self::{
+    checkpoint::{Checkpoint, Identity, read_checkpoint},
     evaluations::{EvaluationRow, read_evaluations},
     files::{RunDirectory, write_whole},
     lines::{Lines, Tail},
-    recorder::Recorder,
+    recorder::{Outcome, Recorded, Recorder},
     run::{Lengths, RunFiles, read_run},
     summary::{EntrantSummary, RunSummary, Summary},
     tensors::write_params,

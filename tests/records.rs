@@ -143,10 +143,10 @@ fn quadratic(folder: &Path) -> RunSummary {
     let (minibatches, mut look) = (Minibatches::new(0, train.len(), 1), |_, _: &_| {});
     let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches, &mut look);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
-    let run = terms.run(&entrant, 0, &[0.0; 5], &queues, None, &mut recorder);
+    let run = terms.run(&entrant, 0, &[0.0; 5][..], &queues, None, &mut recorder);
     let Finished { ended, .. } = run.unwrap();
-    let (files, tally, rows) = recorder.finish().unwrap();
-    let summary = RunSummary::new(0, ended, 0.1, tally, rows, &[0.1, 1e-9]);
+    let (files, outcome) = recorder.finish().unwrap();
+    let summary = RunSummary::new(0, ended, 0.1, outcome, &[0.1, 1e-9]);
     files.finish(&summary).unwrap();
     summary
 }

@@ -72,6 +72,7 @@ pub(super) struct Experiment {
     non_finite: NonFinite,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) chaos: Option<Plan>,
+    pub(super) checkpoint_every: f64,
     pub(super) estimate: bool,
     pub(super) events: bool,
 }
@@ -98,6 +99,7 @@ restarts = 5
 quorum = 1
 patience = 2.0
 non-finite = "stop"
+checkpoint-every = 30.0
 estimate = false
 events = false
 "#;
@@ -236,6 +238,8 @@ impl Experiment {
         need(quorum, "--quorum must be from 1 to P")?;
         let patience = self.patience > 0.0 && self.patience <= 1e6;
         need(patience, "--patience must be seconds above 0 (and at most 1e6)")?;
+        let every = seconds(Some(self.checkpoint_every));
+        need(every, "--checkpoint-every must be seconds above 0 (and at most 1e9)")?;
         let targets = self.targets.iter().all(|loss| loss.is_finite() && *loss > 0.0);
         need(targets, "--targets must be losses above 0")?;
         for (at, entrant) in self.entrants.iter().enumerate() {

@@ -1,10 +1,11 @@
-//! `tortoise race` and `tortoise train`: runs on equal terms, recorded and summed up.
+//! `tortoise race`, `tortoise train` and `tortoise resume`: runs on equal terms, recorded and summed up.
+
+mod one;
 
 use std::{
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     thread,
-    time::{Duration, Instant},
 };
 
 use clap::Args;
@@ -20,7 +21,6 @@ use crate::{
     Error, Result,
     dataset::{
         Dataset,
-        minibatches::Minibatches,
         mnist::{self, CLASSES, PIXELS},
     },
     engine::{
@@ -29,10 +29,9 @@ use crate::{
         gpu::{DRIVER_THREADS, adapter},
         model::Model,
     },
-    estimate::{Settings, Watch, estimate},
-    record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, write_whole},
+    record::{EntrantSummary, RunDirectory, Summary, write_whole},
     report,
-    sgd::{Ended, Entrant, Objective, Tally, learning_rate::RateRule, terms::Finished},
+    sgd::{Cancellation, Ended, Entrant, Objective, learning_rate::RateRule},
     theory::{runtime, staleness},
 };
 
@@ -75,6 +74,18 @@ pub(super) struct Output {
     pub(super) quiet: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct ResumeArgs {
+    /// Run directory of a race that was interrupted, or that something brought to an end
+    directory: PathBuf,
+    /// Print summary.json in place of the table
+    #[arg(long)]
+    json: bool,
+    /// No progress
+    #[arg(long)]
+    quiet: bool,
+}
+
 pub(super) fn race(args: &RaceArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
     run("race", &args.entrants, &args.flags, &args.output, set_variable)
 }
@@ -107,16 +118,35 @@ fn run(
     set_variable: SetVariable<'_>,
 ) -> Result<Exit> {
     let experiment = Experiment::new(entrants, flags, output.config.as_deref())?;
-    let mut race = Race::open(experiment, output.quiet, set_variable)?;
+    let race = Race::open(experiment, output.quiet, set_variable)?;
     let interrupted = interrupt()?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
-    let summary = race.run(&directory, &interrupted)?;
+    carry_on(race, &directory, &interrupted, output.json)
+}
+
+/// Goes on with a race that stopped.
+pub(super) fn resume(args: &ResumeArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+    let directory = RunDirectory::open(&args.directory)?;
+    let config = args.directory.join("config.toml");
+    let experiment = Experiment::new(&[], &Flags::default(), Some(&config))?;
+    let race = Race::open(experiment, args.quiet, set_variable)?;
+    carry_on(race, &directory, &*interrupt()?, args.json)
+}
+
+/// Runs what is not over yet, and tells what came of all.
+fn carry_on(
+    mut race: Race,
+    directory: &RunDirectory,
+    interrupted: &AtomicBool,
+    json: bool,
+) -> Result<Exit> {
+    let summary = race.run(directory, interrupted)?;
     let pictures = report::draw(&summary, &race.experiment.caption(), directory.path())?;
-    if output.json {
+    if json {
         print_json(&summary)?;
     } else {
         print(&report::table(&summary, &race.experiment.caption()))?;
-        print(&said(&directory, &pictures))?;
+        print(&said(directory, &pictures))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
 }
@@ -187,7 +217,9 @@ impl Race {
         interrupted: &AtomicBool,
     ) -> Result<Summary<Experiment>> {
         let file = |name: &str| directory.path().join(name);
-        write_whole(&file("config.toml"), self.experiment.to_toml().as_bytes())?;
+        if !file("config.toml").exists() {
+            write_whole(&file("config.toml"), self.experiment.to_toml().as_bytes())?;
+        }
         let summary = self.entrants(directory, interrupted)?;
         self.progress.finish();
         let json = serde_json::to_vec_pretty(&summary)
@@ -206,25 +238,18 @@ impl Race {
             let Experiment { learners, slow, cancel, seed, seeds, .. } = &self.experiment;
             let (variant, learners, k) = (entrant.variant(), *learners, entrant.k(*learners)?);
             // While K grows there is no long run.
-            let law = self.experiment.law().filter(|_| !entrant.adapts());
-            let theory = law.map_or_else(Default::default, |law| {
-                runtime::update_time_of(variant, law, slow, *cancel, learners, k)
-            });
-            let staleness_theory =
-                law.map(|law| staleness::expected(variant, law, slow, learners, k));
-            let seeds = *seed..*seed + *seeds;
-            let name = entrant.to_string();
-            let (error_bound, runs) = (None, Vec::new());
+            let fixed = !entrant.adapts();
             let mut summary = EntrantSummary {
-                entrant: name,
+                entrant: entrant.to_string(),
                 learners,
                 k,
-                theory,
-                staleness_theory,
-                error_bound,
-                runs,
+                theory: Default::default(),
+                staleness_theory: None,
+                error_bound: None,
+                runs: Vec::new(),
             };
-            for seed in seeds {
+            let (slow, cancel) = (slow.clone(), *cancel);
+            for seed in *seed..*seed + *seeds {
                 if !stopped {
                     let run = self.one(&entrant, seed, number, directory, interrupted)?;
                     stopped = run.ended == Ended::Interrupted;
@@ -233,16 +258,28 @@ impl Race {
                     number += 1;
                 }
             }
-            let estimates = summary.runs.first().and_then(|run| run.estimates.as_ref());
+            let Some(first) = summary.runs.first() else { continue };
+            // Where delays are measured, theory goes by the law that fits them; and what a device is at
+            // work on is not cancelled, but dropped on arrival.
+            let law = match (self.experiment.law(), &first.delays) {
+                (Some(law), _) => Some((law.clone(), slow, cancel)),
+                (None, fit) => fit
+                    .as_ref()
+                    .map(|fit| (fit.best().law.clone(), fit.slow(), Cancellation::OnArrival)),
+            };
+            if let Some((law, slow, cancel)) = law.filter(|_| fixed) {
+                summary.theory = runtime::update_time_of(variant, &law, &slow, cancel, learners, k);
+                summary.staleness_theory =
+                    Some(staleness::expected(variant, &law, &slow, learners, k));
+            }
+            let estimates = first.estimates.as_ref();
             // The bound is one of a constant rate, and of one K.
             if self.experiment.rate_rule == RateRule::Constant
-                && let Some((estimates, expected)) = estimates.zip(staleness_theory)
+                && let Some((estimates, expected)) = estimates.zip(summary.staleness_theory)
             {
                 summary.error_bound = Some(estimates.error_bound(&expected));
             }
-            if !summary.runs.is_empty() {
-                entrants.push(summary);
-            }
+            entrants.push(summary);
         }
         Ok(Summary {
             tortoise: env!("CARGO_PKG_VERSION").into(),
@@ -253,63 +290,5 @@ impl Race {
             entrants,
             interrupted: stopped,
         })
-    }
-
-    /// One run of `entrant`, the `number`-th of the race.
-    fn one(
-        &mut self,
-        entrant: &Entrant,
-        seed: u64,
-        number: usize,
-        directory: &RunDirectory,
-        interrupted: &AtomicBool,
-    ) -> Result<RunSummary> {
-        let Self { experiment, data, model, workers, evaluator, progress, .. } = self;
-        let Experiment { minibatch, budget, updates, .. } = *experiment;
-        let minibatches = Minibatches::new(seed, data.train.len(), minibatch);
-        let name = entrant.to_string();
-        let files = RunFiles::create(directory.run(&name, seed)?, experiment.events)?;
-        let initial = model.initial(seed);
-        files.params("initial", model, &initial)?;
-        let mut on_update = |time: Duration, tally: &Tally| {
-            let of_time = budget.map(|budget| time.as_secs_f64() / budget);
-            let of_updates = updates.map(|updates| tally.updates as f64 / updates as f64);
-            let share = of_time.into_iter().chain(of_updates).fold(0.0, f64::max);
-            progress.at(number, &name, share);
-        };
-        let evaluator = evaluator.as_mut();
-        let mut recorder = Recorder::new(files, evaluator, data, minibatches, &mut on_update);
-        let (terms, start) = (experiment.terms(), Instant::now());
-        let k = entrant.k(experiment.learners)?;
-        let settings = Settings::new(experiment.learning_rate, k, minibatch, seed);
-        let (finished, seen) = if experiment.estimate && seed == experiment.seed {
-            let mut watch = Watch::new(recorder, &settings);
-            let finished =
-                workers.run(&terms, entrant, seed, &*initial, interrupted, &mut watch)?;
-            let (inner, seen) = watch.finish();
-            recorder = inner;
-            (finished, Some(seen))
-        } else {
-            let run = workers.run(&terms, entrant, seed, &*initial, interrupted, &mut recorder);
-            (run?, None)
-        };
-        let Finished { ended, params } = finished;
-        let (files, tally, rows) = recorder.finish()?;
-        files.params("final", model, &params)?;
-        let computing_time = start.elapsed().as_secs_f64();
-        let targets = &experiment.targets;
-        let mut summary = RunSummary::new(seed, ended, computing_time, tally, rows, targets);
-        if let Some(seen) = seen {
-            match estimate(&seen, evaluator, &data.train, &settings) {
-                Ok(estimates) => summary.estimates = Some(estimates),
-                // A run that diverged, or made no update, tells nothing; the race goes on.
-                Err(error @ (Error::Config(_) | Error::Diverged(_))) => {
-                    progress.note(&format!("{name}: no estimates: {error}"));
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        files.finish(&summary)?;
-        Ok(summary)
     }
 }

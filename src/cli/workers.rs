@@ -7,11 +7,15 @@ use super::experiment::{Clock, Experiment};
 use crate::{
     Result,
     cluster::{
-        learners::{Learners, Opened},
+        learners::{Kill, Learners, Opened},
         queues::Queues,
     },
     dataset::Dataset,
-    engine::{backend::Backend, model::Model},
+    engine::{
+        backend::Backend,
+        isolated::{self, Isolated, Job},
+        model::Model,
+    },
     sgd::{
         Entrant, Observer, Terms,
         terms::{Finished, Start},
@@ -40,14 +44,21 @@ impl Workers {
         model: &Model,
         backends: &[Backend],
     ) -> Result<Self> {
-        let Experiment { minibatch: m, learners, .. } = *experiment;
+        let Experiment { minibatch, learners, isolate, .. } = *experiment;
         let engines = match experiment.clock {
             Clock::Virtual => Engines::Shared(queues(experiment, data, model, &backends[0])?),
             Clock::Real => {
                 let (backends, model) = (backends.to_vec(), model.clone());
                 let open = move |learner: usize| {
-                    let backend = &backends[learner % backends.len()];
-                    Ok(Opened { engine: backend.open(&model, m)?, kill: None })
+                    let backend = backends[learner % backends.len()].clone();
+                    if !isolate {
+                        return Ok(Opened { engine: backend.open(&model, minibatch)?, kill: None });
+                    }
+                    let job = Job { backend, model: model.clone(), minibatch };
+                    let isolated = Isolated::open(isolated::this_program()?, &job)?;
+                    let killer = isolated.killer();
+                    let kill: Kill = Box::new(move || killer.kill());
+                    Ok(Opened { engine: Box::new(isolated), kill: Some(kill) })
                 };
                 Engines::Own(Learners::open(learners, &data.train, open)?)
             }

@@ -94,6 +94,11 @@ impl DelayModel for Delays {
 pub struct Slow(Vec<(LearnerId, f64)>);
 
 impl Slow {
+    /// Learners and their factors.
+    pub fn new(factors: impl IntoIterator<Item = (LearnerId, f64)>) -> Self {
+        Self(factors.into_iter().collect())
+    }
+
     /// No learner is slower than the law says.
     pub fn is_none(&self) -> bool {
         self.0.iter().all(|(_, factor)| *factor == 1.0)

@@ -75,6 +75,8 @@ pub(super) enum News {
 struct Member {
     orders: mpsc::Sender<Job>,
     incarnation: u64,
+    /// Whether it has not opened yet.
+    opening: bool,
     kill: Option<Kill>,
 }
 
@@ -118,10 +120,10 @@ impl Learners {
             let member = learners.start(learner, 0)?;
             learners.members.push(member);
             if learner == 0 {
-                learners.wait_for(1)?;
+                learners.all_open(vec![0])?;
             }
         }
-        learners.wait_for(count - 1)?;
+        learners.all_open((1..count).collect())?;
         Ok(learners)
     }
 
@@ -141,51 +143,52 @@ impl Learners {
     /// What opening the engine of a new learner returns.
     pub(super) fn begin(&mut self) -> Result<()> {
         self.run += 1;
-        let mut resting = vec![false; self.count()];
+        let mut awaited: Vec<LearnerId> = (0..self.count()).collect();
         for learner in 0..self.count() {
             if self.members[learner].orders.send(Job::Rest).is_err() {
                 self.replace(learner)?;
-                resting[learner] = true;
             }
         }
-        let deadline = Instant::now() + PATIENCE;
-        while !resting.iter().all(|&rests| rests) {
-            match self.wait(deadline.saturating_duration_since(Instant::now())) {
-                Some(Report { learner, news: News::Rested, .. }) => resting[learner] = true,
-                // It ended in the run before; this one is another.
-                Some(Report { learner, news: News::Failed(_), .. }) => {
-                    self.replace(learner)?;
-                    resting[learner] = true;
-                }
-                Some(_) => {}
-                None => break,
-            }
+        // One that is silent is replaced; if that does not help, it is an error.
+        self.settle(&mut awaited, true)?;
+        for &learner in &awaited {
+            self.replace(learner)?;
         }
-        let silent = (0..self.count()).filter(|&learner| !resting[learner]);
-        silent.collect::<Vec<_>>().into_iter().try_for_each(|learner| self.replace(learner))
+        self.all_open(awaited)
     }
 
-    /// Puts another in the place of `learner`, and waits until its engine is open.
+    fn all_open(&mut self, mut awaited: Vec<LearnerId>) -> Result<()> {
+        self.settle(&mut awaited, false)?;
+        match awaited.first() {
+            None => Ok(()),
+            Some(learner) => Err(Error::Fault(format!("learner {learner} does not open in 60 s"))),
+        }
+    }
+
+    /// Puts another in the place of `learner`.
     fn replace(&mut self, learner: LearnerId) -> Result<()> {
         self.kill(learner);
-        self.restart(learner)?;
-        self.wait_for(1)
+        self.restart(learner)
     }
 
-    /// Waits until `count` more engines are open.
-    fn wait_for(&mut self, count: usize) -> Result<()> {
+    /// Waits until those `awaited` rest or have opened; what fails is replaced, or an error.
+    fn settle(&mut self, awaited: &mut Vec<LearnerId>, replaces: bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
-        let mut open = 0;
-        while open < count {
-            match self.wait(deadline.saturating_duration_since(Instant::now())) {
-                Some(Report { learner, news: News::Opened(kill), .. }) => {
-                    self.members[learner].kill = kill;
-                    open += 1;
+        while !awaited.is_empty() {
+            let time = deadline.saturating_duration_since(Instant::now());
+            let Some(Report { learner, news, .. }) = self.wait(time) else { break };
+            match news {
+                News::Computed { .. } => continue,
+                // It ended in the run before; this one is another.
+                News::Failed(_) if replaces && !self.members[learner].opening => {
+                    self.replace(learner)?;
+                    continue;
                 }
-                Some(Report { news: News::Failed(error), .. }) => return Err(error),
-                Some(_) => {}
-                None => return Err(Error::Fault("a learner does not open in 60 s".into())),
+                News::Failed(error) => return Err(error),
+                News::Opened(kill) => self.opened(learner, kill),
+                News::Rested => {}
             }
+            awaited.retain(|&other| other != learner);
         }
         Ok(())
     }
@@ -221,7 +224,8 @@ impl Learners {
 
     /// Keeps how to end a learner that has opened.
     pub(super) fn opened(&mut self, learner: LearnerId, kill: Option<Kill>) {
-        self.members[learner].kill = kill;
+        let member = &mut self.members[learner];
+        (member.opening, member.kill) = (false, kill);
     }
 
     /// Ends a learner, or leaves it to itself where there is no way to.
@@ -254,7 +258,7 @@ impl Learners {
             .name(format!("learner {learner}"))
             .spawn(move || work(learner, &*open, train, &inbox, report))
             .map_err(Error::io("a thread for a learner"))?;
-        Ok(Member { orders, incarnation, kill: None })
+        Ok(Member { orders, incarnation, opening: true, kill: None })
     }
 }
 

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 pub use self::device::DRIVER_THREADS;
+pub(crate) use self::device::beside_others;
 
 use self::{
     adapter::AdapterId,

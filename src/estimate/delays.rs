@@ -14,11 +14,14 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::observed::Recording;
-pub use self::observed::{Observed, read_events};
+pub use self::observed::{Observed, Recording, read_events};
 use self::{laws::FAMILIES, sample::Sample};
 use super::Estimate;
-use crate::{Error, Result, cluster::delay::Distribution, sgd::scheduler::LearnerId};
+use crate::{
+    Error, Result,
+    cluster::delay::{Distribution, Slow},
+    sgd::scheduler::LearnerId,
+};
 
 /// A law with the parameters that the durations give it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -146,6 +149,11 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
 }
 
 impl Fit {
+    /// By which factor learners are slower than the best law says.
+    pub fn slow(&self) -> Slow {
+        Slow::new(self.slow.iter().map(|slow| (slow.learner, slow.factor.value)))
+    }
+
     /// The best law.
     ///
     /// # Panics

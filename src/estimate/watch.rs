@@ -109,20 +109,14 @@ impl<O> Watch<O> {
 impl<O: Observer> Observer for Watch<O> {
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
         self.now = time;
+        self.recording.event(time, event);
         match *event {
-            Event::Assign { learner, task, .. } => self.recording.start(time, learner, task),
-            Event::Cancel { learner, .. } | Event::Lost { learner, .. } => {
-                self.recording.end(time, learner, false);
-            }
-            Event::Push { learner, version, verdict, .. } => {
-                self.recording.end(time, learner, true);
-                if verdict == Verdict::Accept {
-                    let read = self.read[learner].clone().expect("who pushes has read");
-                    self.gathered.push((version, read));
-                }
+            Event::Push { learner, version, verdict: Verdict::Accept, .. } => {
+                let read = self.read[learner].clone().expect("who pushes has read");
+                self.gathered.push((version, read));
             }
             Event::Update { version, .. } => self.update(version),
-            Event::Late { .. } | Event::Return { .. } | Event::Leave { .. } => {}
+            _ => {}
         }
         self.inner.event(time, event)
     }

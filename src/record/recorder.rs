@@ -1,18 +1,25 @@
 //! Looks on at one run and writes down what it sees.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{EvaluationRow, RunFiles};
+use super::{
+    EvaluationRow, Lengths, RunFiles,
+    checkpoint::{self, Identity},
+    deferred::{Deferred, Moment},
+};
 use crate::{
     Result,
     dataset::{Dataset, minibatches::Minibatches},
     engine::{Engine, Evaluation},
+    estimate::delays::{Observed, Recording},
     sgd::{
+        activity::{Activities, Activity},
         event::{Event, Observer},
         scheduler::{LearnerId, Verdict, Version},
         tally::Tally,
+        train::State,
     },
 };
 
@@ -45,18 +52,61 @@ pub struct Recorder<'a> {
     data: &'a Dataset,
     minibatches: Minibatches,
     progress: &'a mut dyn FnMut(Duration, &Tally),
-    tally: Tally,
+    recorded: Recorded,
     rows: Vec<EvaluationRow>,
+    recording: Option<Recording>,
+    deferred: Option<Deferred>,
+    checkpoints: Option<Checkpoints>,
+    /// When the files were written last.
+    flushed: Instant,
+    now: Duration,
+}
+
+/// Where a record goes on.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recorded {
+    /// What became of every minibatch.
+    pub tally: Tally,
+    /// What every learner did.
+    pub activities: Activities,
+    /// Of the files.
+    pub lengths: Lengths,
+    /// Bytes of parameters that are to be evaluated later, and how many parameters there are.
+    deferred: u64,
+    params: usize,
     gathered: Gathered,
 }
 
 /// The gradients accepted since the last update.
-#[derive(Default)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Gathered {
     loss: f64,
     staleness: Vec<u64>,
     learners: Vec<LearnerId>,
 }
+
+/// When a checkpoint is due, and what it belongs to.
+struct Checkpoints {
+    identity: Identity,
+    every: Duration,
+    last: Instant,
+}
+
+/// What is left of a recorder when its run is over.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What became of every minibatch.
+    pub tally: Tally,
+    /// What every learner did.
+    pub learners: Vec<Activity>,
+    /// All evaluations.
+    pub rows: Vec<EvaluationRow>,
+    /// How long minibatches took, if that was looked at.
+    pub observed: Vec<Observed>,
+}
+
+/// How long what is recorded may be in memory only.
+const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 impl<'a> Recorder<'a> {
     /// A recorder that writes to `files` and calls `progress` at every update.
@@ -67,64 +117,95 @@ impl<'a> Recorder<'a> {
         minibatches: Minibatches,
         progress: &'a mut dyn FnMut(Duration, &Tally),
     ) -> Self {
-        let (tally, rows, gathered) = Default::default();
-        Self { files, evaluator, data, minibatches, progress, tally, rows, gathered }
+        Self {
+            files,
+            evaluator,
+            data,
+            minibatches,
+            progress,
+            recorded: Recorded::default(),
+            rows: Vec::new(),
+            recording: None,
+            deferred: None,
+            checkpoints: None,
+            flushed: Instant::now(),
+            now: Duration::ZERO,
+        }
     }
 
-    /// Writes what is still gathered, and gives back the files, the counts and the evaluations.
+    /// Goes on with the record of a run that stopped.
+    ///
+    /// # Errors
+    /// [`crate::Error`] where the evaluations so far cannot be read.
+    pub fn resume(mut self, recorded: Recorded) -> Result<Self> {
+        self.rows = self.files.rows()?;
+        self.recorded = recorded;
+        Ok(self)
+    }
+
+    /// Writes a checkpoint of the run `every` so long, by the wall clock.
+    #[must_use]
+    pub fn with_checkpoints(mut self, identity: Identity, every: Duration) -> Self {
+        self.checkpoints = Some(Checkpoints { identity, every, last: Instant::now() });
+        self
+    }
+
+    /// Evaluates when the run is over, and not while it lasts, and looks at how long minibatches take
+    /// by `recording`: for a run in real time.
     ///
     /// # Errors
     /// [`crate::Error::Io`].
-    pub fn finish(mut self) -> Result<(RunFiles, Tally, Vec<EvaluationRow>)> {
+    pub fn in_real_time(mut self, recording: Recording) -> Result<Self> {
+        self.deferred = Some(Deferred::open(self.files.folder(), self.recorded.deferred)?);
+        self.recording = Some(recording);
+        Ok(self)
+    }
+
+    /// Evaluates what was deferred, writes what is still gathered, and gives back the files and what
+    /// came of the run.
+    ///
+    /// # Errors
+    /// What evaluation returns; [`crate::Error::Io`].
+    pub fn finish(mut self) -> Result<(RunFiles, Outcome)> {
+        if let Some(mut deferred) = self.deferred.take() {
+            let params = self.recorded.params;
+            deferred.each(params, |moment, params| self.row(moment, params).map(drop))?;
+            self.files.sync()?;
+            deferred.remove()?;
+        }
         self.files.flush()?;
-        Ok((self.files, self.tally, self.rows))
+        let Recorded { tally, activities, .. } = self.recorded;
+        let observed = self.recording.map_or_else(Vec::new, |seen| seen.finish(self.now));
+        let learners = activities.until(self.now);
+        Ok((self.files, Outcome { tally, learners, rows: self.rows, observed }))
     }
 
     fn record_update(&mut self, t: f64, event: &Event) -> Result<()> {
-        let Gathered { loss, staleness, learners } = &mut self.gathered;
+        let Recorded { gathered, tally, .. } = &mut self.recorded;
+        let Gathered { loss, staleness, learners } = gathered;
         match *event {
             Event::Push {
                 learner, version, verdict: Verdict::Accept, loss: batch_loss, ..
             } => {
                 *loss += f64::from(batch_loss.unwrap_or(f32::NAN));
-                staleness.push(self.tally.updates - version);
+                staleness.push(tally.updates - version);
                 learners.push(learner);
             }
             Event::Update { version, k } => {
                 let (j, loss) = (version - 1, *loss / k as f64);
                 self.files.updates.json(&UpdateLine { j, t, k, loss, staleness, learners })?;
-                self.gathered = Gathered::default();
+                *gathered = Gathered::default();
             }
             _ => {}
         }
         Ok(())
     }
-}
 
-impl Observer for Recorder<'_> {
-    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
-        let t = time.as_secs_f64();
-        self.record_update(t, event)?;
-        if let Some(events) = &mut self.files.events {
-            let batch = match *event {
-                Event::Assign { learner, task, .. } => {
-                    Some(self.minibatches.indices(learner, task))
-                }
-                _ => None,
-            };
-            events.json(&EventLine { t, event, batch })?;
-        }
-        self.tally.count(time, event);
-        if matches!(event, Event::Update { .. }) {
-            (self.progress)(time, &self.tally);
-        }
-        Ok(())
-    }
-
-    fn evaluate(&mut self, time: Duration, update: Version, params: &[f32]) -> Result<Option<f64>> {
-        let (t, gradients) = (time.as_secs_f64(), self.tally.used);
+    /// Evaluates, unless these parameters have been, and records that.
+    fn row(&mut self, moment: Moment, params: &[f32]) -> Result<f64> {
+        let Moment { t, update, gradients } = moment;
         let row = match self.rows.last() {
-            Some(last) if last.t == t && last.update == update => return Ok(Some(last.train_loss)),
+            Some(last) if last.t == t && last.update == update => return Ok(last.train_loss),
             // The same parameters have the same losses.
             Some(last) if last.update == update => EvaluationRow { t, ..*last },
             _ => {
@@ -137,8 +218,65 @@ impl Observer for Recorder<'_> {
             }
         };
         self.files.evaluations.text(&row.to_string())?;
-        self.files.flush()?;
         self.rows.push(row);
-        Ok(Some(row.train_loss))
+        Ok(row.train_loss)
+    }
+}
+
+impl Observer for Recorder<'_> {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        self.now = time;
+        let t = time.as_secs_f64();
+        self.record_update(t, event)?;
+        if let Some(events) = &mut self.files.events {
+            let batch = match *event {
+                Event::Assign { learner, task, .. } => {
+                    Some(self.minibatches.indices(learner, task))
+                }
+                _ => None,
+            };
+            events.json(&EventLine { t, event, batch })?;
+        }
+        self.recorded.tally.count(time, event);
+        self.recorded.activities.count(time, event);
+        if let Some(recording) = &mut self.recording {
+            recording.event(time, event);
+        }
+        if matches!(event, Event::Update { .. }) {
+            (self.progress)(time, &self.recorded.tally);
+            if self.flushed.elapsed() > FLUSH_EVERY {
+                self.flushed = Instant::now();
+                self.files.flush()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, time: Duration, update: Version, params: &[f32]) -> Result<Option<f64>> {
+        (self.now, self.recorded.params) = (time, params.len());
+        let gradients = self.recorded.tally.used;
+        let moment = Moment { t: time.as_secs_f64(), update, gradients };
+        if let Some(deferred) = &mut self.deferred {
+            deferred.push(moment, params)?;
+            return Ok(None);
+        }
+        let loss = self.row(moment, params)?;
+        self.files.flush()?;
+        Ok(Some(loss))
+    }
+
+    fn wants_state(&mut self) -> bool {
+        self.checkpoints.as_ref().is_some_and(|due| due.last.elapsed() >= due.every)
+    }
+
+    fn state(&mut self, state: &State) -> Result<()> {
+        let Some(Checkpoints { identity, last, .. }) = &mut self.checkpoints else { return Ok(()) };
+        *last = Instant::now();
+        self.files.sync()?;
+        self.recorded.lengths = self.files.lengths();
+        if let Some(deferred) = &mut self.deferred {
+            self.recorded.deferred = deferred.sync()?;
+        }
+        checkpoint::write(self.files.folder(), identity, state, &self.recorded)
     }
 }

@@ -9,10 +9,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Lines, RunSummary, Tail, evaluations::HEAD, files::sync_folder, read_evaluations, write_params,
-    write_whole,
+    EvaluationRow, Lines, RunSummary, Tail, checkpoint, evaluations::HEAD, files::sync_folder,
+    read_evaluations, write_params, write_whole,
 };
-use crate::{Error, Result, engine::model::Model};
+use crate::{Error, Result, engine::model::Model, sgd::Ended};
 
 /// What a run leaves when it is over.
 const END: &str = "run.json";
@@ -29,7 +29,7 @@ pub struct RunFiles {
 }
 
 /// How long the files of a run are, in bytes: where it goes on from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lengths {
     /// `updates.jsonl`.
     pub updates: u64,
@@ -109,7 +109,18 @@ impl RunFiles {
         let path = self.folder.join(END);
         let json =
             serde_json::to_vec_pretty(summary).map_err(|error| Error::io(&path)(error.into()))?;
-        write_whole(&path, &json)
+        write_whole(&path, &json)?;
+        if summary.ended == Ended::Interrupted { Ok(()) } else { checkpoint::remove(&self.folder) }
+    }
+
+    /// Where they are.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The evaluations so far.
+    pub(super) fn rows(&self) -> Result<Vec<EvaluationRow>> {
+        read_evaluations(&self.folder.join(EVALUATIONS))
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {
@@ -139,7 +150,7 @@ pub fn read_run(folder: &Path) -> Result<Option<RunSummary>> {
     let path = folder.join(EVALUATIONS);
     summary.evaluations = read_evaluations(&path)?;
     let RunSummary { run_time, updates, ref evaluations, .. } = summary;
-    let at_end = |last: &super::EvaluationRow| last.t == run_time && last.update == updates;
+    let at_end = |last: &EvaluationRow| last.t == run_time && last.update == updates;
     if !evaluations.last().is_some_and(at_end) {
         return Err(Error::config(format!(
             "{}, line {}: is not at the end of the run, {updates} updates in {run_time} s as {END} says",

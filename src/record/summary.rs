@@ -4,10 +4,13 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::EvaluationRow;
+use super::{EvaluationRow, Outcome};
 use crate::{
-    estimate::{ErrorBound, Estimates},
-    sgd::{tally::Tally, train::Ended},
+    estimate::{
+        ErrorBound, Estimates,
+        delays::{Fit, fit},
+    },
+    sgd::{activity::Activity, train::Ended},
     statistics,
     theory::{runtime::UpdateTime, staleness::Expected},
 };
@@ -74,8 +77,14 @@ pub struct RunSummary {
     pub cancelled: u64,
     /// Gradients dropped on arrival.
     pub discarded: u64,
+    /// What was pushed and was no gradient: something of it was not finite.
+    pub rejected: u64,
+    /// Minibatches lost with their learner.
+    pub lost: u64,
     /// Minibatches unfinished at the end.
     pub in_flight: u64,
+    /// Gradients that arrived when their minibatch was cancelled or lost already, or a second time.
+    pub late: u64,
     /// From the start to the last update; none without an update.
     pub mean_update_time: Option<f64>,
     /// Mean of s = j - tau.
@@ -95,12 +104,65 @@ pub struct RunSummary {
     pub test_accuracy: f64,
     /// When an evaluation first found the training loss at or below each target.
     pub time_to_loss: Vec<TimeToLoss>,
+    /// What each learner did.
+    pub learners: Vec<LearnerSummary>,
+    /// The law of the times that minibatches took, in real time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delays: Option<Fit>,
     /// The constants of theory, if they were asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimates: Option<Estimates>,
     /// All evaluations; `evaluations.csv` holds them.
     #[serde(skip)]
     pub evaluations: Vec<EvaluationRow>,
+}
+
+/// One learner of a run. Times are run time in seconds; what is not busy and not away waits.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LearnerSummary {
+    /// Minibatches started.
+    pub started: u64,
+    /// Gradients that counted.
+    pub accepted: u64,
+    /// Minibatches cancelled before they were finished.
+    pub cancelled: u64,
+    /// Gradients dropped on arrival.
+    pub discarded: u64,
+    /// What was pushed and was no gradient.
+    pub rejected: u64,
+    /// Minibatches lost with it.
+    pub lost: u64,
+    /// Gradients that arrived when nobody waited for them any more.
+    pub late: u64,
+    /// How often it was lost.
+    pub losses: u64,
+    /// With a minibatch in hand.
+    pub busy: f64,
+    /// Between a loss and the return.
+    pub away: f64,
+    /// Its engine was at work, where that is measured.
+    pub computing: f64,
+}
+
+impl From<&Activity> for LearnerSummary {
+    fn from(activity: &Activity) -> Self {
+        let Activity { started, accepted, cancelled, discarded, rejected, .. } = *activity;
+        let Activity { lost, late, losses, busy, away, computing, .. } = *activity;
+        let (busy, away) = (busy.as_secs_f64(), away.as_secs_f64());
+        Self {
+            started,
+            accepted,
+            cancelled,
+            discarded,
+            rejected,
+            lost,
+            late,
+            losses,
+            busy,
+            away,
+            computing,
+        }
+    }
 }
 
 /// When a training loss was reached.
@@ -121,10 +183,10 @@ impl RunSummary {
         seed: u64,
         ended: Ended,
         computing_time: f64,
-        tally: Tally,
-        evaluations: Vec<EvaluationRow>,
+        outcome: Outcome,
         targets: &[f64],
     ) -> Self {
+        let Outcome { tally, learners, rows: evaluations, observed } = outcome;
         let last = *evaluations.last().expect("there is an evaluation at the start of every run");
         let reached = |loss: f64| evaluations.iter().find(|row| row.train_loss <= loss);
         let time_to_loss = targets
@@ -144,7 +206,10 @@ impl RunSummary {
             pending: tally.pending,
             cancelled: tally.cancelled,
             discarded: tally.discarded,
+            rejected: tally.rejected,
+            lost: tally.lost,
             in_flight: tally.in_flight(),
+            late: tally.late,
             mean_update_time,
             mean_staleness: tally.mean_staleness(),
             fresh_fraction: tally.fresh_fraction(),
@@ -153,6 +218,9 @@ impl RunSummary {
             test_loss: last.test_loss,
             test_accuracy: last.test_accuracy,
             time_to_loss,
+            learners: learners.iter().map(LearnerSummary::from).collect(),
+            // With fewer than two minibatches there is nothing to fit.
+            delays: fit(&observed).ok(),
             estimates: None,
             evaluations,
         }

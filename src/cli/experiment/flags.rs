@@ -169,6 +169,11 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
+    /// Time on the wall clock between checkpoints of a run, in seconds; tortoise resume goes on from
+    /// them [default: 30]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_every: Option<f64>,
     /// Estimate the constants of theory from the first run of each entrant, and draw the bound on its
     /// loss where there is one; takes some seconds each
     #[arg(long)]

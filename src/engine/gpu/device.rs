@@ -33,6 +33,11 @@ pub const DRIVER_THREADS: &str = "LP_NUM_THREADS";
 /// How many devices are open in this process.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
 
+/// Says that other processes compute on devices at the same time, so that no core is idle.
+pub(crate) fn beside_others() {
+    OPEN.fetch_add(1, Ordering::Relaxed);
+}
+
 /// The first thing that went wrong, as the driver's callbacks report it from any thread.
 type Fault = Arc<Mutex<Option<String>>>;
 

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     Error, Result,
     dataset::{Minibatch, Split},
-    engine::{Engine, model::Model},
+    engine::{Engine, gpu, model::Model},
 };
 
 /// An engine, and room for what it is sent.
@@ -51,6 +51,7 @@ fn converse<R: Read, W: Write>(
         Some((kind, _)) => return Err(Fault::OutOfPlace(kind)),
     };
     from.limit(job.most());
+    gpu::beside_others();
     let mut learner = match job.backend.open(&job.model, job.minibatch) {
         Ok(engine) => Learner::new(engine, job.model),
         Err(error) => {

@@ -5,7 +5,12 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, cluster::Task, estimate::watch::Thinned, sgd::scheduler::LearnerId};
+use crate::{
+    Error, Result,
+    cluster::Task,
+    estimate::watch::Thinned,
+    sgd::{Event, scheduler::LearnerId},
+};
 
 /// How long a minibatch was seen to take.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -31,7 +36,9 @@ const MOST: usize = 16_384;
 
 /// Takes the time of minibatches. Which are kept is told by their number, never by how long they take.
 #[derive(Debug)]
-pub(in crate::estimate) struct Recording {
+pub struct Recording {
+    /// Whether it is the engines' time, or that from the start to the push.
+    of_engines: bool,
     started: BTreeMap<LearnerId, (Duration, Task)>,
     /// The last push.
     pushed: Option<(Duration, LearnerId)>,
@@ -40,16 +47,44 @@ pub(in crate::estimate) struct Recording {
 
 impl Default for Recording {
     fn default() -> Self {
-        Self { started: BTreeMap::new(), pushed: None, kept: Thinned::new(MOST) }
+        let (of_engines, started, pushed) = (false, BTreeMap::new(), None);
+        Self { of_engines, started, pushed, kept: Thinned::new(MOST) }
     }
 }
 
 impl Recording {
-    pub(in crate::estimate) fn start(&mut self, time: Duration, learner: LearnerId, task: Task) {
+    /// Takes the time that engines are at work, which is measured of every gradient that arrives, also
+    /// of those that nobody waits for.
+    pub fn of_engines() -> Self {
+        Self { of_engines: true, ..Self::default() }
+    }
+
+    /// Takes an event in.
+    pub fn event(&mut self, time: Duration, event: &Event) {
+        match *event {
+            Event::Push { learner, task, computing: Some(seconds), .. }
+            | Event::Late { learner, task, computing: Some(seconds), .. }
+                if self.of_engines =>
+            {
+                if self.kept.wants(task) {
+                    self.kept.push(task, Observed { learner, seconds, finished: true });
+                }
+            }
+            _ if self.of_engines => {}
+            Event::Assign { learner, task, .. } => self.start(time, learner, task),
+            Event::Push { learner, .. } => self.end(time, learner, true),
+            Event::Cancel { learner, .. } | Event::Lost { learner, .. } => {
+                self.end(time, learner, false);
+            }
+            _ => {}
+        }
+    }
+
+    fn start(&mut self, time: Duration, learner: LearnerId, task: Task) {
         self.started.insert(learner, (time, task));
     }
 
-    pub(in crate::estimate) fn end(&mut self, time: Duration, learner: LearnerId, finished: bool) {
+    fn end(&mut self, time: Duration, learner: LearnerId, finished: bool) {
         let Some((start, task)) = self.started.remove(&learner) else { return };
         if finished {
             self.pushed = Some((time, learner));
@@ -65,7 +100,7 @@ impl Recording {
     }
 
     /// What was kept; what is in flight goes on for longer than until `now`.
-    pub(in crate::estimate) fn finish(mut self, now: Duration) -> Vec<Observed> {
+    pub fn finish(mut self, now: Duration) -> Vec<Observed> {
         let in_flight: Vec<LearnerId> = self.started.keys().copied().collect();
         in_flight.into_iter().for_each(|learner| self.end(now, learner, false));
         self.kept.into_items()

@@ -1,0 +1,134 @@
+//! One run of a race: from its start, or from where it stopped.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+    time::{Duration, Instant},
+};
+
+use super::Race;
+use crate::{
+    Error, Result,
+    cli::experiment::{Clock, Experiment},
+    dataset::minibatches::Minibatches,
+    estimate::{Settings, Watch, delays::Recording, estimate},
+    record::{
+        Checkpoint, Identity, Recorder, RunDirectory, RunFiles, RunSummary, Tail, read_checkpoint,
+        read_run,
+    },
+    sgd::{
+        Ended, Entrant, Tally,
+        terms::{Finished, Start},
+    },
+};
+
+impl Race {
+    /// One run of `entrant`, the `number`-th of the race. If it is over already, what came of it; if
+    /// it stopped, it goes on from its checkpoint, or starts over where it has none.
+    pub(super) fn one(
+        &mut self,
+        entrant: &Entrant,
+        seed: u64,
+        number: usize,
+        directory: &RunDirectory,
+        interrupted: &AtomicBool,
+    ) -> Result<RunSummary> {
+        let Self { experiment, data, model, workers, evaluator, progress, .. } = self;
+        let Experiment { minibatch, budget, updates, learners, clock, .. } = *experiment;
+        let (name, real) = (entrant.to_string(), clock == Clock::Real);
+        let folder = directory.folder(&name, seed);
+        if let Some(over) = read_run(&folder)?.filter(|run| run.ended != Ended::Interrupted) {
+            return Ok(over);
+        }
+        let configuration = experiment.to_toml();
+        let identity = Identity { entrant: name.clone(), seed, configuration };
+        let stopped = read_checkpoint(&folder, &identity, learners, model.params())?;
+        let initial = model.initial(seed);
+        let (files, start, recorded) = match stopped {
+            Some(Checkpoint { state, recorded }) => {
+                // In virtual time it will come again, to the bit.
+                let tail = if real { Tail::Keep } else { Tail::Drop };
+                let files = RunFiles::resume(folder, &recorded.lengths, tail)?;
+                (files, Start::Saved(state.into()), Some(recorded))
+            }
+            None => {
+                put_aside(&folder, real)?;
+                let files = RunFiles::create(directory.run(&name, seed)?, experiment.events)?;
+                files.params("initial", model, &initial)?;
+                (files, Start::Initial(&initial), None)
+            }
+        };
+        let mut on_update = |time: Duration, tally: &Tally| {
+            let of_time = budget.map(|budget| time.as_secs_f64() / budget);
+            let of_updates = updates.map(|updates| tally.updates as f64 / updates as f64);
+            let share = of_time.into_iter().chain(of_updates).fold(0.0, f64::max);
+            progress.at(number, &name, share);
+        };
+        let (evaluator, minibatches) =
+            (evaluator.as_mut(), Minibatches::new(seed, data.train.len(), minibatch));
+        let mut recorder = Recorder::new(files, evaluator, data, minibatches, &mut on_update);
+        if let Some(recorded) = recorded {
+            recorder = recorder.resume(recorded)?;
+        }
+        if real {
+            let measured = experiment.law().is_none();
+            let recording = if measured { Recording::of_engines() } else { Recording::default() };
+            recorder = recorder.in_real_time(recording)?;
+        }
+        let estimates = experiment.estimate && seed == experiment.seed;
+        // What watches a run, and what goes wrong on purpose, has a state that is not kept.
+        if !estimates && experiment.chaos.is_none() {
+            let every = Duration::from_secs_f64(experiment.checkpoint_every);
+            recorder = recorder.with_checkpoints(identity, every);
+        }
+        let (terms, begin) = (experiment.terms(), Instant::now());
+        let k = entrant.k(learners)?;
+        let settings = Settings::new(experiment.learning_rate, k, minibatch, seed);
+        let (finished, seen) = if estimates {
+            let mut watch = Watch::new(recorder, &settings);
+            let finished = workers.run(&terms, entrant, seed, start, interrupted, &mut watch)?;
+            let (inner, seen) = watch.finish();
+            recorder = inner;
+            (finished, Some(seen))
+        } else {
+            (workers.run(&terms, entrant, seed, start, interrupted, &mut recorder)?, None)
+        };
+        let Finished { ended, params } = finished;
+        let (files, outcome) = recorder.finish()?;
+        files.params("final", model, &params)?;
+        let computing_time = begin.elapsed().as_secs_f64();
+        let targets = &experiment.targets;
+        let mut summary = RunSummary::new(seed, ended, computing_time, outcome, targets);
+        if let Some(seen) = seen {
+            match estimate(&seen, evaluator, &data.train, &settings) {
+                Ok(estimates) => summary.estimates = Some(estimates),
+                // A run that diverged, or made no update, tells nothing; the race goes on.
+                Err(error @ (Error::Config(_) | Error::Diverged(_))) => {
+                    progress.note(&format!("{name}: no estimates: {error}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        files.finish(&summary)?;
+        Ok(summary)
+    }
+}
+
+/// Makes room for a run that starts over. What it had recorded comes again in virtual time; in real
+/// time it goes to the next free `NAME.before-1`, `NAME.before-2`, ... beside it.
+fn put_aside(folder: &Path, keep: bool) -> Result<()> {
+    if !folder.exists() {
+        return Ok(());
+    }
+    if !keep {
+        return fs::remove_dir_all(folder).map_err(Error::io(folder));
+    }
+    let beside = |number: u64| -> PathBuf {
+        let mut name = folder.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".before-{number}"));
+        folder.with_file_name(name)
+    };
+    let free = (1..).map(beside).find(|path| !path.exists()).expect("some number is free");
+    fs::rename(folder, &free).map_err(Error::io(folder))
+}

@@ -1,0 +1,242 @@
+//! What has to be kept of a run to go on with it: one safetensors file, with the parameters as tensors
+//! and all else as JSON in its metadata, and a checksum over both.
+
+use std::{collections::HashMap, fs, io::ErrorKind, path::Path, sync::Arc, time::Duration};
+
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::{recorder::Recorded, write_whole};
+use crate::{
+    Error, Result,
+    cluster::Task,
+    sgd::{
+        Scheduler, Snapshot, Version,
+        faults::Faults,
+        hands::{Hand, Hands},
+        k_schedule::{AdaSync, Progress},
+        server::Saved,
+        train::{MinibatchLosses, Position, State},
+    },
+};
+
+/// The name of the file.
+pub(super) const FILE: &str = "checkpoint.safetensors";
+/// What tells it from other safetensors files.
+const FORMAT: &str = "tortoise checkpoint";
+/// Of this form of it; others are refused.
+const VERSION: &str = "1";
+
+/// What a checkpoint must belong to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// Who runs.
+    pub entrant: String,
+    /// With which seed.
+    pub seed: u64,
+    /// The whole configuration, as text.
+    pub configuration: String,
+}
+
+/// A run that stopped.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// Where the loop goes on.
+    pub state: State,
+    /// Where its record goes on.
+    pub recorded: Recorded,
+}
+
+/// All but the numbers of the parameters; these are counted in the order of the file.
+#[derive(Serialize, Deserialize)]
+struct Text {
+    identity: Identity,
+    now: Duration,
+    scheduler: Scheduler,
+    adasync: Option<AdaSync>,
+    progress: Progress,
+    evaluation: Option<Duration>,
+    losses: MinibatchLosses,
+    faults: Faults,
+    gathered: usize,
+    params: usize,
+    read: Vec<usize>,
+    started: Vec<Task>,
+    hands: Vec<Option<HandText>>,
+    recorded: Recorded,
+}
+
+#[derive(Serialize, Deserialize)]
+struct HandText {
+    task: Task,
+    version: Version,
+    params: usize,
+    due: Option<Duration>,
+}
+
+/// Different parameters, each once.
+#[derive(Default)]
+struct Table(Vec<Snapshot>);
+
+impl Table {
+    fn place(&mut self, params: &Snapshot) -> usize {
+        let known = self.0.iter().position(|known| Arc::ptr_eq(known, params));
+        known.unwrap_or_else(|| {
+            self.0.push(Arc::clone(params));
+            self.0.len() - 1
+        })
+    }
+}
+
+/// Writes a checkpoint into the folder of a run; whatever happens there is the old one or the new.
+pub(super) fn write(
+    folder: &Path,
+    identity: &Identity,
+    state: &State,
+    recorded: &Recorded,
+) -> Result<()> {
+    let path = folder.join(FILE);
+    let (mut table, Position { hands, .. }) = (Table::default(), &state.position);
+    let mut hand = |&Hand { task, version, ref params, due }: &Hand| {
+        let params = table.place(params);
+        HandText { task, version, params, due }
+    };
+    let in_hand: Vec<_> = hands.all().iter().map(|one| one.as_ref().map(&mut hand)).collect();
+    let text = Text {
+        identity: identity.clone(),
+        now: state.now,
+        scheduler: state.scheduler.clone(),
+        adasync: state.adasync.clone(),
+        progress: state.position.progress,
+        evaluation: state.position.evaluation,
+        losses: state.position.losses,
+        faults: state.position.faults.clone(),
+        gathered: state.server.gathered,
+        params: table.place(&state.server.params),
+        read: state.server.read.iter().map(|params| table.place(params)).collect(),
+        started: hands.started().to_vec(),
+        hands: in_hand,
+        recorded: recorded.clone(),
+    };
+    let failed = |error: std::io::Error| Error::io(&path)(error);
+    let text = serde_json::to_string(&text).map_err(|error| failed(error.into()))?;
+    let (sum, params) = (&state.server.sum, table.0.iter().flat_map(|params| &**params));
+    let bytes = |numbers: Vec<f32>| bytemuck::cast_slice(&numbers).to_vec();
+    let (sum, params): (Vec<u8>, Vec<u8>) = (bytes(sum.clone()), bytes(params.copied().collect()));
+    let checksum = checksum(&text, &[&sum, &params]);
+    let metadata =
+        [("format", FORMAT), ("version", VERSION), ("sha256", &checksum), ("run", &text)];
+    let metadata = metadata.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let length = state.server.sum.len();
+    let view = |shape, data| {
+        TensorView::new(Dtype::F32, shape, data).expect("the data are as long as the shape says")
+    };
+    let tensors =
+        [("sum", view(vec![length], &sum)), ("params", view(vec![table.0.len(), length], &params))];
+    let file = safetensors::serialize(tensors, Some(HashMap::from(metadata)))
+        .map_err(|error| failed(std::io::Error::other(error)))?;
+    write_whole(&path, &file)
+}
+
+/// Removes the checkpoint of a run that is over, if there is one.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    let path = folder.join(FILE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// The checkpoint in the folder of a run of P = `learners` with `length` parameters; none where none
+/// was reached.
+///
+/// # Errors
+/// [`Error::Config`] with the reason where it is torn, or not one of this run or this version;
+/// [`Error::Io`] where it cannot be read.
+pub fn read_checkpoint(
+    folder: &Path,
+    identity: &Identity,
+    learners: usize,
+    length: usize,
+) -> Result<Option<Checkpoint>> {
+    let path = folder.join(FILE);
+    let bytes = match fs::read(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(Error::io(&path))?,
+    };
+    let checkpoint = parse(&bytes, identity, learners, length).map_err(|problem| {
+        let remedy = "remove it to start this run over";
+        Error::config(format!("{}: {problem}; {remedy}", path.display()))
+    })?;
+    Ok(Some(checkpoint))
+}
+
+type Parsed<T> = std::result::Result<T, String>;
+
+fn parse(bytes: &[u8], identity: &Identity, learners: usize, length: usize) -> Parsed<Checkpoint> {
+    let torn = |what: &str| format!("is damaged or cut off ({what})");
+    let (_, header) =
+        SafeTensors::read_metadata(bytes).map_err(|error| torn(&error.to_string()))?;
+    let file = SafeTensors::deserialize(bytes).map_err(|error| torn(&error.to_string()))?;
+    let metadata = header.metadata().clone().unwrap_or_default();
+    let entry = |name: &str| metadata.get(name).map_or("", String::as_str);
+    if entry("format") != FORMAT {
+        return Err("is no checkpoint of a run".into());
+    }
+    if entry("version") != VERSION {
+        let other = entry("version");
+        return Err(format!("has the form {other}, and this tortoise reads {VERSION}"));
+    }
+    let tensor = |name| file.tensor(name).map_err(|error| torn(&error.to_string()));
+    let (sum, params) = (tensor("sum")?, tensor("params")?);
+    if checksum(entry("run"), &[sum.data(), params.data()]) != entry("sha256") {
+        return Err(torn("its checksum is another"));
+    }
+    let text: Text =
+        serde_json::from_str(entry("run")).map_err(|error| torn(&error.to_string()))?;
+    let Identity { entrant, seed, .. } = &text.identity;
+    if (entrant, seed) != (&identity.entrant, &identity.seed) {
+        return Err(format!("belongs to {entrant} with the seed {seed}"));
+    }
+    if text.identity != *identity {
+        return Err("belongs to another configuration than config.toml has now".into());
+    }
+    let shaped = sum.dtype() == Dtype::F32 && params.dtype() == Dtype::F32;
+    if !shaped || sum.shape() != [length] || params.shape().get(1) != Some(&length) {
+        return Err(format!("does not hold parameters of a model with {length} of them"));
+    }
+    let numbers = |data: &[u8]| -> Vec<f32> { bytemuck::pod_collect_to_vec(data) };
+    let table: Vec<Snapshot> =
+        numbers(params.data()).chunks_exact(length).map(Snapshot::from).collect();
+    let at = |place: usize| table.get(place).cloned().ok_or_else(|| torn("parameters are missing"));
+    let counts = [text.scheduler.learners(), text.started.len(), text.hands.len()];
+    if counts != [learners; 3] {
+        return Err(format!("is one of {} learners, and not of {learners}", counts[0]));
+    }
+    let hand = |HandText { task, version, params, due }| -> Parsed<Hand> {
+        Ok(Hand { task, version, params: at(params)?, due })
+    };
+    let hands = text.hands.into_iter().map(|one| one.map(hand).transpose());
+    let hands: Vec<Option<Hand>> = hands.collect::<Parsed<_>>()?;
+    let read = text.read.into_iter().map(at).collect::<Parsed<_>>()?;
+    let server =
+        Saved { params: at(text.params)?, sum: numbers(sum.data()), gathered: text.gathered, read };
+    let position = Position {
+        progress: text.progress,
+        evaluation: text.evaluation,
+        hands: Hands::resume(text.started, hands),
+        losses: text.losses,
+        faults: text.faults,
+    };
+    let (now, scheduler, adasync) = (text.now, text.scheduler, text.adasync);
+    let state = State { now, scheduler, server, adasync, position };
+    Ok(Checkpoint { state, recorded: text.recorded })
+}
+
+fn checksum(text: &str, parts: &[&[u8]]) -> String {
+    let mut sum = Sha256::new();
+    sum.update(text);
+    parts.iter().for_each(|part| sum.update(part));
+    sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
