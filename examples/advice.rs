@@ -29,8 +29,7 @@ fn main() -> Result<()> {
     let (mut rows, mut charts) = (Vec::new(), Vec::new());
     for (shape, rate, target) in &MODELS[..args.size(2, 1)] {
         let (objective, model) = args.mnist_in_part(shape, 0.0, 32, 5_000)?;
-        let initial = |seed| model.initial(seed);
-        let mut lines = Vec::new();
+        let (initial, mut lines) = (|seed| model.initial(seed), Vec::new());
         for law in laws {
             let mut terms =
                 Terms { minibatch: 32, delay: Some(law.parse()?), ..Terms::new(8, *rate) };

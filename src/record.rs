@@ -20,6 +20,6 @@ pub use self::{
     lines::{Lines, Tail},
     recorder::{Outcome, Recorded, Recorder},
     run::{Lengths, RunFiles, read_run},
-    summary::{EntrantSummary, RunSummary, Summary},
+    summary::{EntrantSummary, LearnerSummary, RunSummary, Summary},
     tensors::write_params,
 };

@@ -2,6 +2,7 @@
 
 mod axis;
 pub mod chart;
+mod learners;
 pub mod outcome;
 mod panel;
 pub mod pictures;
@@ -16,7 +17,10 @@ pub mod theory;
 use std::path::{Path, PathBuf};
 
 use self::pictures::{Point, Series};
-pub use self::table::{align, line, table};
+pub use self::{
+    learners::{csv, learners},
+    table::{align, line, table},
+};
 use crate::{
     Result,
     record::{EntrantSummary, EvaluationRow, RunSummary, Summary},

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Exit, SetVariable,
-    experiment::{Experiment, Flags},
+    experiment::{Clock, Experiment, Flags},
     interrupt, print, print_json,
     race::{Output, Race, said},
 };
@@ -62,6 +62,12 @@ const PATIENCE: f64 = 2.0;
 pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
     let AdviseArgs { target, flags, output, .. } = args;
     let mut experiment = Experiment::new(&args.entrants, flags, output.config.as_deref())?;
+    if experiment.clock == Clock::Real {
+        return Err(Error::config(
+            "advise plans in virtual time: leave --clock real out, and name the law that a race in \
+             real time tells with --delay",
+        ));
+    }
     let named = !args.entrants.is_empty();
     let all = || advise::entrants(experiment.learners);
     let entrants = if named { args.entrants.clone() } else { all() };

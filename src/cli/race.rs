@@ -146,6 +146,10 @@ fn carry_on(
         print_json(&summary)?;
     } else {
         print(&report::table(&summary, &race.experiment.caption()))?;
+        let learners = report::learners(&summary);
+        if !learners.is_empty() {
+            print(&format!("\n{learners}"))?;
+        }
         print(&said(directory, &pictures))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
@@ -225,6 +229,7 @@ impl Race {
         let json = serde_json::to_vec_pretty(&summary)
             .map_err(|error| Error::io("summary.json")(error.into()))?;
         write_whole(&file("summary.json"), &json)?;
+        write_whole(&file("learners.csv"), report::csv(&summary).as_bytes())?;
         Ok(summary)
     }
 

@@ -1,7 +1,7 @@
 //! What computes the gradients of a race: queues that learners share in virtual time, learners with a
 //! thread and a queue each in real time.
 
-use std::{fmt, sync::atomic::AtomicBool};
+use std::{fmt, sync::atomic::AtomicBool, time::Duration};
 
 use super::experiment::{Clock, Experiment};
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
         terms::{Finished, Start},
     },
 };
+
+/// How long a learner's process may take to open its device.
+const OPENING: Duration = Duration::from_secs(60);
 
 /// Engines for the gradients, and where they are.
 #[derive(Debug)]
@@ -55,7 +58,8 @@ impl Workers {
                         return Ok(Opened { engine: backend.open(&model, minibatch)?, kill: None });
                     }
                     let job = Job { backend, model: model.clone(), minibatch };
-                    let isolated = Isolated::open(isolated::this_program()?, &job)?;
+                    let opening = Isolated::start(isolated::this_program()?, &job)?;
+                    let isolated = opening.ready_within(OPENING)?;
                     let killer = isolated.killer();
                     let kill: Kill = Box::new(move || killer.kill());
                     Ok(Opened { engine: Box::new(isolated), kill: Some(kill) })

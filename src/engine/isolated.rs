@@ -9,7 +9,13 @@ mod process;
 mod serve;
 mod wire;
 
-use std::{env, path::PathBuf, sync::Arc};
+use std::{
+    env,
+    path::PathBuf,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -183,6 +189,23 @@ impl Opening {
     pub fn ready(mut self) -> Result<Isolated> {
         self.0.answer(Kind::Ready)?;
         Ok(self.0)
+    }
+
+    /// Waits until the engine is open, and ends the process if it is not when `patience` is over.
+    ///
+    /// # Errors
+    /// As [`ready`](Self::ready); [`Error::Io`] where nobody can watch the time.
+    pub fn ready_within(self, patience: Duration) -> Result<Isolated> {
+        let (killer, (ready, waiting)) = (self.killer(), mpsc::channel::<()>());
+        let watch = thread::Builder::new().name("watch of a learner".into()).spawn(move || {
+            if waiting.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+                killer.kill();
+            }
+        });
+        watch.map_err(Error::io("a thread for a learner"))?;
+        let opened = self.ready();
+        drop(ready);
+        opened
     }
 }
 

@@ -84,11 +84,14 @@ fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
         cell(4, 1.0, &|run| Some(run.train_loss)),
         cell(2, 100.0, &|run| Some(run.test_accuracy)),
     ];
+    // Two or three digits of the run time say enough.
+    let longest = entrant.runs.iter().map(|run| run.run_time).fold(0.0, f64::max);
+    let digits = if longest < 100.0 { 2 } else { 0 };
     for target in 0..targets {
         // A mean over the seeds that made it would flatter those that did not.
         let all = entrant.runs.iter().all(|run| run.time_to_loss[target].time.is_some());
         cells.push(match all {
-            true => cell(0, 1.0, &|run| run.time_to_loss[target].time),
+            true => cell(digits, 1.0, &|run| run.time_to_loss[target].time),
             false => "-".to_owned(),
         });
     }

@@ -1,0 +1,104 @@
+//! What the learners did: in all, as a table, and each of them, as a file.
+
+use std::fmt::Write as _;
+
+use super::table::align;
+use crate::record::{EntrantSummary, LearnerSummary, RunSummary, Summary};
+
+/// The table: a line an entrant. Empty where nothing is measured and nobody was lost.
+pub fn learners<C>(summary: &Summary<C>) -> String {
+    let all = || summary.entrants.iter().flat_map(|entrant| &entrant.runs);
+    if !all().flat_map(|run| &run.learners).any(|one| one.computing > 0.0 || one.losses > 0) {
+        return String::new();
+    }
+    let head = [
+        "learners of",
+        "gradients/s",
+        "updates/s",
+        "computing %",
+        "busy %",
+        "waiting %",
+        "cancelled",
+        "late",
+        "discarded",
+        "rejected",
+        "lost",
+    ];
+    let head = head.map(str::to_owned).to_vec();
+    let rows = summary.entrants.iter().map(row);
+    let cells: Vec<Vec<String>> = [head].into_iter().chain(rows).collect();
+    let mut text = format!("{}\n", align(&cells));
+    text.push_str(
+        "a late gradient is one of a minibatch that was cancelled or lost while a device was at \
+         work on it\n",
+    );
+    for entrant in &summary.entrants {
+        let Some(fit) = entrant.runs.first().and_then(|run| run.delays.as_ref()) else { continue };
+        let (law, fits) = (&fit.best().law, if fit.fits { "fits" } else { "no closed law fits" });
+        let slow = fit.slow();
+        let slow = if slow.is_none() { String::new() } else { format!(", slow {slow}") };
+        let _ = writeln!(text, "{}: delays {law}{slow} ({fits})", entrant.entrant);
+    }
+    text
+}
+
+/// All learners of all runs, a line each, as CSV.
+pub fn csv<C>(summary: &Summary<C>) -> String {
+    let mut text = String::from(
+        "entrant,seed,learner,started,accepted,cancelled,discarded,rejected,lost,late,losses,busy,\
+         waiting,away,computing\n",
+    );
+    for entrant in &summary.entrants {
+        for run in &entrant.runs {
+            for (learner, one) in run.learners.iter().enumerate() {
+                let LearnerSummary { started, accepted, cancelled, discarded, .. } = *one;
+                let LearnerSummary { rejected, lost, late, losses, .. } = *one;
+                let LearnerSummary { busy, away, computing, .. } = *one;
+                let (name, seed, waiting) = (&entrant.entrant, run.seed, waiting(run, one));
+                let _ = writeln!(
+                    text,
+                    "{name},{seed},{learner},{started},{accepted},{cancelled},{discarded},\
+                     {rejected},{lost},{late},{losses},{busy},{waiting},{away},{computing}"
+                );
+            }
+        }
+    }
+    text
+}
+
+fn row(entrant: &EntrantSummary) -> Vec<String> {
+    let cell = |digits: usize, of: &dyn Fn(&RunSummary) -> f64| {
+        let (mean, error) = entrant.mean(|run| Some(of(run)).filter(|value| value.is_finite()));
+        let Some(mean) = mean else { return "-".to_owned() };
+        let error = error.map_or(String::new(), |error| format!(" ± {error:.digits$}"));
+        format!("{mean:.digits$}{error}")
+    };
+    let share = |of: fn(&RunSummary, &LearnerSummary) -> f64| {
+        move |run: &RunSummary| {
+            let sum: f64 = run.learners.iter().map(|one| of(run, one)).sum();
+            100.0 * sum / (run.learners.len() as f64 * run.run_time)
+        }
+    };
+    let arrived = |run: &RunSummary| {
+        let one = |one: &LearnerSummary| one.accepted + one.discarded + one.rejected + one.late;
+        run.learners.iter().map(one).sum::<u64>() as f64 / run.run_time
+    };
+    vec![
+        entrant.entrant.clone(),
+        cell(0, &arrived),
+        cell(1, &|run| run.updates as f64 / run.run_time),
+        cell(1, &share(|_, one| one.computing)),
+        cell(1, &share(|_, one| one.busy)),
+        cell(1, &share(waiting)),
+        cell(0, &|run| run.cancelled as f64),
+        cell(0, &|run| run.late as f64),
+        cell(0, &|run| run.discarded as f64),
+        cell(0, &|run| run.rejected as f64),
+        cell(0, &|run| run.lost as f64),
+    ]
+}
+
+/// Run time in which a learner had nothing in hand and was there.
+fn waiting(run: &RunSummary, one: &LearnerSummary) -> f64 {
+    (run.run_time - one.busy - one.away).max(0.0)
+}
