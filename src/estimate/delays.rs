@@ -13,7 +13,7 @@ mod sample;
 use serde::Serialize;
 
 pub(super) use self::observed::Recording;
-pub use self::observed::{Observed, read_events};
+pub use self::observed::{Observed, parse_events, read_events};
 use self::{laws::FAMILIES, sample::Sample};
 use super::Estimate;
 use crate::{Error, Result, cluster::delay::Distribution, sgd::scheduler::LearnerId};
