@@ -12,5 +12,5 @@ pub use self::{
     files::{Lines, RunDirectory, write_whole},
     recorder::{EvaluationRow, Recorder, RunFiles},
     summary::{EntrantSummary, RunSummary, Summary},
-    tensors::{parse_params, params_file, read_params, write_params},
+    tensors::{params_file, parse_params, read_params, write_params},
 };

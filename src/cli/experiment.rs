@@ -222,10 +222,12 @@ impl Experiment {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGET));
         }
         let mut experiment: Self = table.try_into().map_err(|error: toml::de::Error| {
-            Error::config(match config {
-                Some((path, _)) => format!("{}: {}", path.display(), error.message()),
-                None => error.message().to_owned(),
-            })
+            // The message, then the key that it is about.
+            let message = error.to_string().trim_end().replace('\n', " ");
+            match config {
+                Some((path, _)) => in_config(path)(message),
+                None => Error::config(message),
+            }
         })?;
         if !entrants.is_empty() {
             experiment.entrants = entrants.to_vec();

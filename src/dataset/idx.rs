@@ -68,7 +68,11 @@ impl<const D: usize> Idx<D> {
     }
 
     /// Reads from `source`, which holds at most `most` bytes.
-    fn unpacked(mut source: impl Read, most: u64, failed: &str) -> std::result::Result<Self, String> {
+    fn unpacked(
+        mut source: impl Read,
+        most: u64,
+        failed: &str,
+    ) -> std::result::Result<Self, String> {
         let failed = |error: io::Error| format!("{failed}: {error}");
         let mut header = Vec::new();
         source.by_ref().take(start::<D>()).read_to_end(&mut header).map_err(failed)?;

@@ -72,9 +72,9 @@ pub fn parse_params(path: &Path, model: &Model, bytes: &[u8]) -> Result<Vec<f32>
     let mut views = Vec::with_capacity(file.len());
     for expected in tensors(model) {
         let Tensor { name, shape, .. } = &expected;
-        let found = file
-            .tensor(name)
-            .map_err(|_| wrong(format!("{name}: shape {shape:?} expected, no such tensor found")))?;
+        let found = file.tensor(name).map_err(|_| {
+            wrong(format!("{name}: shape {shape:?} expected, no such tensor found"))
+        })?;
         let (dtype, found_shape) = (found.dtype(), found.shape());
         if dtype != Dtype::F32 {
             return Err(wrong(format!("{name}: {:?} expected, {dtype:?} found", Dtype::F32)));

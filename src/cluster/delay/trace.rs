@@ -2,7 +2,8 @@
 //!
 //! A line is `SECONDS`, and durations are drawn from the file with replacement; or every line is
 //! `LEARNER,SECONDS`, and each learner replays its own durations in order, from the start again when
-//! they are used up. Empty lines and lines that start with `#` are left out.
+//! they are used up. A duration is from 1e-9 to 1e9 seconds. Empty lines and lines that start with `#`
+//! are left out.
 
 use std::{
     ops::RangeInclusive,
@@ -60,11 +61,10 @@ impl Trace {
                 Some((learner, seconds)) => (Some(learner.trim()), seconds.trim()),
                 None => (None, line),
             };
-            let seconds: f64 = seconds
-                .parse()
-                .ok()
-                .filter(|seconds| SECONDS.contains(seconds))
-                .ok_or_else(|| wrong(number, "a duration is a number of seconds above 0 (from 1e-9 to 1e9)"))?;
+            let seconds: f64 =
+                seconds.parse().ok().filter(|seconds| SECONDS.contains(seconds)).ok_or_else(
+                    || wrong(number, "a duration is a number of seconds from 1e-9 to 1e9"),
+                )?;
             match learner.map(str::parse::<usize>) {
                 None => law.push(seconds),
                 Some(Ok(learner)) if learner < MOST_LEARNERS => {
