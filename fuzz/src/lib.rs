@@ -5,11 +5,11 @@
 use std::{path::Path, time::Duration};
 
 use tortoise::{
-    Error, Result, cli,
+    Result, cli,
     cluster::delay::{DelayModel, Delays, Distribution, Slow, Trace},
     dataset::idx::Idx,
     engine::model::{Model, Shape},
-    estimate::delays::{fit, parse_events},
+    estimate::delays::{Observed, fit, parse_events},
     record::{params_file, parse_params},
 };
 
@@ -69,8 +69,8 @@ pub fn config(bytes: &[u8]) -> bool {
     true
 }
 
-/// A trace of durations: all are seconds that the clock counts, a law can be written and read again,
-/// and learners draw what the file says.
+/// A trace of durations: all are seconds that the clock counts, a law can be written and read again
+/// and has a fit, and learners draw what the file says.
 pub fn trace(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let Some(trace) = taken(Trace::parse(Path::new(FILE), text)) else { return false };
@@ -79,6 +79,7 @@ pub fn trace(bytes: &[u8]) -> bool {
         assert!(law.iter().all(|seconds| seconds.is_finite() && *seconds > 0.0));
         let lines: Vec<_> = law.iter().map(|seconds| format!("{seconds}\n")).collect();
         assert_eq!(Trace::parse(Path::new(FILE), &lines.concat()).unwrap(), trace);
+        check_fit(&Observed::finished(law));
         law.iter().copied().fold(0.0, f64::max)
     });
     let law = Distribution::Trace(trace);
@@ -90,24 +91,27 @@ pub fn trace(bytes: &[u8]) -> bool {
     true
 }
 
-/// The events of a run: durations from 0 on, and the laws that fit them are laws.
+/// The events of a run: durations from 0 on, that have a fit.
 pub fn events(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let Some(observed) = taken(parse_events(Path::new(FILE), text)) else { return false };
     assert!(observed.iter().all(|one| one.seconds.is_finite() && one.seconds >= 0.0));
-    let finished = observed.iter().filter(|one| one.finished).count();
-    match fit(&observed) {
-        Ok(fit) => {
-            assert_eq!((fit.finished, fit.finished + fit.unfinished), (finished, observed.len()));
-            assert!((-1e-9..=1.0 + 1e-9).contains(&fit.distance), "{}", fit.distance);
-            for candidate in &fit.candidates {
-                assert!(candidate.bic.is_finite(), "{candidate:?}");
-                let law: Distribution = candidate.law.to_string().parse().unwrap();
-                assert_eq!(law, candidate.law);
-            }
-        }
-        Err(Error::Config(message)) => assert!(finished < 2, "{message}"),
-        Err(error) => panic!("{error}"),
-    }
+    check_fit(&observed);
     true
+}
+
+/// Two finished durations have a fit, whose laws are laws.
+fn check_fit(observed: &[Observed]) {
+    let finished = observed.iter().filter(|one| one.finished).count();
+    let fit = match fit(observed) {
+        Ok(fit) => fit,
+        Err(error) => return assert!(finished < 2, "{error}"),
+    };
+    assert_eq!((fit.finished, fit.finished + fit.unfinished), (finished, observed.len()));
+    assert!((-1e-9..=1.0 + 1e-9).contains(&fit.distance), "{}", fit.distance);
+    for candidate in &fit.candidates {
+        assert!(candidate.bic.is_finite(), "{candidate:?}");
+        let law: Distribution = candidate.law.to_string().parse().unwrap();
+        assert_eq!(law, candidate.law);
+    }
 }
