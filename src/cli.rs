@@ -15,6 +15,7 @@ mod workers;
 
 use std::{
     io::{ErrorKind, Write},
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -23,6 +24,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
+use self::experiment::{Experiment, Flags};
 use crate::{Error, Result};
 
 /// Slow and stale gradients can win the race.
@@ -116,6 +118,15 @@ impl Cli {
             Command::Learner => learner::run(),
         }
     }
+}
+
+/// The whole configuration that `text` makes as the file that `--config` names, with `path` for its
+/// name: TOML, as a run directory has it. A law that is a trace reads its file.
+///
+/// # Errors
+/// [`Error::Config`] that names the file or the setting that is wrong.
+pub fn check_config(path: &Path, text: &str) -> Result<String> {
+    Experiment::parse(&[], &Flags::default(), Some((path, text))).map(|whole| whole.to_toml())
 }
 
 /// Writes a result to standard output. A reader that has gone away, as `head` does, wants no more.

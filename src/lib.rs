@@ -71,6 +71,7 @@ pub mod dataset;
 pub mod engine;
 mod error;
 pub mod estimate;
+mod file;
 mod numbers;
 pub mod record;
 pub mod report;

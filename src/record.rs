@@ -21,5 +21,5 @@ pub use self::{
     recorder::{Outcome, Recorded, Recorder},
     run::{Lengths, RunFiles, read_run},
     summary::{EntrantSummary, LearnerSummary, RunSummary, Summary},
-    tensors::write_params,
+    tensors::{params_file, parse_params, read_params, write_params},
 };

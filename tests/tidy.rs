@@ -16,7 +16,7 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 
 fn sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    for folder in ["src", "shaders", "benches", "examples", "tests"] {
+    for folder in ["src", "shaders", "benches", "examples", "tests", "fuzz/src", "fuzz/targets"] {
         files(&Path::new(ROOT).join(folder), &mut found);
     }
     found.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()

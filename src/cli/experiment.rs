@@ -16,6 +16,7 @@ use crate::{
         delay::{Delays, Distribution, Slow},
     },
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    file,
     sgd::{
         Cancellation, Entrant, Terms, Tolerance,
         faults::{NonFinite, OnLoss},
@@ -28,6 +29,8 @@ use crate::{
 const DEFAULT_BUDGETS: [f64; 2] = [300.0, 10.0];
 /// How long minibatches take if not said otherwise: in virtual and in real time.
 const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
+/// The most bytes of a file of settings.
+const MOST_BYTES: u64 = 1 << 20;
 /// Evaluations of a run if not said otherwise, after the one at the start.
 const EVALUATIONS: f64 = 15.0;
 
@@ -111,9 +114,19 @@ impl Experiment {
     /// # Errors
     /// [`Error::Config`] that names the setting.
     pub(super) fn new(entrants: &[Entrant], flags: &Flags, config: Option<&Path>) -> Result<Self> {
+        let text = config.map(|path| file::text(path, MOST_BYTES).map_err(in_config(path)));
+        Self::parse(entrants, flags, config.zip(text.transpose()?.as_deref()))
+    }
+
+    /// As [`Self::new`], from the text of the file at a path.
+    pub(super) fn parse(
+        entrants: &[Entrant],
+        flags: &Flags,
+        config: Option<(&Path, &str)>,
+    ) -> Result<Self> {
         let mut table: Table = DEFAULTS.parse().expect("the defaults are TOML");
-        if let Some(path) = config {
-            table.extend(read(path)?);
+        if let Some((path, text)) = config {
+            table.extend(settings(path, text)?);
         }
         table.extend(Table::try_from(flags).map_err(|error| Error::config(error.to_string()))?);
         let clock = usize::from(table.get("clock").and_then(Value::as_str) == Some("real"));
@@ -124,10 +137,12 @@ impl Experiment {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
         let mut experiment: Self = table.try_into().map_err(|error: toml::de::Error| {
-            Error::config(match config {
-                Some(path) => format!("{}: {}", path.display(), error.message()),
-                None => error.message().to_owned(),
-            })
+            // The message, then the key that it is about.
+            let message = error.to_string().trim_end().replace('\n', " ");
+            match config {
+                Some((path, _)) => in_config(path)(message),
+                None => Error::config(message),
+            }
         })?;
         if !entrants.is_empty() {
             experiment.entrants = entrants.to_vec();
@@ -258,20 +273,21 @@ impl Experiment {
     }
 }
 
-/// Reads a TOML file of settings, all known.
-fn read(path: &Path) -> Result<Table> {
-    let name = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| Error::config(format!("{name}: {error}")))?;
-    let table: Table =
-        text.parse().map_err(|error: toml::de::Error| Error::config(format!("{name}: {error}")))?;
+/// For `map_err`: what is wrong with the file at `path`.
+fn in_config<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Error {
+    move |error| Error::config(format!("{}: {error}", path.display()))
+}
+
+/// The settings in the text of the TOML file at `path`, all known.
+fn settings(path: &Path, text: &str) -> Result<Table> {
+    let table: Table = text.parse().map_err(in_config::<toml::de::Error>(path))?;
     let command = Flags::augment_args(clap::Command::new("settings"));
     let mut known: Vec<String> =
         command.get_arguments().map(|flag| flag.get_id().as_str().replace('_', "-")).collect();
     known.push("entrants".to_owned());
     if let Some(key) = table.keys().find(|key| !known.contains(key)) {
         let hint = suggest::nearest(key, known.iter().map(String::as_str));
-        return Err(Error::config(format!("{name}: unknown setting \"{key}\"{hint}")));
+        return Err(in_config(path)(format!("unknown setting \"{key}\"{hint}")));
     }
     Ok(table)
 }

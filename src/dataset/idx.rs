@@ -3,7 +3,6 @@
 //! Nothing is allocated that a header asks for before the file has been seen to be able to hold it.
 
 use std::{
-    fs::{self, File},
     io::{self, Read},
     path::Path,
 };
@@ -11,7 +10,7 @@ use std::{
 use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 
-use crate::{Error, Result};
+use crate::{Error, Result, file};
 
 /// The most elements a file may hold: twenty times MNIST.
 pub const MOST_ELEMENTS: u64 = 1 << 30;
@@ -19,6 +18,8 @@ pub const MOST_ELEMENTS: u64 = 1 << 30;
 const MOST_EXPANSION: u64 = 1032;
 /// What a gzip file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// What is said of a file before the system's reason.
+const UNREADABLE: &str = "cannot be read";
 
 /// The content of an IDX file of unsigned bytes with `D` dimensions: 3 for images, 1 for labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,21 +39,40 @@ impl<const D: usize> Idx<D> {
     /// more than [`MOST_ELEMENTS`].
     pub fn read(path: &Path) -> Result<Self> {
         let wrong = |problem| Error::Dataset { path: path.into(), problem };
-        let (mut file, length) = open(path)?;
+        let opened = file::open(path).map_err(|error| wrong(format!("{UNREADABLE}: {error}")));
+        let (file, length) = opened?;
+        Self::unpack(file, length).map_err(wrong)
+    }
+
+    /// What [`Idx::read`] makes of a file at `path` with these bytes.
+    ///
+    /// # Errors
+    /// As [`Idx::read`].
+    pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
+        let read = Self::unpack(bytes, bytes.len() as u64);
+        read.map_err(|problem| Error::Dataset { path: path.into(), problem })
+    }
+
+    /// Reads from `source`, packed or not, which holds at most `length` bytes.
+    fn unpack(mut source: impl Read, length: u64) -> std::result::Result<Self, String> {
         let mut start = Vec::with_capacity(GZIP.len());
-        let two = file.by_ref().take(GZIP.len() as u64).read_to_end(&mut start);
-        two.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        let two = source.by_ref().take(GZIP.len() as u64).read_to_end(&mut start);
+        two.map_err(|error| format!("{UNREADABLE}: {error}"))?;
         if start == GZIP {
-            let source = io::BufReader::new(start.chain(file));
+            let packed = io::BufReader::new(start.chain(source));
             let most = length.saturating_mul(MOST_EXPANSION);
-            Self::parse(MultiGzDecoder::new(source), most, "is damaged or cut off").map_err(wrong)
+            Self::unpacked(MultiGzDecoder::new(packed), most, "is damaged or cut off")
         } else {
-            Self::parse(start.chain(file), length, "cannot be read").map_err(wrong)
+            Self::unpacked(start.chain(source), length, UNREADABLE)
         }
     }
 
     /// Reads from `source`, which holds at most `most` bytes.
-    fn parse(mut source: impl Read, most: u64, failed: &str) -> std::result::Result<Self, String> {
+    fn unpacked(
+        mut source: impl Read,
+        most: u64,
+        failed: &str,
+    ) -> std::result::Result<Self, String> {
         let failed = |error: io::Error| format!("{failed}: {error}");
         let mut header = Vec::new();
         source.by_ref().take(start::<D>()).read_to_end(&mut header).map_err(failed)?;
@@ -87,18 +107,6 @@ impl<const D: usize> Idx<D> {
         hash.update(&self.elements);
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
-}
-
-/// Opens a regular file; also its length in bytes.
-pub(super) fn open(path: &Path) -> Result<(File, u64)> {
-    let wrong = |problem| Error::Dataset { path: path.into(), problem };
-    let unreadable = |error: io::Error| wrong(format!("cannot be read: {error}"));
-    let metadata = fs::metadata(path).map_err(unreadable)?;
-    // Looked at before it is opened, since opening a pipe waits for a writer.
-    if !metadata.is_file() {
-        return Err(wrong("is not a regular file".to_owned()));
-    }
-    Ok((File::open(path).map_err(unreadable)?, metadata.len()))
 }
 
 /// Two zeros, the type (8: unsigned bytes) and the number of dimensions.

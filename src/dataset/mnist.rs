@@ -6,13 +6,12 @@
 use std::{
     collections::HashMap,
     env, fs, io,
-    io::Read,
     path::{Path, PathBuf},
     thread,
 };
 
-use super::{Dataset, Split, idx, idx::Idx};
-use crate::{Error, Result};
+use super::{Dataset, Split, idx::Idx};
+use crate::{Error, Result, file};
 
 /// Pixels of an image of MNIST.
 pub const PIXELS: usize = 28 * 28;
@@ -152,14 +151,9 @@ fn sums(folder: &Path) -> Result<Option<HashMap<String, String>>> {
     if fs::symlink_metadata(&path).is_err() {
         return Ok(None);
     }
-    let (file, _) = idx::open(&path)?;
-    let mut text = String::new();
     let wrong = |problem| Error::Dataset { path: path.clone(), problem };
-    let read = file.take(MOST_SUMS + 1).read_to_string(&mut text);
-    read.map_err(|error| wrong(format!("cannot be read: {error}")))?;
-    if text.len() as u64 > MOST_SUMS {
-        return Err(wrong(format!("has more than {MOST_SUMS} bytes")));
-    }
+    let text = file::text(&path, MOST_SUMS);
+    let text = text.map_err(|error| wrong(format!("cannot be read: {error}")))?;
     let sum = |line: &str| {
         let (sum, name) = line.split_once(char::is_whitespace)?;
         let hexadecimal = sum.len() == 64 && sum.bytes().all(|digit| digit.is_ascii_hexdigit());

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::observed::{Observed, Recording, read_events};
+pub use self::observed::{Observed, Recording, parse_events, read_events};
 use self::{laws::FAMILIES, sample::Sample};
 use super::Estimate;
 use crate::{

@@ -1,37 +1,127 @@
 //! Parameters as safetensors, with names and shapes as `PyTorch` has them.
 
-use std::{collections::HashMap, path::Path};
+use std::{collections::HashMap, ops::Range, path::Path};
 
-use safetensors::{Dtype, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
 use super::write_whole;
-use crate::{Error, Result, engine::model::Model};
+use crate::{Error, Result, engine::model::Model, file};
+
+/// The most bytes that are spent on saying what a tensor is, and as many on the whole.
+const MOST_HEADER: u64 = 1 << 12;
 
 /// Writes `params` to `path`: `layers.0.weight` `[outputs, inputs]`, `layers.0.bias` `[outputs]`
 /// and so on, in f32.
 ///
 /// # Errors
 /// [`Error::Io`].
+///
+/// # Panics
+/// If there are fewer `params` than the model has.
 pub fn write_params(path: &Path, model: &Model, params: &[f32]) -> Result<()> {
-    let mut tensors = Vec::with_capacity(2 * model.layers().len());
-    for (number, layer) in model.layers().iter().enumerate() {
-        let weight = &params[layer.weight()];
-        let columns = (0..layer.outputs)
-            .flat_map(|output| weight.iter().skip(output).step_by(layer.outputs).copied());
-        let (inputs, outputs) = (layer.inputs, layer.outputs);
-        tensors.push((format!("layers.{number}.weight"), vec![outputs, inputs], bytes(columns)));
-        let bias = params[layer.bias()].iter().copied();
-        tensors.push((format!("layers.{number}.bias"), vec![outputs], bytes(bias)));
-    }
+    write_whole(path, &params_file(model, params))
+}
+
+/// The bytes that [`write_params`] writes.
+///
+/// # Panics
+/// If there are fewer `params` than the model has.
+pub fn params_file(model: &Model, params: &[f32]) -> Vec<u8> {
+    let tensors: Vec<_> = tensors(model)
+        .map(|Tensor { name, shape, params: place }| {
+            let values = &params[place];
+            let data = match *shape {
+                [outputs, _] => {
+                    let column = |o| values.iter().skip(o).step_by(outputs).copied();
+                    bytes((0..outputs).flat_map(column))
+                }
+                _ => bytes(values.iter().copied()),
+            };
+            (name, shape, data)
+        })
+        .collect();
     let views = tensors.iter().map(|(name, shape, data)| {
         let view = TensorView::new(Dtype::F32, shape.clone(), data);
         (name, view.expect("the data are as long as the shape says"))
     });
     // One entry only: a map has no order, and the same run must give the same bytes.
     let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
-    let file = safetensors::serialize(views, Some(metadata))
-        .map_err(|error| Error::io(path)(std::io::Error::other(error)))?;
-    write_whole(path, &file)
+    safetensors::serialize(views, Some(metadata)).expect("the names are distinct")
+}
+
+/// Reads what [`write_params`] has written, to the bit: the flat parameters of `model`.
+///
+/// # Errors
+/// [`Error::Io`] where the file cannot be read, is no regular file or is longer by far than the
+/// model needs; [`Error::Config`] naming the file and the tensor where it does not hold exactly the
+/// model's tensors.
+pub fn read_params(path: &Path, model: &Model) -> Result<Vec<f32>> {
+    let tensors = 2 * model.layers().len() as u64;
+    let most = 4 * model.params() as u64 + MOST_HEADER * (1 + tensors);
+    parse_params(path, model, &file::bytes(path, most).map_err(Error::io(path))?)
+}
+
+/// What [`read_params`] makes of a file at `path` with these bytes.
+///
+/// # Errors
+/// [`Error::Config`] as there.
+pub fn parse_params(path: &Path, model: &Model, bytes: &[u8]) -> Result<Vec<f32>> {
+    let wrong = |what: String| Error::config(format!("{}: {what}", path.display()));
+    let file = SafeTensors::deserialize(bytes)
+        .map_err(|error| wrong(format!("no file of safetensors, or a damaged one ({error})")))?;
+    let mut views = Vec::with_capacity(file.len());
+    for expected in tensors(model) {
+        let Tensor { name, shape, .. } = &expected;
+        let found = file.tensor(name).map_err(|_| {
+            wrong(format!("{name}: shape {shape:?} expected, no such tensor found"))
+        })?;
+        let (dtype, found_shape) = (found.dtype(), found.shape());
+        if dtype != Dtype::F32 {
+            return Err(wrong(format!("{name}: {:?} expected, {dtype:?} found", Dtype::F32)));
+        }
+        if found_shape != shape {
+            return Err(wrong(format!("{name}: shape {shape:?} expected, {found_shape:?} found")));
+        }
+        views.push((expected, found));
+    }
+    let known = |name: &str| views.iter().any(|(known, _)| known.name == name);
+    let extra = file.iter().filter(|(name, _)| file.len() > views.len() && !known(name));
+    if let Some((name, found)) = extra.min_by_key(|(name, _)| *name) {
+        let (name, shape) = (name.escape_debug(), found.shape());
+        return Err(wrong(format!("{name}: no such tensor expected, shape {shape:?} found")));
+    }
+    let mut params = vec![0.0; model.params()];
+    for (Tensor { shape, params: place, .. }, view) in views {
+        let (words, _) = view.data().as_chunks::<4>();
+        // A bias is as if of one input.
+        let (outputs, inputs) = (shape[0], shape.get(1).copied().unwrap_or(1));
+        let params = &mut params[place];
+        for (at, word) in words.iter().enumerate() {
+            params[at % inputs * outputs + at / inputs] = f32::from_le_bytes(*word);
+        }
+    }
+    Ok(params)
+}
+
+/// A tensor of the file, and where its parameters lie in the flat vector.
+struct Tensor {
+    name: String,
+    shape: Vec<usize>,
+    params: Range<usize>,
+}
+
+/// Those of the model, in order.
+fn tensors(model: &Model) -> impl Iterator<Item = Tensor> {
+    model.layers().iter().enumerate().flat_map(|(number, layer)| {
+        let tensor = |what, shape, params| {
+            let name = format!("layers.{number}.{what}");
+            Tensor { name, shape, params }
+        };
+        [
+            tensor("weight", vec![layer.outputs, layer.inputs], layer.weight()),
+            tensor("bias", vec![layer.outputs], layer.bias()),
+        ]
+    })
 }
 
 fn bytes(values: impl Iterator<Item = f32>) -> Vec<u8> {

@@ -2,14 +2,16 @@
 //!
 //! A line is `SECONDS`, and durations are drawn from the file with replacement; or every line is
 //! `LEARNER,SECONDS`, and each learner replays its own durations in order, from the start again when
-//! they are used up. Empty lines and lines that start with `#` are left out.
+//! they are used up. A duration is from 1e-9 to 1e9 seconds. Empty lines and lines that start with `#`
+//! are left out.
 
 use std::{
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
-use crate::{Error, Result, sgd::scheduler::LearnerId};
+use crate::{Error, Result, file, sgd::scheduler::LearnerId};
 
 /// Measured durations.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,14 +28,26 @@ enum Times {
 
 /// More learners than any run has: a guard against a column that is no learner.
 const MOST_LEARNERS: usize = 1 << 20;
+/// The most bytes of a file: ten million durations.
+const MOST_BYTES: u64 = 1 << 28;
+/// From the least that the clock counts to 30 years, as for a budget.
+const SECONDS: RangeInclusive<f64> = 1e-9..=1e9;
 
 impl Trace {
     /// Reads `path`.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read, [`Error::Config`] naming the line that is wrong.
+    /// [`Error::Io`] where it cannot be read, is no regular file or has more than 2^28 bytes;
+    /// [`Error::Config`] naming the line that is wrong.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+        Self::parse(path, &file::text(path, MOST_BYTES).map_err(Error::io(path))?)
+    }
+
+    /// What [`Trace::read`] makes of a file at `path` with this text.
+    ///
+    /// # Errors
+    /// [`Error::Config`] naming the line that is wrong.
+    pub fn parse(path: &Path, text: &str) -> Result<Self> {
         let wrong = |line: usize, what: &str| {
             Error::config(format!("{}, line {}: {what}", path.display(), line + 1))
         };
@@ -47,18 +61,19 @@ impl Trace {
                 Some((learner, seconds)) => (Some(learner.trim()), seconds.trim()),
                 None => (None, line),
             };
-            let seconds: f64 = seconds
-                .parse()
-                .ok()
-                .filter(|s: &f64| s.is_finite() && *s > 0.0)
-                .ok_or_else(|| wrong(number, "a duration is a number of seconds above 0"))?;
+            let seconds: f64 =
+                seconds.parse().ok().filter(|seconds| SECONDS.contains(seconds)).ok_or_else(
+                    || wrong(number, "a duration is a number of seconds from 1e-9 to 1e9"),
+                )?;
             match learner.map(str::parse::<usize>) {
                 None => law.push(seconds),
                 Some(Ok(learner)) if learner < MOST_LEARNERS => {
                     replay.resize(replay.len().max(learner + 1), Vec::new());
                     replay[learner].push(seconds);
                 }
-                Some(_) => return Err(wrong(number, "a learner is a number from 0 on")),
+                Some(_) => {
+                    return Err(wrong(number, "a learner is a number from 0 on, below 2^20"));
+                }
             }
         }
         let times = match (law.is_empty(), replay.is_empty()) {

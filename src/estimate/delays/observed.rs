@@ -9,6 +9,7 @@ use crate::{
     Error, Result,
     cluster::Task,
     estimate::watch::Thinned,
+    file,
     sgd::{Event, scheduler::LearnerId},
 };
 
@@ -33,6 +34,8 @@ impl Observed {
 
 /// Minibatches that are kept: enough for a standard error of a hundredth.
 const MOST: usize = 16_384;
+/// The most bytes of a file: some ten million events.
+const MOST_BYTES: u64 = 1 << 30;
 
 /// Takes the time of minibatches. Which are kept is told by their number, never by how long they take.
 #[derive(Debug)]
@@ -129,10 +132,18 @@ enum Kind {
 /// minibatch. Of a long run, those of evenly spaced minibatches.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be read, [`Error::Config`] naming the line that is no event or does
-/// not follow from those before it, or where no minibatch is started.
+/// [`Error::Io`] where it cannot be read, is no regular file or has more than 2^30 bytes;
+/// [`Error::Config`] naming the line that is no event or does not follow from those before it, or
+/// where no minibatch is started.
 pub fn read_events(path: &Path) -> Result<Vec<Observed>> {
-    let text = std::fs::read_to_string(path).map_err(Error::io(path))?;
+    parse_events(path, &file::text(path, MOST_BYTES).map_err(Error::io(path))?)
+}
+
+/// What [`read_events`] makes of a file at `path` with this text.
+///
+/// # Errors
+/// [`Error::Config`] as there.
+pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
     let (mut recording, mut now, mut any) = (Recording::default(), Duration::ZERO, false);
     for (number, line) in text.lines().enumerate() {
         let wrong =
@@ -142,7 +153,7 @@ pub fn read_events(path: &Path) -> Result<Vec<Observed>> {
         // Rounded to what the clock counts, so that equal durations are equal.
         let nanoseconds = (t * 1e9).round();
         if !(now.as_nanos() as f64..1e19).contains(&nanoseconds) {
-            return Err(wrong("time runs backwards"));
+            return Err(wrong("time runs backwards, or beyond 1e10 seconds"));
         }
         now = Duration::from_nanos(nanoseconds as u64);
         if event == Kind::Update {
