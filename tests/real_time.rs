@@ -57,6 +57,7 @@ fn learners(count: usize) -> Learners {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "figures to look at, with --nocapture")]
 fn threads_and_virtual_time_agree_where_delays_are_long() {
     let (train, objective) = small();
     let queues = Queues::here(&train, objective);
@@ -136,6 +137,7 @@ impl Observer for Meter {
 
 /// Ten thousand updates of sixteen learners on `backend`.
 #[cfg(target_os = "linux")]
+#[expect(clippy::print_stdout, reason = "figures to look at, with --nocapture")]
 fn ten_thousand(backend: Backend) {
     let data = mnist::load(&mnist::locate(None).unwrap()).unwrap();
     let model = Model::new(&"logistic".parse().unwrap(), 784, 10, 0.0).unwrap();

@@ -83,6 +83,7 @@ fn kill_after(mut process: Child, folder: &Path, more: u64) -> bool {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "figures to look at, with --nocapture")]
 fn a_race_that_is_killed_fifty_times_has_the_bits_of_one_that_is_not() {
     let root = tempdir().unwrap();
     let whole = root.path().join("whole");

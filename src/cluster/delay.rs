@@ -52,7 +52,8 @@ impl Delays {
     /// Durations of P = `learners` learners, those in `slow` multiplied by their factor.
     ///
     /// # Errors
-    /// [`Error::Config`] where `slow` or a replayed trace does not fit the learners.
+    /// [`Error::Config`] where `slow` or a replayed trace does not fit the learners, or the median
+    /// duration is none that a clock of nanoseconds counts well.
     pub fn new(
         distribution: Distribution,
         slow: &Slow,
@@ -66,6 +67,17 @@ impl Delays {
         }
         if let Distribution::Trace(trace) = &distribution {
             trace.fits(learners)?;
+        }
+        // A clock of nanoseconds stands still where nearly all durations are none.
+        let median = distribution.median();
+        for factor in slow.0.iter().map(|(_, factor)| *factor).chain([1.0]) {
+            if !(1e-9..=1e9).contains(&(factor * median)) {
+                return Err(Error::config(format!(
+                    "half of the times of {distribution} are below {:.1e} s; that must be from \
+                     1e-9 to 1e9 s",
+                    factor * median
+                )));
+            }
         }
         let stream = |learner| Stream {
             factor: slow.factor(learner),

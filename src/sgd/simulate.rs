@@ -16,7 +16,7 @@ use super::{
     train::{Limits, Run},
 };
 use crate::{
-    Result,
+    Error, Result,
     cluster::{delay::DelayModel, simulated::Simulated},
 };
 
@@ -52,7 +52,7 @@ pub struct Times {
 /// Runs `entrant` with no gradients for `warm_up` and then `updates` updates.
 ///
 /// # Errors
-/// Where the entrant does not fit the learners, or follows a loss.
+/// Where the entrant does not fit the learners, or follows a loss, or the run time is too long.
 ///
 /// # Panics
 /// If `updates` is zero.
@@ -68,6 +68,12 @@ pub fn simulate(
     let mut window = Window::new(warm_up, (updates / BATCHES).max(1));
     let limits = Limits { updates: Some(warm_up + updates), ..Limits::default() };
     times_only(entrant, cancellation, learners, delays)?.train(&limits, &mut window)?;
+    let made = window.tally.updates;
+    if made < warm_up + updates {
+        return Err(Error::config(format!(
+            "after {made} updates the run time is beyond 584 years, which no clock of ours counts"
+        )));
+    }
     Ok(window.times())
 }
 

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, value_parser};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -18,6 +18,9 @@ use crate::{
         learning_rate::RateRule,
     },
 };
+
+/// The largest whole number of TOML.
+const WHOLE: u64 = i64::MAX as u64;
 
 /// Which clock a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -127,7 +130,7 @@ pub(crate) struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<f64>,
     /// Updates of each run at most
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     updates: Option<u64>,
     /// Run time between evaluations, in seconds [default: a fifteenth of the budget]
@@ -144,11 +147,11 @@ pub(crate) struct Flags {
     #[serde(skip_serializing_if = "Option::is_none")]
     targets: Option<Vec<f64>>,
     /// Of delays, minibatches and initial parameters [default: 0]
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     /// Repeat with this many seeds, and report mean and standard error [default: 1]
-    #[arg(long)]
+    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     seeds: Option<u64>,
     /// auto, host, an adapter's index or part of its name; in real time several, with a comma

@@ -115,6 +115,14 @@ impl Distribution {
         }
     }
 
+    /// Half of all durations are below it; of a trace that is replayed, all learners' together.
+    pub(super) fn median(&self) -> f64 {
+        match self {
+            Self::Trace(trace) => trace.median(),
+            law => law.quantile(0.5),
+        }
+    }
+
     fn from_values(name: &str, v: &[f64]) -> Result<Self> {
         let need = |holds: bool, what: &str| match holds {
             true => Ok(()),

@@ -131,10 +131,20 @@ impl Trace {
     }
 
     pub(super) fn mean(&self) -> f64 {
-        let times = match &self.times {
+        let times = self.all();
+        times.iter().sum::<f64>() / times.len() as f64
+    }
+
+    pub(super) fn median(&self) -> f64 {
+        let mut times = self.all();
+        let middle = times.len() / 2;
+        *times.select_nth_unstable_by(middle, f64::total_cmp).1
+    }
+
+    fn all(&self) -> Vec<f64> {
+        match &self.times {
             Times::Law(law) => law.to_vec(),
             Times::Replay(replay) => replay.concat(),
-        };
-        times.iter().sum::<f64>() / times.len() as f64
+        }
     }
 }

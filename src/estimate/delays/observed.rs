@@ -64,22 +64,26 @@ impl Recording {
 
     /// Takes an event in.
     pub fn event(&mut self, time: Duration, event: &Event) {
+        if self.of_engines {
+            self.computed(event);
+            return;
+        }
         match *event {
-            Event::Push { learner, task, computing: Some(seconds), .. }
-            | Event::Late { learner, task, computing: Some(seconds), .. }
-                if self.of_engines =>
-            {
-                if self.kept.wants(task) {
-                    self.kept.push(task, Observed { learner, seconds, finished: true });
-                }
-            }
-            _ if self.of_engines => {}
             Event::Assign { learner, task, .. } => self.start(time, learner, task),
             Event::Push { learner, .. } => self.end(time, learner, true),
             Event::Cancel { learner, .. } | Event::Lost { learner, .. } => {
                 self.end(time, learner, false);
             }
             _ => {}
+        }
+    }
+
+    fn computed(&mut self, event: &Event) {
+        if let Event::Push { learner, task, computing: Some(seconds), .. }
+        | Event::Late { learner, task, computing: Some(seconds), .. } = *event
+            && self.kept.wants(task)
+        {
+            self.kept.push(task, Observed { learner, seconds, finished: true });
         }
     }
 

@@ -1,11 +1,14 @@
 //! The families of shaders: how each keeps its matrices, and their text.
 
-use std::{borrow::Cow, fmt, fs, path::Path, str::FromStr};
+use std::{borrow::Cow, fmt, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
 use super::{KERNELS, Kernel, position};
-use crate::{Error, Result};
+use crate::{Error, Result, file};
+
+/// The most bytes of a shader.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// Shaders of the same names and meaning, made for one kind of adapter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -109,7 +112,7 @@ impl ShaderSet {
         for kernel in KERNELS {
             let path = folder.join(format!("{}.wgsl", kernel.name));
             if path.exists() {
-                set = set.with(kernel, fs::read_to_string(&path).map_err(Error::io(&path))?);
+                set = set.with(kernel, file::text(&path, MOST_BYTES).map_err(Error::io(&path))?);
                 found = true;
             }
         }
