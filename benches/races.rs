@@ -22,7 +22,7 @@ use tortoise::{
     engine::{Engine, backend::Backend, gpu::adapter::DeviceChoice, model::Model},
     sgd::{
         Cancellation, Entrant, Limits, Observer, ParameterServer, Run, Scheduler, Version,
-        k_schedule::FixedK, learning_rate::Constant, train::Event,
+        k_schedule::FixedK, learning_rate::Constant, Event,
     },
 };
 
