@@ -26,6 +26,8 @@ use crate::{
 
 /// How long an engine may take to open, and what is at work to come to an end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// What is said of one that takes longer.
+const NOT_OPEN: &str = "a learner does not open in 60 s";
 
 /// Ends what an engine runs in, whatever it is doing.
 pub type Kill = Box<dyn Fn() + Send>;
@@ -70,6 +72,15 @@ pub(super) enum News {
     Computed { run: u64, task: Task, computed: Computed, computing: Duration },
     Rested,
     Failed(Error),
+}
+
+/// What a learner has to say before a run begins.
+#[derive(Clone, Copy, PartialEq)]
+enum Awaited {
+    Rest,
+    /// It is new, and opens.
+    Open,
+    Nothing,
 }
 
 struct Member {
@@ -141,35 +152,52 @@ impl Learners {
     /// What opening the engine of a new learner returns.
     pub(super) fn begin(&mut self) -> Result<()> {
         self.run += 1;
-        let mut resting = vec![false; self.count()];
+        let mut awaited = Vec::with_capacity(self.count());
         for learner in 0..self.count() {
-            if self.members[learner].orders.send(Job::Rest).is_err() {
-                self.replace(learner)?;
-                resting[learner] = true;
-            }
+            awaited.push(match self.members[learner].orders.send(Job::Rest) {
+                Ok(()) => Awaited::Rest,
+                Err(_) => self.replace(learner)?,
+            });
         }
-        let deadline = Instant::now() + PATIENCE;
-        while !resting.iter().all(|&rests| rests) {
-            match self.wait(deadline.saturating_duration_since(Instant::now())) {
-                Some(Report { learner, news: News::Rested, .. }) => resting[learner] = true,
-                // It ended in the run before; this one is another.
-                Some(Report { learner, news: News::Failed(_), .. }) => {
-                    self.replace(learner)?;
-                    resting[learner] = true;
+        let mut deadline = Instant::now() + PATIENCE;
+        while awaited.iter().any(|one| *one != Awaited::Nothing) {
+            let report = self.wait(deadline.saturating_duration_since(Instant::now()));
+            let Some(Report { learner, news, .. }) = report else {
+                for (learner, awaited) in awaited.iter_mut().enumerate() {
+                    match awaited {
+                        Awaited::Rest => *awaited = self.replace(learner)?,
+                        Awaited::Open => return Err(Error::Fault(NOT_OPEN.into())),
+                        Awaited::Nothing => {}
+                    }
                 }
-                Some(_) => {}
-                None => break,
+                deadline = Instant::now() + PATIENCE;
+                continue;
+            };
+            match (news, awaited[learner]) {
+                (News::Rested, _) => awaited[learner] = Awaited::Nothing,
+                (News::Opened(kill), was) => {
+                    self.opened(learner, kill);
+                    if was == Awaited::Open {
+                        awaited[learner] = Awaited::Nothing;
+                    }
+                }
+                // It ended in the run before; this one is another.
+                (News::Failed(_), Awaited::Rest) => {
+                    awaited[learner] = self.replace(learner)?;
+                    deadline = Instant::now() + PATIENCE;
+                }
+                (News::Failed(error), _) => return Err(error),
+                (News::Computed { .. }, _) => {}
             }
         }
-        let silent = (0..self.count()).filter(|&learner| !resting[learner]);
-        silent.collect::<Vec<_>>().into_iter().try_for_each(|learner| self.replace(learner))
+        Ok(())
     }
 
-    /// Puts another in the place of `learner`, and waits until its engine is open.
-    fn replace(&mut self, learner: LearnerId) -> Result<()> {
+    /// Puts another in the place of `learner`, which then has to open.
+    fn replace(&mut self, learner: LearnerId) -> Result<Awaited> {
         self.kill(learner);
         self.restart(learner)?;
-        self.wait_for(1)
+        Ok(Awaited::Open)
     }
 
     /// Waits until `count` more engines are open.
@@ -184,7 +212,7 @@ impl Learners {
                 }
                 Some(Report { news: News::Failed(error), .. }) => return Err(error),
                 Some(_) => {}
-                None => return Err(Error::Fault("a learner does not open in 60 s".into())),
+                None => return Err(Error::Fault(NOT_OPEN.into())),
             }
         }
         Ok(())
