@@ -64,7 +64,8 @@ impl Observer for Told {
         Ok(())
     }
 
-    fn evaluate(&mut self, _: Duration, version: u64, _: &[f32]) -> Result<Option<f64>> {
+    fn evaluate(&mut self, time: Duration, version: u64, _: &[f32]) -> Result<Option<f64>> {
+        assert!(self.events.last().is_none_or(|(before, _)| *before <= time), "time goes back");
         Ok(Some(4.0 / (1.0 + version as f64)))
     }
 
@@ -268,6 +269,20 @@ fn a_run_with_faults_that_was_stopped_goes_on_to_its_end() {
             assert!(told.tally.in_flight() <= LEARNERS as u64, "{entrant}");
         }
     }
+}
+
+#[test]
+fn time_does_not_go_back_where_a_budget_is_used_up_already() {
+    let mut terms = terms(Plan { seed: 3, rate: 0.0 }, OnLoss::Restart);
+    terms.chaos = None;
+    let mut told = Told { stop: Some((60, Arc::default())), ..Told::default() };
+    run(&terms, &Entrant::Async, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+    told.stop = None;
+    let state = Box::new(told.state.take().unwrap());
+    let now = state.now;
+    terms.budget = Some(0.5 * now.as_secs_f64());
+    run(&terms, &Entrant::Async, Start::Saved(state), &mut told).unwrap();
+    assert_eq!(told.events.last().unwrap().0, now);
 }
 
 /// What comes of one minibatch of one second that meets a fault.
