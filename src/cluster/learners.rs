@@ -21,7 +21,7 @@ use crate::{
     dataset::{Split, minibatches::Minibatches},
     engine::Engine,
     sgd::scheduler::LearnerId,
-    sync::{mpsc, thread},
+    sync::{mpsc, recv_timeout, thread},
 };
 
 /// How long an engine may take to open, and what is at work to come to an end.
@@ -232,7 +232,7 @@ impl Learners {
             let time = deadline.saturating_duration_since(Instant::now());
             let report = match self.reports.try_recv() {
                 Ok(report) => report,
-                Err(_) => self.reports.recv_timeout(time).ok()?,
+                Err(_) => recv_timeout(&self.reports, time).ok()?,
             };
             let stale = self.members.get(report.learner).is_some_and(|member| {
                 let earlier_run =
@@ -297,7 +297,7 @@ impl Drop for Learners {
             let deadline = Instant::now() + patience;
             loop {
                 let time = deadline.saturating_duration_since(Instant::now());
-                match self.reports.recv_timeout(time) {
+                match recv_timeout(&self.reports, time) {
                     Ok(_) => {}
                     Err(mpsc::RecvTimeoutError::Disconnected) => return,
                     Err(mpsc::RecvTimeoutError::Timeout) => break,
