@@ -1,5 +1,5 @@
 //! The orders in which threads can do what they do: shuttle runs learners and their cluster under some
-//! hundreds of schedules, at random and by priorities (probabilistic concurrency testing). A wait
+//! thousands of schedules, at random and by priorities (probabilistic concurrency testing). A wait
 //! without end shows as too many steps, a lost wake-up as a deadlock.
 //!
 //! Times are real, so that a schedule cannot be replayed; it can be run again by its seed.
@@ -28,7 +28,7 @@ use tortoise::{
     sgd::{Ended, Entrant, Event, LearnerId, Observer, Tally, Terms, Tolerance, Variant},
 };
 
-const SCHEDULES: usize = 1000;
+const SCHEDULES: usize = 3000;
 const FAR: Duration = Duration::from_secs(3600);
 
 /// Tries `check` under random schedules, and under those with few changes between threads.
