@@ -21,8 +21,8 @@ use tortoise::{
     },
     engine::{Engine, backend::Backend, gpu::adapter::DeviceChoice, model::Model},
     sgd::{
-        Cancellation, Entrant, Limits, Observer, ParameterServer, Run, Scheduler, Version,
-        k_schedule::FixedK, learning_rate::Constant, Event,
+        Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler, Version,
+        k_schedule::FixedK, learning_rate::Constant,
     },
 };
 

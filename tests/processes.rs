@@ -39,10 +39,25 @@ fn signal(name: &str, process: &str) {
     Command::new("kill").args([name, process]).stderr(Stdio::null()).status().unwrap();
 }
 
+/// Whether an update is recorded.
+fn has_begun(folder: &Path) -> bool {
+    let entrants = fs::read_dir(folder).into_iter().flatten().flatten();
+    let updates = entrants.map(|entry| entry.path().join("seed-0").join("updates.jsonl"));
+    updates.filter_map(|path| fs::metadata(path).ok()).any(|file| file.len() > 0)
+}
+
 /// Hits one learner in four again and again until the race is over.
-fn harass(mut process: Child, signals: &[&str], seed: u64) -> (Value, String, Option<i32>) {
+fn harass(
+    mut process: Child,
+    folder: &Path,
+    signals: &[&str],
+    seed: u64,
+) -> (Value, String, Option<i32>) {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut hit = Vec::new();
+    while process.try_wait().unwrap().is_none() && !has_begun(folder) {
+        thread::sleep(Duration::from_millis(10));
+    }
     while process.try_wait().unwrap().is_none() {
         thread::sleep(Duration::from_millis(rng.random_range(150..450)));
         if let Some(child) = children(&process).choose(&mut rng) {
@@ -93,7 +108,7 @@ fn a_run_goes_on_without_learners_until_there_is_no_quorum() {
     let root = tempdir().unwrap();
     let arguments = "race sync -p 4 --budget 60 --patience 0.1 --on-loss shrink --quorum 2";
     let folder = root.path().join("r");
-    let (_, message, code) = harass(race(arguments, &folder), &["-KILL"], 2);
+    let (_, message, code) = harass(race(arguments, &folder), &folder, &["-KILL"], 2);
     assert_eq!(code, Some(1), "{message}");
     let expected = "1 of at least 2 learners are left";
     assert!(message.contains(expected) && message.contains("killed by signal 9"), "{message}");
@@ -108,8 +123,8 @@ fn a_run_goes_on_without_learners_until_there_is_no_quorum() {
 #[test]
 fn a_run_that_is_to_stop_names_the_learner_and_what_ended_it() {
     let root = tempdir().unwrap();
-    let process = race("race async -p 2 --budget 60 --on-loss stop", &root.path().join("r"));
-    let (_, message, code) = harass(process, &["-KILL"], 3);
+    let (arguments, folder) = ("race async -p 2 --budget 60 --on-loss stop", root.path().join("r"));
+    let (_, message, code) = harass(race(arguments, &folder), &folder, &["-KILL"], 3);
     assert_eq!(code, Some(1), "{message}");
     assert!(message.contains("is lost: learner process killed by signal 9"), "{message}");
 }

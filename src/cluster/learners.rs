@@ -21,11 +21,15 @@ use crate::{
     dataset::{Split, minibatches::Minibatches},
     engine::Engine,
     sgd::scheduler::LearnerId,
-    sync::{mpsc, thread},
+    sync::{mpsc, recv_timeout, thread},
 };
 
 /// How long an engine may take to open, and what is at work to come to an end.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How many that do not open may be replaced before a run begins.
+const MOST_FAILURES: u32 = 5;
+/// What is said of one that takes longer.
+const NOT_OPEN: &str = "a learner does not open in 60 s";
 
 /// Ends what an engine runs in, whatever it is doing.
 pub type Kill = Box<dyn Fn() + Send>;
@@ -72,11 +76,18 @@ pub(super) enum News {
     Failed(Error),
 }
 
+/// What a learner has to say before a run begins.
+#[derive(Clone, Copy, PartialEq)]
+enum Awaited {
+    Rest,
+    /// It is new, and opens.
+    Open,
+    Nothing,
+}
+
 struct Member {
     orders: mpsc::Sender<Job>,
     incarnation: u64,
-    /// Whether it has not opened yet.
-    opening: bool,
     kill: Option<Kill>,
 }
 
@@ -120,10 +131,10 @@ impl Learners {
             let member = learners.start(learner, 0)?;
             learners.members.push(member);
             if learner == 0 {
-                learners.all_open(vec![0])?;
+                learners.wait_for(1)?;
             }
         }
-        learners.all_open((1..count).collect())?;
+        learners.wait_for(count - 1)?;
         Ok(learners)
     }
 
@@ -143,52 +154,74 @@ impl Learners {
     /// What opening the engine of a new learner returns.
     pub(super) fn begin(&mut self) -> Result<()> {
         self.run += 1;
-        let mut awaited: Vec<LearnerId> = (0..self.count()).collect();
+        let mut awaited = Vec::with_capacity(self.count());
         for learner in 0..self.count() {
-            if self.members[learner].orders.send(Job::Rest).is_err() {
-                self.replace(learner)?;
-            }
+            awaited.push(match self.members[learner].orders.send(Job::Rest) {
+                Ok(()) => Awaited::Rest,
+                Err(_) => self.replace(learner)?,
+            });
         }
-        // One that is silent is replaced; if that does not help, it is an error.
-        self.settle(&mut awaited, true)?;
-        for &learner in &awaited {
-            self.replace(learner)?;
-        }
-        self.all_open(awaited)
-    }
-
-    fn all_open(&mut self, mut awaited: Vec<LearnerId>) -> Result<()> {
-        self.settle(&mut awaited, false)?;
-        match awaited.first() {
-            None => Ok(()),
-            Some(learner) => Err(Error::Fault(format!("learner {learner} does not open in 60 s"))),
-        }
-    }
-
-    /// Puts another in the place of `learner`.
-    fn replace(&mut self, learner: LearnerId) -> Result<()> {
-        self.kill(learner);
-        self.restart(learner)
-    }
-
-    /// Waits until those `awaited` rest or have opened; what fails is replaced, or an error.
-    fn settle(&mut self, awaited: &mut Vec<LearnerId>, replaces: bool) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        while !awaited.is_empty() {
-            let time = deadline.saturating_duration_since(Instant::now());
-            let Some(Report { learner, news, .. }) = self.wait(time) else { break };
-            match news {
-                News::Computed { .. } => continue,
-                // It ended in the run before; this one is another.
-                News::Failed(_) if replaces && !self.members[learner].opening => {
-                    self.replace(learner)?;
-                    continue;
+        let (mut deadline, mut failures) = (Instant::now() + PATIENCE, 0);
+        while awaited.iter().any(|one| *one != Awaited::Nothing) {
+            let report = self.wait(deadline.saturating_duration_since(Instant::now()));
+            let Some(Report { learner, news, .. }) = report else {
+                for (learner, awaited) in awaited.iter_mut().enumerate() {
+                    match awaited {
+                        Awaited::Rest => *awaited = self.replace(learner)?,
+                        Awaited::Open => return Err(Error::Fault(NOT_OPEN.into())),
+                        Awaited::Nothing => {}
+                    }
                 }
-                News::Failed(error) => return Err(error),
-                News::Opened(kill) => self.opened(learner, kill),
-                News::Rested => {}
+                deadline = Instant::now() + PATIENCE;
+                continue;
+            };
+            match (news, awaited[learner]) {
+                (News::Rested, _) => awaited[learner] = Awaited::Nothing,
+                (News::Opened(kill), was) => {
+                    self.opened(learner, kill);
+                    if was == Awaited::Open {
+                        awaited[learner] = Awaited::Nothing;
+                    }
+                }
+                // It ended in the run before; this one is another.
+                (News::Failed(_), Awaited::Rest) => {
+                    awaited[learner] = self.replace(learner)?;
+                    deadline = Instant::now() + PATIENCE;
+                }
+                // It may have been bad luck, but not again and again.
+                (News::Failed(_), Awaited::Open) if failures < MOST_FAILURES => {
+                    failures += 1;
+                    awaited[learner] = self.replace(learner)?;
+                    deadline = Instant::now() + PATIENCE;
+                }
+                (News::Failed(error), _) => return Err(error),
+                (News::Computed { .. }, _) => {}
             }
-            awaited.retain(|&other| other != learner);
+        }
+        Ok(())
+    }
+
+    /// Puts another in the place of `learner`, which then has to open.
+    fn replace(&mut self, learner: LearnerId) -> Result<Awaited> {
+        self.kill(learner);
+        self.restart(learner)?;
+        Ok(Awaited::Open)
+    }
+
+    /// Waits until `count` more engines are open.
+    fn wait_for(&mut self, count: usize) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut open = 0;
+        while open < count {
+            match self.wait(deadline.saturating_duration_since(Instant::now())) {
+                Some(Report { learner, news: News::Opened(kill), .. }) => {
+                    self.members[learner].kill = kill;
+                    open += 1;
+                }
+                Some(Report { news: News::Failed(error), .. }) => return Err(error),
+                Some(_) => {}
+                None => return Err(Error::Fault(NOT_OPEN.into())),
+            }
         }
         Ok(())
     }
@@ -207,7 +240,7 @@ impl Learners {
             let time = deadline.saturating_duration_since(Instant::now());
             let report = match self.reports.try_recv() {
                 Ok(report) => report,
-                Err(_) => self.reports.recv_timeout(time).ok()?,
+                Err(_) => recv_timeout(&self.reports, time).ok()?,
             };
             let stale = self.members.get(report.learner).is_some_and(|member| {
                 let earlier_run =
@@ -224,8 +257,7 @@ impl Learners {
 
     /// Keeps how to end a learner that has opened.
     pub(super) fn opened(&mut self, learner: LearnerId, kill: Option<Kill>) {
-        let member = &mut self.members[learner];
-        (member.opening, member.kill) = (false, kill);
+        self.members[learner].kill = kill;
     }
 
     /// Ends a learner, or leaves it to itself where there is no way to.
@@ -258,7 +290,7 @@ impl Learners {
             .name(format!("learner {learner}"))
             .spawn(move || work(learner, &*open, train, &inbox, report))
             .map_err(Error::io("a thread for a learner"))?;
-        Ok(Member { orders, incarnation, opening: true, kill: None })
+        Ok(Member { orders, incarnation, kill: None })
     }
 }
 
@@ -273,7 +305,7 @@ impl Drop for Learners {
             let deadline = Instant::now() + patience;
             loop {
                 let time = deadline.saturating_duration_since(Instant::now());
-                match self.reports.recv_timeout(time) {
+                match recv_timeout(&self.reports, time) {
                     Ok(_) => {}
                     Err(mpsc::RecvTimeoutError::Disconnected) => return,
                     Err(mpsc::RecvTimeoutError::Timeout) => break,

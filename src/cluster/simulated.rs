@@ -109,7 +109,7 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
         let until_nanoseconds = nanoseconds(until);
         let Some((learner, finish)) = self.finish.min().filter(|(_, t)| *t <= until_nanoseconds)
         else {
-            self.now = until_nanoseconds;
+            self.now = until_nanoseconds.max(self.now);
             return Ok(None);
         };
         self.compute_ahead(wanted);

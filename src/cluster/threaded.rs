@@ -140,15 +140,17 @@ impl Cluster for Threaded<'_> {
     }
 
     fn restart(&mut self, learner: LearnerId, after: Duration) {
-        self.learners.kill(learner);
-        self.hands[learner] = None;
-        self.returning.retain(|(_, other)| *other != learner);
+        self.leave(learner);
         self.returning.push((self.now.saturating_add(after), learner));
     }
 
     fn leave(&mut self, learner: LearnerId) {
         self.learners.kill(learner);
         self.hands[learner] = None;
+        self.returning.retain(|(_, other)| *other != learner);
+        // What it has said of itself was of the one that is lost; what it computed, numbers tell.
+        let pushed = |message: &Message| matches!(message, Message::Push(_));
+        self.ready.retain(|(_, other, message)| *other != learner || pushed(message));
     }
 
     fn now(&self) -> Duration {

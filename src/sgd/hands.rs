@@ -43,6 +43,12 @@ impl Hands {
         Self { started, hands }
     }
 
+    /// The same learners with nothing in hand.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self { hands: vec![None; self.hands.len()], ..self.clone() }
+    }
+
     /// The number of the minibatch that `learner` starts next.
     pub fn next(&mut self, learner: LearnerId) -> Task {
         let task = self.started[learner];

@@ -117,6 +117,7 @@ pub struct Scheduler {
     k: usize,
     version: Version,
     accepted: usize,
+    /// Whose gradient is in the next update, where K counts learners; lost ones among them.
     waiting: Vec<LearnerId>,
     starting: VecDeque<LearnerId>,
 }
@@ -172,15 +173,17 @@ impl Scheduler {
         if self.learners[learner] == Presence::Here {
             self.learners[learner] = Presence::Away;
         }
-        self.waiting.retain(|&other| other != learner);
         self.starting.retain(|&other| other != learner);
     }
 
-    /// Takes in that `learner` is there again, with nothing in hand.
+    /// Takes in that `learner` is there again, with nothing in hand. If its gradient is in the update
+    /// already it waits as it would have, so that no learner is in an update twice.
     pub fn on_return(&mut self, learner: LearnerId) {
         if self.learners[learner] == Presence::Away {
             self.learners[learner] = Presence::Here;
-            self.starting.push_back(learner);
+            if !self.waiting.contains(&learner) {
+                self.starting.push_back(learner);
+            }
         }
     }
 
@@ -249,13 +252,13 @@ impl Scheduler {
     /// Who starts at the parameters just made: all learners if unfinished work stops now, else those
     /// who have none.
     fn release(&mut self) {
+        let here = |learner: &LearnerId| self.learners[*learner] == Presence::Here;
         if self.variant.cancels() && self.cancellation == Cancellation::Preempt {
             self.waiting.clear();
             self.starting.clear();
-            let here = |&learner: &LearnerId| self.learners[learner] == Presence::Here;
             self.starting.extend((0..self.learners.len()).filter(here));
         } else {
-            self.starting.extend(self.waiting.drain(..));
+            self.starting.extend(self.waiting.drain(..).filter(here));
             self.starting.make_contiguous().sort_unstable();
         }
     }

@@ -110,7 +110,8 @@ impl Terms {
     }
 
     /// One run of `entrant` in virtual time. Delays and minibatches are functions of the seed, so that
-    /// all entrants have the same.
+    /// all entrants have the same. It goes on from what was kept as if it had not stopped, unless
+    /// there are faults on purpose: of those nothing is kept, and what learners had in hand is lost.
     ///
     /// # Errors
     /// [`Error::Config`] where the entrant or the delays do not fit the learners,
@@ -132,17 +133,22 @@ impl Terms {
         let delays = self.delays(self.law()?, seed)?;
         let minibatches = Minibatches::new(seed, queues.samples(), self.minibatch);
         let mut cluster = Simulated::with_gradients(self.learners, delays, queues, minibatches);
+        let abandoned = self.chaos.is_some();
         if let Start::Saved(state) = &start {
-            cluster = cluster.resume(state.now, &state.position.hands);
+            let hands = &state.position.hands;
+            cluster = match abandoned {
+                false => cluster.resume(state.now, hands),
+                true => cluster.resume(state.now, &hands.emptied()),
+            };
         }
         let limits = Limits { interrupt, ..self.limits() };
         match self.chaos {
-            None => self.train(entrant, start, false, cluster, &limits, observer),
+            None => self.train(entrant, start, abandoned, cluster, &limits, observer),
             Some(plan) => {
                 let patience = self.patience();
                 let chaos = Chaos::new(cluster, plan, patience);
                 let cluster = Supervised::new(chaos, self.learners, patience);
-                self.train(entrant, start, false, cluster, &limits, observer)
+                self.train(entrant, start, abandoned, cluster, &limits, observer)
             }
         }
     }
@@ -186,6 +192,7 @@ impl Terms {
         self.train(entrant, start, true, cluster, &limits, observer)
     }
 
+    /// Where the minibatches in hand are `abandoned`, those of a run that goes on are lost.
     fn train(
         &self,
         entrant: &Entrant,

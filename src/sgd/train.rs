@@ -47,7 +47,7 @@ pub enum Ended {
     Done,
     /// It was interrupted.
     Interrupted,
-    /// A loss or a gradient was not finite.
+    /// A loss, a gradient or a parameter was not finite.
     Diverged,
 }
 
@@ -162,7 +162,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             }
         };
         self.position.evaluation = Some(evaluation);
-        if self.abandoned {
+        if std::mem::take(&mut self.abandoned) {
             self.take_back(observer)?;
         }
         let ended = loop {
@@ -200,7 +200,9 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             }
         };
         self.evaluate(self.cluster.now(), observer)?;
-        Ok(ended)
+        // Finite gradients can add up to what is not, and after the last update none tells of it.
+        let overflown = ended == Ended::Done && !self.server.is_finite();
+        Ok(if overflown { Ended::Diverged } else { ended })
     }
 
     /// All that is needed to go on from here.

@@ -1,0 +1,352 @@
+//! Faults on purpose, in virtual time: each has the effect that its name says, nobody is waited for
+//! beyond his deadline, and every variant makes its updates all the same, to the same bits twice.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tortoise::{
+    Error, Result,
+    cluster::{
+        Cluster, Message, Order, Push,
+        chaos::{Chaos, Plan},
+        delay::{DelayModel, Delays, Distribution, Slow},
+        queues::Queues,
+        simulated::Simulated,
+    },
+    dataset::Split,
+    engine::quadratic::{Quadratic, coins},
+    sgd::{
+        Ended, Entrant, Event, Observer, Tally, Terms, Tolerance, Variant, Verdict,
+        activity::Activities,
+        faults::{NonFinite, OnLoss},
+        terms::{Finished, Start},
+        train::State,
+    },
+};
+
+const LEARNERS: usize = 4;
+const UPDATES: u64 = 200;
+const PATIENCE: f64 = 2.0;
+const DIMENSIONS: usize = 20;
+
+/// Everything that happened.
+#[derive(Default)]
+struct Told {
+    events: Vec<(Duration, Event)>,
+    tally: Tally,
+    activities: Activities,
+    /// At how many updates to stop, what stops it, and where it was then.
+    stop: Option<(u64, Arc<AtomicBool>)>,
+    state: Option<State>,
+}
+
+impl Told {
+    fn count(&self, is: impl Fn(&Event) -> bool) -> usize {
+        self.events.iter().filter(|(_, event)| is(event)).count()
+    }
+}
+
+impl Observer for Told {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        assert!(self.events.last().is_none_or(|(before, _)| *before <= time), "time goes back");
+        self.tally.count(time, event);
+        self.activities.count(time, event);
+        self.events.push((time, event.clone()));
+        if let Some((_, stop)) = self.stop.as_ref().filter(|(at, _)| *at == self.tally.updates) {
+            stop.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn evaluate(&mut self, time: Duration, version: u64, _: &[f32]) -> Result<Option<f64>> {
+        assert!(self.events.last().is_none_or(|(before, _)| *before <= time), "time goes back");
+        Ok(Some(4.0 / (1.0 + version as f64)))
+    }
+
+    fn state(&mut self, state: &State) -> Result<()> {
+        self.state = Some(state.clone());
+        Ok(())
+    }
+}
+
+fn train() -> Arc<Split> {
+    Arc::new(coins(200, DIMENSIONS, 0).unwrap())
+}
+
+fn law() -> Distribution {
+    "exponential:mean=1".parse().unwrap()
+}
+
+fn terms(plan: Plan, on_loss: OnLoss) -> Terms {
+    let non_finite = NonFinite::Reject;
+    Terms {
+        updates: Some(UPDATES),
+        evaluate_every: Some(5.0),
+        patience: PATIENCE,
+        chaos: Some(plan),
+        tolerance: Tolerance { on_loss, non_finite, ..Tolerance::default() },
+        ..Terms::new(LEARNERS, 0.05)
+    }
+}
+
+fn run<'a>(
+    terms: &Terms,
+    entrant: &Entrant,
+    start: impl Into<Start<'a>>,
+    told: &mut Told,
+) -> Result<Finished> {
+    let train = train();
+    let queues = Queues::here(&train, Quadratic::new(&train, vec![1.0; DIMENSIONS]));
+    let interrupt = told.stop.as_ref().map(|(_, stop)| Arc::clone(stop));
+    terms.run(entrant, 1, start, &queues, interrupt.as_deref(), told)
+}
+
+fn entrants() -> Vec<Entrant> {
+    let adapt = Variant::ALL.map(|variant| Entrant::AdaSync(variant, 1));
+    Entrant::six(LEARNERS).into_iter().chain(adapt).collect()
+}
+
+/// No silence is longer than the module promises: thirty patiences at first, and then ten deviations
+/// beyond the median lateness of the last 32, or the patience.
+fn assert_deadlines(events: &[(Duration, Event)]) {
+    let mut delays = Delays::new(law(), &Slow::default(), LEARNERS, 1).unwrap();
+    let mut due = HashMap::new();
+    let mut late = vec![Vec::new(); LEARNERS];
+    let patience = Duration::from_secs_f64(PATIENCE);
+    let mut expired = 0;
+    for (time, event) in events {
+        match event {
+            Event::Assign { learner, .. } => {
+                due.insert(*learner, *time + delays.sample(*learner));
+            }
+            Event::Push { learner, .. } | Event::Lost { learner, task: Some(_), .. } => {
+                let due = due[learner];
+                let last = late[*learner].iter().rev().take(32).copied().collect();
+                let deadline = due + allowance(last, patience);
+                assert!(*time <= deadline, "waited from {due:?} to {time:?}, not {deadline:?}");
+                match event {
+                    Event::Lost { cause, .. } if cause.starts_with("no answer") => {
+                        assert_eq!(*time, deadline, "nobody is given up before");
+                        expired += 1;
+                    }
+                    _ => late[*learner].push(*time - due),
+                }
+            }
+            Event::Return { learner } => late[*learner].clear(),
+            _ => {}
+        }
+    }
+    assert!(expired > 0, "somebody was given up");
+}
+
+fn allowance(mut late: Vec<Duration>, patience: Duration) -> Duration {
+    if late.len() < 8 {
+        return 30 * patience;
+    }
+    late.sort();
+    let median = late[late.len() / 2];
+    let mut from_it: Vec<_> = late.iter().map(|one| one.abs_diff(median)).collect();
+    from_it.sort();
+    let deviation = from_it[from_it.len() / 2].as_secs_f64();
+    // A thousandth of a microsecond is rounded away.
+    let most = median.as_secs_f64() + 10.0 * 1.4826 * deviation;
+    Duration::from_secs_f64(most).max(patience)
+}
+
+#[test]
+fn every_variant_makes_its_updates_though_a_quarter_of_minibatches_meet_a_fault() {
+    let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Restart);
+    for entrant in entrants() {
+        let mut told = Told::default();
+        let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+        assert_eq!((finished.ended, told.tally.updates), (Ended::Done, UPDATES), "{entrant}");
+        assert!(finished.params.iter().all(|w| w.is_finite()));
+        assert_deadlines(&told.events);
+        let Tally { lost, rejected, late, .. } = told.tally;
+        assert!(lost > 0 && rejected > 0 && late > 0, "{entrant}: {:?}", told.tally);
+        let returns = told.count(|event| matches!(event, Event::Return { .. }));
+        assert!(returns > 0 && returns + 4 >= lost as usize, "{entrant}");
+        // Counts add up, of all and of each.
+        let activities = told.activities.clone().until(told.events.last().unwrap().0);
+        let mut in_flight = 0;
+        for one in &activities {
+            let ended = one.accepted + one.cancelled + one.discarded + one.rejected + one.lost;
+            assert!(one.started - ended <= 1, "one in hand at most: {one:?}");
+            in_flight += one.started - ended;
+        }
+        assert_eq!(in_flight, told.tally.in_flight(), "{entrant}");
+
+        let mut again = Told::default();
+        let same = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut again).unwrap();
+        let bits = |finished: &Finished| finished.params.iter().map(|w| w.to_bits()).collect();
+        let [one, other]: [Vec<u32>; 2] = [bits(&finished), bits(&same)];
+        assert_eq!(one, other, "{entrant}");
+        assert_eq!(format!("{:?}", told.events), format!("{:?}", again.events), "{entrant}");
+    }
+}
+
+#[test]
+fn sync_is_k_sync_of_all_under_faults() {
+    let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Restart);
+    let [one, other] = [Entrant::Sync, Entrant::Fixed(Variant::KSync, LEARNERS)].map(|entrant| {
+        let mut told = Told::default();
+        let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+        (finished.params, format!("{:?}", told.events))
+    });
+    assert_eq!(one, other);
+}
+
+#[test]
+fn a_run_that_shrinks_makes_its_updates_with_those_left_or_says_that_they_are_too_few() {
+    let (mut done, mut too_few) = (0, 0);
+    for seed in 0..12 {
+        // Two faults in six leave a learner lost for good, and a late push may be a third.
+        let mut terms = terms(Plan { seed, rate: 0.01 }, OnLoss::Shrink);
+        terms.tolerance.quorum = 3;
+        for entrant in entrants() {
+            let mut told = Told::default();
+            let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told);
+            let mut live = LEARNERS;
+            for (_, event) in &told.events {
+                match *event {
+                    Event::Leave { .. } => live -= 1,
+                    Event::Update { k, .. } => {
+                        assert!(!entrant.variant().waits() || k <= live, "{k} of {live}");
+                    }
+                    Event::Return { learner } => panic!("{learner} returns"),
+                    _ => {}
+                }
+            }
+            match finished {
+                Ok(Finished { ended, .. }) => {
+                    assert_eq!((ended, told.tally.updates), (Ended::Done, UPDATES));
+                    assert!(live >= 3);
+                    done += usize::from(live < LEARNERS);
+                }
+                Err(Error::NoQuorum { live: left, quorum: 3, .. }) => {
+                    assert_eq!((left, live), (2, 2));
+                    too_few += 1;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+    assert!(done > 3 && too_few > 3, "{done} were done with fewer, {too_few} were too few");
+}
+
+#[test]
+fn a_run_that_stops_at_a_loss_names_the_learner_and_the_cause() {
+    let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Stop);
+    let mut told = Told::default();
+    let error = run(&terms, &Entrant::Async, &[0.0; DIMENSIONS][..], &mut told).unwrap_err();
+    let (_, last) = told.events.last().unwrap();
+    let Event::Lost { learner: lost, cause, .. } = last else { panic!("{last:?}") };
+    assert!(matches!(error, Error::LearnerLost { learner, .. } if learner == *lost));
+    assert_eq!(error.to_string(), format!("learner {lost} is lost: {cause}"));
+}
+
+/// What was hung, late or away when a run stopped is no more; it goes on, and waits for nobody.
+#[test]
+fn a_run_with_faults_that_was_stopped_goes_on_to_its_end() {
+    let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Restart);
+    for entrant in entrants() {
+        for stop in [1, 60, 61, 62, 63] {
+            let interrupt = Arc::new(AtomicBool::new(false));
+            let stop = Some((stop, Arc::clone(&interrupt)));
+            let mut told = Told { stop, ..Told::default() };
+            let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+            assert_eq!(finished.ended, Ended::Interrupted, "{entrant}");
+            told.stop = None;
+            let state = told.state.take().unwrap();
+            let finished = run(&terms, &entrant, Start::Saved(Box::new(state)), &mut told).unwrap();
+            assert_eq!((finished.ended, told.tally.updates), (Ended::Done, UPDATES), "{entrant}");
+            assert!(told.tally.in_flight() <= LEARNERS as u64, "{entrant}");
+        }
+    }
+}
+
+#[test]
+fn time_does_not_go_back_where_a_budget_is_used_up_already() {
+    let mut terms = terms(Plan { seed: 3, rate: 0.0 }, OnLoss::Restart);
+    terms.chaos = None;
+    let mut told = Told { stop: Some((60, Arc::default())), ..Told::default() };
+    run(&terms, &Entrant::Async, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+    told.stop = None;
+    let state = Box::new(told.state.take().unwrap());
+    let now = state.now;
+    terms.budget = Some(0.5 * now.as_secs_f64());
+    run(&terms, &Entrant::Async, Start::Saved(state), &mut told).unwrap();
+    assert_eq!(told.events.last().unwrap().0, now);
+}
+
+/// What comes of one minibatch of one second that meets a fault.
+fn fate(seed: u64) -> (&'static str, Option<Error>) {
+    let delays = Delays::new("constant:1".parse().unwrap(), &Slow::default(), 1, 0).unwrap();
+    let patience = Duration::from_secs(2);
+    let cluster = Simulated::times_only(1, delays);
+    let mut chaos = Chaos::new(cluster, Plan { seed, rate: 1.0 }, patience);
+    chaos.assign(Order { learner: 0, task: 0, params: [].into() });
+    let mut heard = Vec::new();
+    while let Some(message) = chaos.recv(Duration::from_secs(100), None).unwrap() {
+        heard.push((chaos.now(), message));
+    }
+    let due = Duration::from_secs(1);
+    match heard.as_mut_slice() {
+        [] => ("hang", None),
+        [(time, Message::Lost { learner: 0, .. })] => {
+            assert_eq!(*time, due);
+            let Some((_, Message::Lost { cause, .. })) = heard.pop() else { unreachable!() };
+            ("loss", Some(cause))
+        }
+        [(time, Message::Push(push))] if *time == due => {
+            assert!(push.loss.unwrap().is_nan(), "a fault is to happen");
+            ("not finite", None)
+        }
+        [(time, Message::Push(Push { task: 0, loss: None, .. }))] => {
+            let late = *time == due + 4 * patience;
+            assert!(late || *time < due + patience, "{time:?}");
+            (if late { "late" } else { "delay" }, None)
+        }
+        [(first, Message::Push(one)), (second, Message::Push(other))] => {
+            assert_eq!((&*one, *first, *second), (&*other, due, due));
+            ("twice", None)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_fault_has_the_effect_that_its_name_says_and_all_are_as_frequent() {
+    let mut counts = HashMap::new();
+    for seed in 0..6000 {
+        let (name, cause) = fate(seed);
+        assert!(cause.is_none_or(|cause| cause.to_string() == "killed on purpose"));
+        *counts.entry(name).or_insert(0) += 1;
+    }
+    for name in ["loss", "hang", "delay", "late", "not finite", "twice"] {
+        // The standard deviation is 29.
+        assert!((1000_i32 - counts[name]).abs() < 150, "{counts:?}");
+    }
+}
+
+#[test]
+fn a_share_of_minibatches_meets_faults() {
+    let mut plan = Plan { seed: 5, rate: 0.0 };
+    let hit = |plan| {
+        let mut told = Told::default();
+        let terms = terms(plan, OnLoss::Restart);
+        run(&terms, &Entrant::Async, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+        let verdicts =
+            told.count(|event| matches!(event, Event::Push { verdict: Verdict::Reject, .. }));
+        told.tally.late + told.tally.lost + verdicts as u64
+    };
+    assert_eq!(hit(plan), 0);
+    plan.rate = 0.25;
+    assert!(hit(plan) > 20);
+}
