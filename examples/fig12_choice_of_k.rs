@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         let mut lines = Vec::new();
         for k in [2, 4, 8] {
             let mut terms = Terms { delay: Some(law.clone()), ..Terms::new(LEARNERS, 0.05) };
-            let time = update_time(Variant::KSync, law, LEARNERS, k).mean_update_time;
+            let time = update_time(Variant::KSync, &law, LEARNERS, k).mean_update_time;
             let time = time.expect("K-sync's is always known");
             let end = part * if timed { RUN_TIME } else { time * UPDATES as f64 };
             (terms.budget, terms.evaluate_every) = (timed.then_some(end), Some(end / looks));

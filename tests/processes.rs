@@ -82,9 +82,10 @@ fn runs(summary: &Value) -> impl Iterator<Item = &Value> {
 #[test]
 fn every_variant_finishes_while_learners_are_killed_and_stopped_at_random() {
     let root = tempdir().unwrap();
-    let process =
-        race("race -p 4 --updates 1200 --patience 0.1 --restarts 99", &root.path().join("r"));
-    let (summary, message, code) = harass(process, &["-KILL", "-STOP"], 1);
+    let arguments = "race -p 4 --updates 1200 --patience 0.1 --restarts 99";
+    let folder = root.path().join("r");
+    let hit = ["-KILL", "-STOP"];
+    let (summary, message, code) = harass(race(arguments, &folder), &folder, &hit, 1);
     assert_eq!(code, Some(0), "{message}");
     let count = |run: &Value, name: &str| run[name].as_u64().unwrap();
     let mut losses = 0;
