@@ -85,6 +85,11 @@ pub trait Cluster {
     /// Ends a learner that is lost, and puts nobody in its place.
     fn leave(&mut self, learner: LearnerId);
 
+    /// The parameters of the minibatch that a learner has in hand, where they are kept.
+    fn held(&self, _learner: LearnerId) -> Option<&Snapshot> {
+        None
+    }
+
     /// Run time.
     fn now(&self) -> Duration;
 }

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Error, Result,
     dataset::minibatches::Minibatches,
-    sgd::{hands::Hands, scheduler::LearnerId},
+    sgd::{hands::Hands, scheduler::LearnerId, server::Snapshot},
 };
 
 /// P learners whose minibatches take the times a [`DelayModel`] gives.
@@ -67,14 +67,18 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
     }
 
     /// The same learners at run time `now`, when they have started those minibatches and have these in
-    /// hand. Delays must be new.
+    /// hand, at the parameters that each of them holds. Delays must be new.
+    ///
+    /// # Panics
+    /// If a learner with something in hand holds no parameters.
     #[must_use]
-    pub fn resume(mut self, now: Duration, hands: &Hands) -> Self {
+    pub fn resume(mut self, now: Duration, hands: &Hands, held: &[Option<Snapshot>]) -> Self {
         self.now = nanoseconds(now);
         self.delays.skip(hands.started());
         for (learner, hand) in hands.all().iter().enumerate() {
             if let Some(hand) = hand {
-                let (task, params) = (hand.task, hand.params.clone());
+                let params = held[learner].clone().expect("what is in hand is of some parameters");
+                let task = hand.task;
                 self.finish.set(learner, nanoseconds(hand.due.unwrap_or(now)));
                 let order = Order { learner, task, params };
                 self.hands[learner] = Some(Hand { order, computing: None });
@@ -140,6 +144,10 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
     fn leave(&mut self, learner: LearnerId) {
         self.hands[learner] = None;
         self.finish.clear(learner);
+    }
+
+    fn held(&self, learner: LearnerId) -> Option<&Snapshot> {
+        self.hands[learner].as_ref().map(|hand| &hand.order.params)
     }
 
     fn now(&self) -> Duration {

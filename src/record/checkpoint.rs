@@ -10,14 +10,11 @@ use sha2::{Digest, Sha256};
 use super::{recorder::Recorded, write_whole};
 use crate::{
     Error, Result,
-    cluster::Task,
     sgd::{
-        Scheduler, Snapshot, Version,
-        faults::Faults,
-        hands::{Hand, Hands},
-        k_schedule::{AdaSync, Progress},
+        Scheduler, Snapshot,
+        k_schedule::AdaSync,
         server::Saved,
-        train::{MinibatchLosses, Position, State},
+        train::{Position, State},
     },
 };
 
@@ -55,24 +52,12 @@ struct Text {
     now: Duration,
     scheduler: Scheduler,
     adasync: Option<AdaSync>,
-    progress: Progress,
-    evaluation: Option<Duration>,
-    losses: MinibatchLosses,
-    faults: Faults,
+    position: Position,
     gathered: usize,
     params: usize,
     read: Vec<usize>,
-    started: Vec<Task>,
-    hands: Vec<Option<HandText>>,
+    held: Vec<Option<usize>>,
     recorded: Recorded,
-}
-
-#[derive(Serialize, Deserialize)]
-struct HandText {
-    task: Task,
-    version: Version,
-    params: usize,
-    due: Option<Duration>,
 }
 
 /// Different parameters, each once.
@@ -97,26 +82,17 @@ pub(super) fn write(
     recorded: &Recorded,
 ) -> Result<()> {
     let path = folder.join(FILE);
-    let (mut table, Position { hands, .. }) = (Table::default(), &state.position);
-    let mut hand = |&Hand { task, version, ref params, due }: &Hand| {
-        let params = table.place(params);
-        HandText { task, version, params, due }
-    };
-    let in_hand: Vec<_> = hands.all().iter().map(|one| one.as_ref().map(&mut hand)).collect();
+    let mut table = Table::default();
     let text = Text {
         identity: identity.clone(),
         now: state.now,
         scheduler: state.scheduler.clone(),
         adasync: state.adasync.clone(),
-        progress: state.position.progress,
-        evaluation: state.position.evaluation,
-        losses: state.position.losses,
-        faults: state.position.faults.clone(),
+        position: state.position.clone(),
         gathered: state.server.gathered,
         params: table.place(&state.server.params),
         read: state.server.read.iter().map(|params| table.place(params)).collect(),
-        started: hands.started().to_vec(),
-        hands: in_hand,
+        held: state.held.iter().map(|one| one.as_ref().map(|one| table.place(one))).collect(),
         recorded: recorded.clone(),
     };
     let failed = |error: std::io::Error| Error::io(&path)(error);
@@ -210,28 +186,20 @@ fn parse(bytes: &[u8], identity: &Identity, learners: usize, length: usize) -> P
     let table: Vec<Snapshot> =
         numbers(params.data()).chunks_exact(length).map(Snapshot::from).collect();
     let at = |place: usize| table.get(place).cloned().ok_or_else(|| torn("parameters are missing"));
-    let counts = [text.scheduler.learners(), text.started.len(), text.hands.len()];
-    if counts != [learners; 3] {
+    let Text { now, scheduler, adasync, position, recorded, .. } = text;
+    let hands = position.hands.all();
+    let counts =
+        [scheduler.learners(), hands.len(), position.hands.started().len(), text.held.len()];
+    if counts != [learners; 4] {
         return Err(format!("is one of {} learners, and not of {learners}", counts[0]));
     }
-    let hand = |HandText { task, version, params, due }| -> Parsed<Hand> {
-        Ok(Hand { task, version, params: at(params)?, due })
-    };
-    let hands = text.hands.into_iter().map(|one| one.map(hand).transpose());
-    let hands: Vec<Option<Hand>> = hands.collect::<Parsed<_>>()?;
     let read = text.read.into_iter().map(at).collect::<Parsed<_>>()?;
+    let held =
+        text.held.into_iter().map(|one| one.map(at).transpose()).collect::<Parsed<Vec<_>>>()?;
     let server =
         Saved { params: at(text.params)?, sum: numbers(sum.data()), gathered: text.gathered, read };
-    let position = Position {
-        progress: text.progress,
-        evaluation: text.evaluation,
-        hands: Hands::resume(text.started, hands),
-        losses: text.losses,
-        faults: text.faults,
-    };
-    let (now, scheduler, adasync) = (text.now, text.scheduler, text.adasync);
-    let state = State { now, scheduler, server, adasync, position };
-    Ok(Checkpoint { state, recorded: text.recorded })
+    let state = State { now, scheduler, server, adasync, position, held };
+    Ok(Checkpoint { state, recorded })
 }
 
 fn checksum(text: &str, parts: &[&[u8]]) -> String {

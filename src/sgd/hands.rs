@@ -5,27 +5,24 @@
 
 use std::time::Duration;
 
-use super::{
-    scheduler::{LearnerId, Version},
-    server::Snapshot,
-};
+use serde::{Deserialize, Serialize};
+
+use super::scheduler::{LearnerId, Version};
 use crate::cluster::Task;
 
 /// A minibatch that has started.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hand {
     /// Its number among the learner's minibatches.
     pub task: Task,
     /// The version it is computed at.
     pub version: Version,
-    /// The parameters of that version.
-    pub params: Snapshot,
     /// When the delays let it arrive; none where it arrives when it is done.
     pub due: Option<Duration>,
 }
 
 /// The hands of P learners.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hands {
     started: Vec<Task>,
     hands: Vec<Option<Hand>>,
@@ -35,12 +32,6 @@ impl Hands {
     /// P = `learners` with nothing in hand.
     pub fn new(learners: usize) -> Self {
         Self { started: vec![0; learners], hands: vec![None; learners] }
-    }
-
-    /// Learners that have started so many minibatches each and have these in hand.
-    pub fn resume(started: Vec<Task>, hands: Vec<Option<Hand>>) -> Self {
-        debug_assert_eq!(started.len(), hands.len());
-        Self { started, hands }
     }
 
     /// The same learners with nothing in hand.

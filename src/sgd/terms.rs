@@ -136,9 +136,13 @@ impl Terms {
         let abandoned = self.chaos.is_some();
         if let Start::Saved(state) = &start {
             let hands = &state.position.hands;
+            let mut pairs = hands.all().iter().zip(&state.held);
+            if !abandoned && pairs.any(|(hand, held)| hand.is_some() && held.is_none()) {
+                return Err(Error::config("what was kept of the run is of one in real time"));
+            }
             cluster = match abandoned {
-                false => cluster.resume(state.now, hands),
-                true => cluster.resume(state.now, &hands.emptied()),
+                false => cluster.resume(state.now, hands, &state.held),
+                true => cluster.resume(state.now, &hands.emptied(), &[]),
             };
         }
         let limits = Limits { interrupt, ..self.limits() };

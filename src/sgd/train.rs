@@ -17,7 +17,7 @@ use super::{
     k_schedule::{AdaSync, KSchedule, Progress},
     learning_rate::{Arrival, LearningRate},
     scheduler::{Action, LearnerId, Scheduler, Verdict, Version},
-    server::{ParameterServer, Saved},
+    server::{ParameterServer, Saved, Snapshot},
 };
 use crate::{
     Error, Result,
@@ -68,7 +68,7 @@ pub struct Run<C, K, R> {
 }
 
 /// How far a run has come.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Position {
     /// The last update, and the last loss.
     pub progress: Progress,
@@ -102,6 +102,8 @@ pub struct State {
     pub adasync: Option<AdaSync>,
     /// How far it has come.
     pub position: Position,
+    /// The parameters of what each learner has in hand, where the cluster keeps them.
+    pub held: Vec<Option<Snapshot>>,
 }
 
 impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
@@ -213,6 +215,9 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             server: self.server.save(),
             adasync: self.k_schedule.adasync().cloned(),
             position: self.position.clone(),
+            held: (0..self.scheduler.learners())
+                .map(|learner| self.cluster.held(learner).cloned())
+                .collect(),
         }
     }
 
@@ -262,9 +267,8 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                     observer.read(learner, version, &params)?;
                     let hands = &mut self.position.hands;
                     let task = hands.next(learner);
-                    let order = Order { learner, task, params: params.clone() };
-                    let due = self.cluster.assign(order);
-                    let hand = Hand { task, version, params, due };
+                    let due = self.cluster.assign(Order { learner, task, params });
+                    let hand = Hand { task, version, due };
                     if let Some(Hand { task, version, .. }) = hands.put(learner, hand) {
                         observer.event(now, &Event::Cancel { learner, task, version })?;
                     }
