@@ -17,7 +17,6 @@ use tortoise::{
         chaos::Plan,
         delay::{DelayModel, Delays, Distribution, Slow},
         queues::Queues,
-        simulated::Simulated,
         supervised::Supervised,
     },
     dataset::Split,

@@ -162,7 +162,7 @@ fn a_run_hears_nothing_of_the_run_before() {
             // Of the last run all is waited for, and of those before nothing.
             match run {
                 0 => assert_eq!(bench.opened.load(Ordering::Relaxed), 2, "nobody is replaced"),
-                1 => cluster.leave(0),
+                1 => cluster.leave(1),
                 _ => wait_for_all(&mut cluster, run, 2, 0),
             }
         }
