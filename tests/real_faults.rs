@@ -1,6 +1,8 @@
 //! Faults in real time: engines that panic, fail, hang or give no number, on threads of their own. A
 //! run puts up with each as it is told to, and says what happened.
 
+#![cfg(not(feature = "shuttle"))]
+
 use std::{
     sync::{
         Arc, Mutex,

@@ -160,11 +160,13 @@ fn a_run_hears_nothing_of_the_run_before() {
             let mut cluster = race(&mut bench.learners);
             (0..2).for_each(|learner| order(&mut cluster, run, learner, 0));
             // Of the last run all is waited for, and of those before nothing.
-            if run == 2 {
-                wait_for_all(&mut cluster, run, 2, 0);
+            match run {
+                0 => assert_eq!(bench.opened.load(Ordering::Relaxed), 2, "nobody is replaced"),
+                1 => cluster.leave(1),
+                _ => wait_for_all(&mut cluster, run, 2, 0),
             }
         }
-        assert_eq!(bench.opened.load(Ordering::Relaxed), 2, "nobody was replaced");
+        assert_eq!(bench.opened.load(Ordering::Relaxed), 3, "only who had left is replaced");
     });
 }
 

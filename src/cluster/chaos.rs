@@ -174,7 +174,13 @@ impl<C: Cluster> Cluster for Chaos<C> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashMap;
+
     use super::*;
+    use crate::cluster::{
+        delay::{Delays, Slow},
+        simulated::Simulated,
+    };
 
     #[test]
     fn a_plan_is_written_as_it_is_read() {
@@ -184,6 +190,56 @@ mod tests {
         assert_eq!("7".parse::<Plan>().unwrap(), Plan { seed: 7, rate: RATE });
         for wrong in ["", "x", "7:2", "7:-1", "7:NaN", "-1", "7:"] {
             assert!(wrong.parse::<Plan>().is_err(), "{wrong}");
+        }
+    }
+
+    /// What comes of one minibatch of one second that meets a fault.
+    fn fate(seed: u64) -> (&'static str, Option<Error>) {
+        let delays = Delays::new("constant:1".parse().unwrap(), &Slow::default(), 1, 0).unwrap();
+        let patience = Duration::from_secs(2);
+        let cluster = Simulated::times_only(1, delays);
+        let mut chaos = Chaos::new(cluster, Plan { seed, rate: 1.0 }, patience);
+        chaos.assign(Order { learner: 0, task: 0, params: [].into() });
+        let mut heard = Vec::new();
+        while let Some(message) = chaos.recv(Duration::from_secs(100), None).unwrap() {
+            heard.push((chaos.now(), message));
+        }
+        let due = Duration::from_secs(1);
+        match heard.as_mut_slice() {
+            [] => ("hang", None),
+            [(time, Message::Lost { learner: 0, .. })] => {
+                assert_eq!(*time, due);
+                let Some((_, Message::Lost { cause, .. })) = heard.pop() else { unreachable!() };
+                ("loss", Some(cause))
+            }
+            [(time, Message::Push(push))] if *time == due => {
+                assert!(push.loss.unwrap().is_nan(), "a fault is to happen");
+                ("not finite", None)
+            }
+            [(time, Message::Push(Push { task: 0, loss: None, .. }))] => {
+                let late = *time == due + 4 * patience;
+                assert!(late || *time < due + patience, "{time:?}");
+                (if late { "late" } else { "delay" }, None)
+            }
+            [(first, Message::Push(one)), (second, Message::Push(other))] => {
+                assert_eq!((&*one, *first, *second), (&*other, due, due));
+                ("twice", None)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn each_fault_has_the_effect_that_its_name_says_and_all_are_as_frequent() {
+        let mut counts = HashMap::new();
+        for seed in 0..6000 {
+            let (name, cause) = fate(seed);
+            assert!(cause.is_none_or(|cause| cause.to_string() == "killed on purpose"));
+            *counts.entry(name).or_insert(0) += 1;
+        }
+        for name in ["loss", "hang", "delay", "late", "not finite", "twice"] {
+            // The standard deviation is 29.
+            assert!((1000_i32 - counts[name]).abs() < 150, "{counts:?}");
         }
     }
 }
