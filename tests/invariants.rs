@@ -313,7 +313,7 @@ fn schedule(case: &Case) -> u64 {
                 script.lose(learner, Life::Down);
                 scheduler.on_loss(learner);
             }
-            (&Heard::Returned { learner }, _) => scheduler.on_return(learner),
+            (&Heard::Returned { learner }, _) => assert!(scheduler.on_return(learner)),
         }
     }
 }

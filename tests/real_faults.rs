@@ -336,8 +336,15 @@ fn given_up(check: impl FnOnce(&mut Threaded<'_>)) -> u64 {
     })
     .unwrap();
     let minibatches = Minibatches::new(0, 10, 1);
-    let mut threaded =
-        Threaded::new(&mut learners, minibatches, None, Duration::ZERO, &[]).unwrap();
+    let mut threaded = Threaded::new(
+        &mut learners,
+        minibatches,
+        None,
+        Duration::from_secs(60),
+        Duration::ZERO,
+        &[],
+    )
+    .unwrap();
     threaded.assign(Order { learner: 0, task: 0, params: [0.0].into() });
     // It reports before it goes.
     is_gone.recv().unwrap();

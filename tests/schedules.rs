@@ -112,7 +112,15 @@ fn bench(count: usize, fails_in: Option<u32>) -> Bench {
 }
 
 fn race(learners: &mut Learners) -> Threaded<'_> {
-    Threaded::new(learners, Minibatches::new(0, 4, 1), None, Duration::ZERO, &[]).unwrap()
+    Threaded::new(
+        learners,
+        Minibatches::new(0, 4, 1),
+        None,
+        Duration::from_secs(60),
+        Duration::ZERO,
+        &[],
+    )
+    .unwrap()
 }
 
 /// Parameters that tell the run, the learner and the minibatch.

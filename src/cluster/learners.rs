@@ -148,11 +148,12 @@ impl Learners {
         self.train.len()
     }
 
-    /// Begins a run: whatever was ordered before comes to an end, or its learner is replaced.
+    /// Begins a run: whatever was ordered before comes to an end within `patience`, or its learner is
+    /// replaced.
     ///
     /// # Errors
     /// What opening the engine of a new learner returns.
-    pub(super) fn begin(&mut self) -> Result<()> {
+    pub(super) fn begin(&mut self, patience: Duration) -> Result<()> {
         self.run += 1;
         let mut awaited = Vec::with_capacity(self.count());
         for learner in 0..self.count() {
@@ -161,7 +162,7 @@ impl Learners {
                 Err(_) => self.replace(learner)?,
             });
         }
-        let (mut deadline, mut failures) = (Instant::now() + PATIENCE, 0);
+        let (mut deadline, mut failures) = (Instant::now() + patience, 0);
         while awaited.iter().any(|one| *one != Awaited::Nothing) {
             let report = self.wait(deadline.saturating_duration_since(Instant::now()));
             let Some(Report { learner, news, .. }) = report else {

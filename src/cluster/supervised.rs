@@ -15,7 +15,7 @@ const WINDOW: usize = 32;
 const FEW: usize = 8;
 /// Patience with a learner of which little has been seen, or that is being opened, in patiences: the
 /// first minibatch compiles kernels.
-const AT_FIRST: u32 = 30;
+pub const AT_FIRST: u32 = 30;
 /// Of a normal law, by what the standard deviation is more than the median deviation.
 const SCALE: f64 = 1.4826;
 /// Deviations that count as chance.

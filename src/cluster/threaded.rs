@@ -32,7 +32,7 @@ pub struct Threaded<'a> {
 }
 
 impl<'a> Threaded<'a> {
-    /// Learners that begin now, at run time `start`, when those minibatches have been `started`. With
+    /// Learners that begin as soon as all rest, for which they have `patience`, at run time `start`, when those minibatches have been `started`. With
     /// `delays`, which must be new, no gradient comes before its drawn time.
     ///
     /// # Errors
@@ -41,10 +41,11 @@ impl<'a> Threaded<'a> {
         learners: &'a mut Learners,
         minibatches: Minibatches,
         mut delays: Option<Delays>,
+        patience: Duration,
         start: Duration,
         started: &[Task],
     ) -> Result<Self> {
-        learners.begin()?;
+        learners.begin(patience)?;
         if let Some(delays) = &mut delays {
             delays.skip(started);
         }

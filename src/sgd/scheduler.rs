@@ -177,14 +177,17 @@ impl Scheduler {
     }
 
     /// Takes in that `learner` is there again, with nothing in hand. If its gradient is in the update
-    /// already it waits as it would have, so that no learner is in an update twice.
-    pub fn on_return(&mut self, learner: LearnerId) {
-        if self.learners[learner] == Presence::Away {
+    /// already it waits as it would have, so that no learner is in an update twice. Returns whether it
+    /// was away.
+    pub fn on_return(&mut self, learner: LearnerId) -> bool {
+        let was_away = self.learners[learner] == Presence::Away;
+        if was_away {
             self.learners[learner] = Presence::Here;
             if !self.waiting.contains(&learner) {
                 self.starting.push_back(learner);
             }
         }
+        was_away
     }
 
     /// Goes on without `learner`, which is lost: where K counts learners it is at most those left.

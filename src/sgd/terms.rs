@@ -20,7 +20,7 @@ use crate::{
         learners::Learners,
         queues::Queues,
         simulated::Simulated,
-        supervised::Supervised,
+        supervised::{AT_FIRST, Supervised},
         threaded::Threaded,
     },
     dataset::minibatches::Minibatches,
@@ -177,17 +177,18 @@ impl Terms {
         observer: &mut impl Observer,
     ) -> Result<Finished> {
         assert_eq!(learners.count(), self.learners, "there are P learners");
-        let start = start.into();
+        let (start, patience) = (start.into(), self.patience());
         let minibatches = Minibatches::new(seed, learners.samples(), self.minibatch);
         let delays = self.delay.as_ref().map(|law| self.delays(law, seed)).transpose()?;
         let (now, started) = match &start {
             Start::Saved(state) => (state.now, state.position.hands.started()),
             Start::Initial(_) => (Duration::ZERO, &[][..]),
         };
-        let threaded = Threaded::new(learners, minibatches, delays, now, started)?;
+        // Of what is at work from the run before, nothing has been seen.
+        let at_first = patience.saturating_mul(AT_FIRST);
+        let threaded = Threaded::new(learners, minibatches, delays, at_first, now, started)?;
         let look_every = Some(LOOK_EVERY);
         let limits = Limits { interrupt, look_every, ..self.limits() };
-        let patience = self.patience();
         let cluster: Box<dyn Cluster> = match self.chaos {
             None => Box::new(threaded),
             Some(plan) => Box::new(Chaos::new(threaded, plan, patience)),

@@ -240,9 +240,10 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                 let (task, cause) = (Some(task), "the run was stopped".to_owned());
                 observer.event(now, &Event::Lost { learner, task, cause })?;
                 self.scheduler.on_loss(learner);
+            }
+            if self.scheduler.on_return(learner) {
                 observer.event(now, &Event::Return { learner })?;
             }
-            self.scheduler.on_return(learner);
         }
         Ok(())
     }
