@@ -21,8 +21,10 @@
 //! [`cluster::Cluster`]. Then it waits for the next push, asks the scheduler whether it counts, and
 //! lets the server gather it. In virtual time ([`cluster::simulated`]) durations are drawn while
 //! gradients are real: the engines ([`engine::Engine`]) of [`cluster::queues`] compute them ahead,
-//! in the order in which they will arrive. An [`sgd::Observer`] looks on; [`record::Recorder`] is
-//! the one that writes things down.
+//! in the order in which they will arrive. In real time ([`cluster::threaded`]) each learner of
+//! [`cluster::learners`] has a thread and an engine of its own, [`cluster::supervised`] gives up who is
+//! silent for too long, and the loop goes on as [`sgd::Tolerance`] says. An [`sgd::Observer`] looks on;
+//! [`record::Recorder`] is the one that writes things down.
 //!
 //! ```
 //! use tortoise::{
@@ -59,7 +61,9 @@
 //! * A run in virtual time is a function of its configuration, its seed and its adapter: the same
 //!   bits twice, however many queues compute it.
 //! * Parameters never change once handed out. A gradient is applied at most once.
-//! * Every minibatch started is used, pending, wasted or in flight.
+//! * Every minibatch started is used, pending, wasted or in flight; what comes of it twice, or when it
+//!   was cancelled or lost, is dropped.
+//! * In real time nothing is waited for without a deadline.
 //! * No kernel is dispatched whose bindings the tests have not compared with the host's table.
 //! * Evaluation takes no run time.
 //! * Nothing falls back silently: what ran is printed and recorded.
