@@ -3,7 +3,10 @@
 use std::fmt::Write as _;
 
 use super::table::align;
-use crate::record::{EntrantSummary, LearnerSummary, RunSummary, Summary};
+use crate::{
+    estimate::delays::Fit,
+    record::{EntrantSummary, LearnerSummary, RunSummary, Summary},
+};
 
 /// The table: a line an entrant. Empty where nothing is measured and nobody was lost.
 pub fn learners<C>(summary: &Summary<C>) -> String {
@@ -34,10 +37,8 @@ pub fn learners<C>(summary: &Summary<C>) -> String {
     );
     for entrant in &summary.entrants {
         let Some(fit) = entrant.runs.first().and_then(|run| run.delays.as_ref()) else { continue };
-        let (law, fits) = (&fit.best().law, if fit.fits { "fits" } else { "no closed law fits" });
-        let slow = fit.slow();
-        let slow = if slow.is_none() { String::new() } else { format!(", slow {slow}") };
-        let _ = writeln!(text, "{}: delays {law}{slow} ({fits})", entrant.entrant);
+        let fits = if fit.fits { "fits" } else { "is nearest; no closed law fits" };
+        let _ = writeln!(text, "{}: delays: {} {fits}", entrant.entrant, law(fit));
     }
     text
 }
@@ -64,6 +65,25 @@ pub fn csv<C>(summary: &Summary<C>) -> String {
         }
     }
     text
+}
+
+/// The best law in a few digits, and who differs from it.
+fn law(fit: &Fit) -> String {
+    let best = fit.best();
+    let kind = best.law.to_string();
+    let kind = kind.split(':').next().unwrap_or(&kind);
+    let parameters = best.parameters.iter();
+    let parameters = parameters.map(|p| format!("{}={}", p.name, short(p.estimate.value)));
+    let slow = fit.slow.iter().map(|one| format!("{}={}", one.learner, short(one.factor.value)));
+    let slow: Vec<_> = slow.collect();
+    let slow = if slow.is_empty() { String::new() } else { format!(" slow {}", slow.join(",")) };
+    format!("{kind}:{}{slow}", parameters.collect::<Vec<_>>().join(","))
+}
+
+/// A value in three digits.
+fn short(value: f64) -> String {
+    let digits = 2.0 - value.abs().log10().floor();
+    format!("{value:.0$}", digits.clamp(0.0, 12.0) as usize)
 }
 
 fn row(entrant: &EntrantSummary) -> Vec<String> {
