@@ -20,6 +20,6 @@ pub use self::{
     lines::{Lines, Tail},
     recorder::{Outcome, Recorded, Recorder},
     run::{Lengths, RunFiles, read_run},
-    summary::{EntrantSummary, LearnerSummary, RunSummary, Summary},
+    summary::{EntrantSummary, RunSummary, Summary},
     tensors::{params_file, parse_params, read_params, write_params},
 };

@@ -105,7 +105,7 @@ pub struct RunSummary {
     /// When an evaluation first found the training loss at or below each target.
     pub time_to_loss: Vec<TimeToLoss>,
     /// What each learner did.
-    pub learners: Vec<LearnerSummary>,
+    pub learners: Vec<Activity>,
     /// The law of the times that minibatches took, in real time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delays: Option<Fit>,
@@ -115,54 +115,6 @@ pub struct RunSummary {
     /// All evaluations; `evaluations.csv` holds them.
     #[serde(skip)]
     pub evaluations: Vec<EvaluationRow>,
-}
-
-/// One learner of a run. Times are run time in seconds; what is not busy and not away waits.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct LearnerSummary {
-    /// Minibatches started.
-    pub started: u64,
-    /// Gradients that counted.
-    pub accepted: u64,
-    /// Minibatches cancelled before they were finished.
-    pub cancelled: u64,
-    /// Gradients dropped on arrival.
-    pub discarded: u64,
-    /// What was pushed and was no gradient.
-    pub rejected: u64,
-    /// Minibatches lost with it.
-    pub lost: u64,
-    /// Gradients that arrived when nobody waited for them any more.
-    pub late: u64,
-    /// How often it was lost.
-    pub losses: u64,
-    /// With a minibatch in hand.
-    pub busy: f64,
-    /// Between a loss and the return.
-    pub away: f64,
-    /// Its engine was at work, where that is measured.
-    pub computing: f64,
-}
-
-impl From<&Activity> for LearnerSummary {
-    fn from(activity: &Activity) -> Self {
-        let Activity { started, accepted, cancelled, discarded, rejected, .. } = *activity;
-        let Activity { lost, late, losses, busy, away, computing, .. } = *activity;
-        let (busy, away) = (busy.as_secs_f64(), away.as_secs_f64());
-        Self {
-            started,
-            accepted,
-            cancelled,
-            discarded,
-            rejected,
-            lost,
-            late,
-            losses,
-            busy,
-            away,
-            computing,
-        }
-    }
 }
 
 /// When a training loss was reached.
@@ -218,7 +170,7 @@ impl RunSummary {
             test_loss: last.test_loss,
             test_accuracy: last.test_accuracy,
             time_to_loss,
-            learners: learners.iter().map(LearnerSummary::from).collect(),
+            learners,
             // With fewer than two minibatches there is nothing to fit.
             delays: fit(&observed).ok(),
             estimates: None,

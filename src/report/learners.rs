@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use super::table::align;
 use crate::{
     estimate::delays::Fit,
-    record::{EntrantSummary, LearnerSummary, RunSummary, Summary},
+    record::{EntrantSummary, RunSummary, Summary},
+    sgd::activity::Activity,
 };
 
 /// The table: a line an entrant. Empty where nothing is measured and nobody was lost.
@@ -52,10 +53,11 @@ pub fn csv<C>(summary: &Summary<C>) -> String {
     for entrant in &summary.entrants {
         for run in &entrant.runs {
             for (learner, one) in run.learners.iter().enumerate() {
-                let LearnerSummary { started, accepted, cancelled, discarded, .. } = *one;
-                let LearnerSummary { rejected, lost, late, losses, .. } = *one;
-                let LearnerSummary { busy, away, computing, .. } = *one;
+                let Activity { started, accepted, cancelled, discarded, .. } = *one;
+                let Activity { rejected, lost, late, losses, .. } = *one;
+                let Activity { busy, away, computing, .. } = *one;
                 let (name, seed, waiting) = (&entrant.entrant, run.seed, waiting(run, one));
+                let (busy, away) = (busy.as_secs_f64(), away.as_secs_f64());
                 let _ = writeln!(
                     text,
                     "{name},{seed},{learner},{started},{accepted},{cancelled},{discarded},\
@@ -93,14 +95,14 @@ fn row(entrant: &EntrantSummary) -> Vec<String> {
         let error = error.map_or(String::new(), |error| format!(" ± {error:.digits$}"));
         format!("{mean:.digits$}{error}")
     };
-    let share = |of: fn(&RunSummary, &LearnerSummary) -> f64| {
+    let share = |of: fn(&RunSummary, &Activity) -> f64| {
         move |run: &RunSummary| {
             let sum: f64 = run.learners.iter().map(|one| of(run, one)).sum();
             100.0 * sum / (run.learners.len() as f64 * run.run_time)
         }
     };
     let arrived = |run: &RunSummary| {
-        let one = |one: &LearnerSummary| one.accepted + one.discarded + one.rejected + one.late;
+        let one = |one: &Activity| one.accepted + one.discarded + one.rejected + one.late;
         run.learners.iter().map(one).sum::<u64>() as f64 / run.run_time
     };
     vec![
@@ -108,7 +110,7 @@ fn row(entrant: &EntrantSummary) -> Vec<String> {
         cell(0, &arrived),
         cell(1, &|run| run.updates as f64 / run.run_time),
         cell(1, &share(|_, one| one.computing)),
-        cell(1, &share(|_, one| one.busy)),
+        cell(1, &share(|_, one| one.busy.as_secs_f64())),
         cell(1, &share(waiting)),
         cell(0, &|run| run.cancelled as f64),
         cell(0, &|run| run.late as f64),
@@ -119,6 +121,6 @@ fn row(entrant: &EntrantSummary) -> Vec<String> {
 }
 
 /// Run time in which a learner had nothing in hand and was there.
-fn waiting(run: &RunSummary, one: &LearnerSummary) -> f64 {
-    (run.run_time - one.busy - one.away).max(0.0)
+fn waiting(run: &RunSummary, one: &Activity) -> f64 {
+    (run.run_time - (one.busy + one.away).as_secs_f64()).max(0.0)
 }

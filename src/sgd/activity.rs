@@ -7,7 +7,7 @@ use super::{
     scheduler::{LearnerId, Verdict},
 };
 
-/// What one learner did.
+/// What one learner did. Times are run time, in records in seconds; what is not busy and not away waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Activity {
     /// Minibatches started.
@@ -26,9 +26,11 @@ pub struct Activity {
     pub late: u64,
     /// How often it was lost.
     pub losses: u64,
-    /// Run time with a minibatch in hand.
+    /// With a minibatch in hand.
+    #[serde(with = "crate::numbers::seconds")]
     pub busy: Duration,
-    /// Run time between a loss and the return.
+    /// Between a loss and the return.
+    #[serde(with = "crate::numbers::seconds")]
     pub away: Duration,
     /// Seconds that its engine was at work, where that is measured.
     pub computing: f64,
