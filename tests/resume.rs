@@ -190,6 +190,26 @@ fn a_race_that_is_interrupted_says_so_and_goes_on() {
     assert_eq!(summary["interrupted"], false);
 }
 
+#[test]
+#[cfg(unix)]
+fn a_race_in_real_time_that_is_interrupted_goes_on_too() {
+    let root = tempdir().unwrap();
+    let folder = root.path().join("run");
+    let process = start(REAL, &folder).spawn().unwrap();
+    let deferred = folder.join("async/seed-0/deferred");
+    // Three evaluations of 7850 parameters are waiting.
+    while fs::metadata(&deferred).map_or(0, |file| file.len()) < 3 * 4 * 7850 {
+        thread::sleep(Duration::from_millis(1));
+    }
+    let id = process.id().to_string();
+    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(process.wait_with_output().unwrap().status.code(), Some(130));
+    succeeds(&mut resume(&folder));
+    let csv = fs::read_to_string(folder.join("async/seed-0/evaluations.csv")).unwrap();
+    assert_eq!(csv.lines().count(), 1 + 11, "every evaluation is there:\n{csv}");
+    assert!(!deferred.exists());
+}
+
 /// A run that stopped at a checkpoint.
 fn stopped(folder: &Path) {
     let race = RACE.replace("k-async:2 k-batch-sync:adasync async ", "");

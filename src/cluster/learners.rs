@@ -216,7 +216,7 @@ impl Learners {
         while open < count {
             match self.wait(deadline.saturating_duration_since(Instant::now())) {
                 Some(Report { learner, news: News::Opened(kill), .. }) => {
-                    self.members[learner].kill = kill;
+                    self.opened(learner, kill);
                     open += 1;
                 }
                 Some(Report { news: News::Failed(error), .. }) => return Err(error),

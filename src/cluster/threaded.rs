@@ -32,8 +32,9 @@ pub struct Threaded<'a> {
 }
 
 impl<'a> Threaded<'a> {
-    /// Learners that begin as soon as all rest, for which they have `patience`, at run time `start`, when those minibatches have been `started`. With
-    /// `delays`, which must be new, no gradient comes before its drawn time.
+    /// Learners that begin as soon as all rest, for which they have `patience`, at run time `start`,
+    /// when those minibatches have been `started`. With `delays`, which must be new, no gradient comes
+    /// before its drawn time.
     ///
     /// # Errors
     /// Where a learner that was still at work has to be replaced and cannot be.

@@ -115,15 +115,6 @@ pub(super) fn write(
     write_whole(&path, &file)
 }
 
-/// Removes the checkpoint of a run that is over, if there is one.
-pub(super) fn remove(folder: &Path) -> Result<()> {
-    let path = folder.join(FILE);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// The checkpoint in the folder of a run of P = `learners` with `length` parameters; none where none
 /// was reached.
 ///

@@ -2,7 +2,7 @@
 //! of records, each run time, updates, gradients and parameters.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{File, OpenOptions},
     io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
@@ -10,6 +10,9 @@ use std::{
 use bytemuck::Zeroable;
 
 use crate::{Error, Result, sgd::scheduler::Version};
+
+/// The name of the file, which is there as long as the run may have to go on.
+pub(super) const FILE: &str = "deferred";
 
 /// What is to be evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
@@ -34,7 +37,7 @@ pub(super) struct Deferred {
 impl Deferred {
     /// In the folder of a run; goes on after `length` bytes.
     pub(super) fn open(folder: &Path, length: u64) -> Result<Self> {
-        let path = folder.join("deferred");
+        let path = folder.join(FILE);
         let mut options = OpenOptions::new();
         let open = options.read(true).write(true).create(true).truncate(false).open(&path);
         let mut file = open.map_err(Error::io(&path))?;
@@ -81,10 +84,5 @@ impl Deferred {
             read.map_err(Error::io(&self.path))?;
             evaluate(moment, &numbers)?;
         }
-    }
-
-    /// Removes the file, of which nothing is needed any more.
-    pub(super) fn remove(self) -> Result<()> {
-        fs::remove_file(&self.path).map_err(Error::io(self.path))
     }
 }

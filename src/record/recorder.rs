@@ -170,8 +170,6 @@ impl<'a> Recorder<'a> {
         if let Some(mut deferred) = self.deferred.take() {
             let params = self.recorded.params;
             deferred.each(params, |moment, params| self.row(moment, params).map(drop))?;
-            self.files.sync()?;
-            deferred.remove()?;
         }
         self.files.flush()?;
         let Recorded { tally, activities, .. } = self.recorded;

@@ -9,8 +9,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EvaluationRow, Lines, RunSummary, Tail, checkpoint, evaluations::HEAD, files::sync_folder,
-    read_evaluations, write_params, write_whole,
+    EvaluationRow, Lines, RunSummary, Tail, checkpoint, deferred, evaluations::HEAD,
+    files::sync_folder, read_evaluations, write_params, write_whole,
 };
 use crate::{Error, Result, engine::model::Model, sgd::Ended};
 
@@ -64,11 +64,8 @@ impl RunFiles {
         let updates = lines("updates.jsonl", updates)?;
         let evaluations = lines(EVALUATIONS, evaluations)?;
         let events = events.map(|length| lines("events.jsonl", length)).transpose()?;
-        let end = folder.join(END);
-        match fs::remove_file(&end) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::io(end)(error)),
-            _ => sync_folder(&folder).map_err(Error::io(&folder))?,
-        }
+        remove(&folder.join(END))?;
+        sync_folder(&folder).map_err(Error::io(&folder))?;
         let mut files = Self { folder, updates, evaluations, events };
         files.lines().try_for_each(|lines| lines.cut(tail))?;
         Ok(files)
@@ -110,7 +107,10 @@ impl RunFiles {
         let json =
             serde_json::to_vec_pretty(summary).map_err(|error| Error::io(&path)(error.into()))?;
         write_whole(&path, &json)?;
-        if summary.ended == Ended::Interrupted { Ok(()) } else { checkpoint::remove(&self.folder) }
+        // From here on nobody goes on with it.
+        let needless = [checkpoint::FILE, deferred::FILE].map(|name| self.folder.join(name));
+        let over = summary.ended != Ended::Interrupted;
+        needless.iter().filter(|_| over).try_for_each(|path| remove(path))
     }
 
     /// Where they are.
@@ -129,6 +129,14 @@ impl RunFiles {
 
     fn lines(&mut self) -> impl Iterator<Item = &mut Lines> {
         [&mut self.updates, &mut self.evaluations].into_iter().chain(&mut self.events)
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
+        _ => Ok(()),
     }
 }
 
