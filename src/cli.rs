@@ -9,6 +9,7 @@ mod kernels;
 mod learner;
 mod progress;
 mod race;
+mod report;
 mod simulate;
 mod theory;
 mod workers;
@@ -46,6 +47,8 @@ enum Command {
     Train(race::TrainArgs),
     /// Go on with a race that was interrupted, from its checkpoints
     Resume(race::ResumeArgs),
+    /// Draw the report of a race again, or one of several races side by side
+    Report(report::ReportArgs),
     /// Measure update times, staleness and waste of a variant, without gradients
     Simulate(simulate::SimulateArgs),
     /// Say what theory knows of a variant's update time: exact, numeric or bounds
@@ -109,6 +112,7 @@ impl Cli {
             Command::Race(args) => race::race(&args, set_variable),
             Command::Train(args) => race::train(&args, set_variable),
             Command::Resume(args) => race::resume(&args, set_variable),
+            Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Theory(args) => theory::run(&args),
             Command::Advise(args) => advise::run(&args, set_variable),

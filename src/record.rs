@@ -16,10 +16,10 @@ mod tensors;
 pub use self::{
     checkpoint::{Checkpoint, Identity, read_checkpoint},
     evaluations::{EvaluationRow, read_evaluations},
-    files::{RunDirectory, write_whole},
+    files::{RunDirectory, run_folder, write_whole},
     lines::{Lines, Tail},
     recorder::{Outcome, Recorded, Recorder},
     run::{Lengths, RunFiles, read_run},
-    summary::{EntrantSummary, RunSummary, Summary},
+    summary::{EntrantSummary, RunSummary, Summary, read_summary},
     tensors::{params_file, parse_params, read_params, write_params},
 };

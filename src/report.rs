@@ -1,9 +1,10 @@
-//! What a person looks at: the table of a race and its pictures.
+//! What a person looks at: the table of a race, its pictures, and the page that has it all.
 
 mod axis;
 pub mod chart;
 mod learners;
 pub mod outcome;
+mod page;
 mod panel;
 pub mod pictures;
 mod raster;
@@ -13,32 +14,126 @@ mod staleness;
 mod style;
 mod table;
 pub mod theory;
+mod verdict;
 
 use std::path::{Path, PathBuf};
 
 use self::pictures::{Point, Series};
 pub use self::{
     learners::{csv, learners},
-    table::{align, line, table},
+    table::{align, line},
+    verdict::verdict,
 };
 use crate::{
     Result,
-    record::{EntrantSummary, EvaluationRow, RunSummary, Summary},
+    record::{EntrantSummary, EvaluationRow, RunSummary, Summary, write_whole},
     sgd::course,
 };
 
-/// Draws the pictures of a race into `directory` and returns their files.
-///
-/// # Errors
-/// [`crate::Error::Io`].
-pub fn draw<C>(summary: &Summary<C>, caption: &str, directory: &Path) -> Result<Vec<PathBuf>> {
-    let series: Vec<Series> = summary.entrants.iter().map(series).collect();
-    let mut files = pictures::draw(&series, caption, directory)?;
-    if summary.entrants.iter().flat_map(|e| &e.runs).any(|run| run.mean_staleness > 0.0) {
-        let staleness = staleness::sheet(&summary.entrants, caption);
-        files.extend(staleness.draw(&directory.join("staleness"))?);
+/// A race, or several side by side, as a person is shown them.
+#[derive(Debug, Default)]
+pub struct Report {
+    entrants: Vec<EntrantSummary>,
+    sources: Vec<Source>,
+}
+
+/// Where entrants come from, and what it takes to run them again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// What the race is called: its folder, say.
+    pub name: String,
+    /// What was run, in a line.
+    pub caption: String,
+    /// The configuration that gives it again, as a TOML file.
+    pub configuration: String,
+    /// Version of this crate.
+    pub tortoise: String,
+    /// Operating system, processor and threads.
+    pub machine: String,
+    /// What computed the gradients.
+    pub gradients_on: String,
+    /// What evaluated.
+    pub evaluations_on: String,
+    /// Engines that computed gradients side by side.
+    pub queues: usize,
+    /// Whether the race was interrupted.
+    pub interrupted: bool,
+}
+
+impl Report {
+    /// Adds a race of this name. `caption` says in a line what was run, and `configuration`, a TOML
+    /// file, gives it again. Where there are several races, their entrants are told apart by name.
+    pub fn add<C>(&mut self, name: &str, summary: Summary<C>, caption: &str, configuration: &str) {
+        if self.sources.len() == 1 {
+            let first = self.sources[0].name.clone();
+            self.entrants.iter_mut().for_each(|entrant| of_race(entrant, &first));
+        }
+        let mut entrants = summary.entrants;
+        if !self.sources.is_empty() {
+            entrants.iter_mut().for_each(|entrant| of_race(entrant, name));
+        }
+        self.entrants.extend(entrants);
+        self.sources.push(Source {
+            name: name.to_owned(),
+            caption: caption.to_owned(),
+            configuration: configuration.to_owned(),
+            tortoise: summary.tortoise.into_owned(),
+            machine: summary.machine,
+            gradients_on: summary.gradients_on,
+            evaluations_on: summary.evaluations_on,
+            queues: summary.queues,
+            interrupted: summary.interrupted,
+        });
     }
-    Ok(files)
+
+    /// What came of it: a line an entrant, what was run above it, what ran it below, and the verdict.
+    pub fn table(&self) -> String {
+        let Self { entrants, sources } = self;
+        let (caption, cells) = (self.caption(), align(&table::cells(entrants)));
+        let (notes, verdict) = (table::notes(entrants, sources), verdict(entrants).join(" "));
+        format!("{caption}\n\n{cells}\n{notes}\n{verdict}\n")
+    }
+
+    /// What the learners did, as a table; empty where nothing is measured and nobody was lost.
+    pub fn learners(&self) -> String {
+        learners(&self.entrants)
+    }
+
+    /// Writes the pictures and the page, `report.html`, into `directory` and returns their files.
+    ///
+    /// # Errors
+    /// [`crate::Error::Io`].
+    pub fn draw(&self, directory: &Path) -> Result<Vec<PathBuf>> {
+        let (entrants, caption) = (&self.entrants, self.caption());
+        let series: Vec<Series> = entrants.iter().map(series).collect();
+        let mut files = pictures::draw(&series, &caption, directory)?;
+        if entrants.iter().flat_map(|e| &e.runs).any(|run| run.mean_staleness > 0.0) {
+            let staleness = staleness::sheet(entrants, &caption);
+            files.extend(staleness.draw(&directory.join("staleness"))?);
+        }
+        let page = directory.join("report.html");
+        write_whole(&page, self.page().as_bytes())?;
+        files.push(page);
+        Ok(files)
+    }
+
+    /// All in one HTML page, which needs no other file and no network.
+    pub fn page(&self) -> String {
+        page::page(&self.entrants, &self.sources)
+    }
+
+    /// What was run, in a line each.
+    fn caption(&self) -> String {
+        let line = |source: &Source| match self.sources.len() {
+            1 => source.caption.clone(),
+            _ => format!("{}: {}", source.name, source.caption),
+        };
+        self.sources.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+fn of_race(entrant: &mut EntrantSummary, race: &str) {
+    entrant.entrant = format!("{} ({race})", entrant.entrant);
 }
 
 /// The mean over the seeds of an entrant, evaluation by evaluation, as far as all of them came.

@@ -1,5 +1,8 @@
 //! What a run has recorded comes back to the bit, and whatever is damaged is refused by name.
 
+#[path = "common/small_data.rs"]
+mod small_data;
+
 use std::{
     fs,
     path::Path,
@@ -9,7 +12,8 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
-use tempfile::{TempDir, tempdir};
+use small_data::small_data;
+use tempfile::tempdir;
 use tortoise::{
     cluster::{
         delay::{Distribution, Slow},
@@ -27,28 +31,6 @@ use tortoise::{
         staleness::{Expected, expected},
     },
 };
-
-/// A folder with MNIST's names and a few images of noise, in ten classes.
-fn small_data() -> TempDir {
-    let folder = tempdir().unwrap();
-    let mut state = 1_u32;
-    let mut noise = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        (state >> 24) as u8
-    };
-    for (name, samples) in [("train", 200_u32), ("t10k", 50)] {
-        let head = |magic: u32, sizes: &[u32]| -> Vec<u8> {
-            [&[magic], sizes].concat().iter().flat_map(|word| word.to_be_bytes()).collect()
-        };
-        let pixels = (0..samples * 784).map(|_| noise());
-        let images: Vec<u8> = head(0x803, &[samples, 28, 28]).into_iter().chain(pixels).collect();
-        let labels = (0..samples).map(|sample| (sample % 10) as u8);
-        let labels: Vec<u8> = head(0x801, &[samples]).into_iter().chain(labels).collect();
-        fs::write(folder.path().join(format!("{name}-images-idx3-ubyte")), images).unwrap();
-        fs::write(folder.path().join(format!("{name}-labels-idx1-ubyte")), labels).unwrap();
-    }
-    folder
-}
 
 fn race(data: &Path, out: &Path, arguments: &str) -> Output {
     Command::new(assert_cmd::cargo::cargo_bin!("tortoise"))

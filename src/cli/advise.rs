@@ -8,7 +8,8 @@ use super::{
     Exit, SetVariable,
     experiment::{Clock, Experiment, Flags},
     interrupt, print, print_json,
-    race::{Output, Race, said},
+    race::{Output, Race},
+    report::said,
 };
 use crate::{
     Error, Result,
@@ -116,7 +117,7 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
     let pictures = outcome::draw(&summary, &advice, &caption, directory.path())?;
     if !output.json {
         print(&outcome::text(&summary, &advice))?;
-        print(&said(&directory, &pictures))?;
+        print(&said(directory.path(), &pictures))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
 }

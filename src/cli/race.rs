@@ -3,6 +3,7 @@
 mod one;
 
 use std::{
+    env::consts,
     path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     thread,
@@ -13,8 +14,9 @@ use clap::Args;
 use super::{
     Exit, SetVariable,
     experiment::{Experiment, Flags},
-    interrupt, print, print_json,
+    interrupt, print_json,
     progress::Progress,
+    report::tell,
     workers::{Workers, queues},
 };
 use crate::{
@@ -141,24 +143,12 @@ fn carry_on(
     json: bool,
 ) -> Result<Exit> {
     let summary = race.run(directory, interrupted)?;
-    let pictures = report::draw(&summary, &race.experiment.caption(), directory.path())?;
+    let interrupted = summary.interrupted;
     if json {
         print_json(&summary)?;
-    } else {
-        print(&report::table(&summary, &race.experiment.caption()))?;
-        let learners = report::learners(&summary);
-        if !learners.is_empty() {
-            print(&format!("\n{learners}"))?;
-        }
-        print(&said(directory, &pictures))?;
     }
-    Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
-}
-
-/// Where the pictures are.
-pub(super) fn said(directory: &RunDirectory, pictures: &[PathBuf]) -> String {
-    let names: Vec<_> = pictures.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-    format!("\n{}: {}\n", directory.path().display(), names.join(" "))
+    tell(vec![(directory.path(), summary)], directory.path(), json)?;
+    Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
 impl Race {
@@ -229,7 +219,7 @@ impl Race {
         let json = serde_json::to_vec_pretty(&summary)
             .map_err(|error| Error::io("summary.json")(error.into()))?;
         write_whole(&file("summary.json"), &json)?;
-        write_whole(&file("learners.csv"), report::csv(&summary).as_bytes())?;
+        write_whole(&file("learners.csv"), report::csv(&summary.entrants).as_bytes())?;
         Ok(summary)
     }
 
@@ -288,6 +278,7 @@ impl Race {
         }
         Ok(Summary {
             tortoise: env!("CARGO_PKG_VERSION").into(),
+            machine: machine(),
             configuration: self.experiment.clone(),
             gradients_on: self.workers.to_string(),
             evaluations_on: self.evaluations.to_string(),
@@ -296,4 +287,10 @@ impl Race {
             interrupted: stopped,
         })
     }
+}
+
+/// Operating system, processor and threads.
+fn machine() -> String {
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
+    format!("{} {}, {threads} threads", consts::OS, consts::ARCH)
 }

@@ -90,11 +90,9 @@ impl RunDirectory {
         &self.path
     }
 
-    /// The folder of one run of `entrant`: `k-sync-4/seed-0`, with nothing in its name that a shell
-    /// takes for its own.
+    /// [`run_folder`] in this directory.
     pub fn folder(&self, entrant: &str, seed: u64) -> PathBuf {
-        let entrant = entrant.replace([':', '('], "-").replace(')', "");
-        self.path.join(entrant).join(format!("seed-{seed}"))
+        run_folder(&self.path, entrant, seed)
     }
 
     /// Makes the [folder](Self::folder) of one run, if it is not there.
@@ -109,6 +107,13 @@ impl RunDirectory {
         }
         Ok(path)
     }
+}
+
+/// The folder of one run of `entrant` in the run directory `race`: `k-sync-4/seed-0`, with nothing in
+/// its name that a shell takes for its own.
+pub fn run_folder(race: &Path, entrant: &str, seed: u64) -> PathBuf {
+    let entrant = entrant.replace([':', '('], "-").replace(')', "");
+    race.join(entrant).join(format!("seed-{seed}"))
 }
 
 /// That `folder` holds nothing but a lock.

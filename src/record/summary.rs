@@ -1,15 +1,17 @@
 //! `summary.json`: what came of a race, in numbers.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, io::ErrorKind, path::Path};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{EvaluationRow, Outcome};
+use super::{EvaluationRow, Outcome, read_evaluations, run_folder};
 use crate::{
+    Error, Result,
     estimate::{
         ErrorBound, Estimates,
         delays::{Fit, fit},
     },
+    file,
     sgd::{activity::Activity, train::Ended},
     statistics,
     theory::{runtime::UpdateTime, staleness::Expected},
@@ -22,6 +24,8 @@ pub struct Summary<C> {
     pub tortoise: Cow<'static, str>,
     /// The configuration that gives this race again.
     pub configuration: C,
+    /// Operating system and processor, and how many threads they run at a time.
+    pub machine: String,
     /// What computed the gradients: adapter, driver and kernel family, or the host.
     pub gradients_on: String,
     /// What evaluated, off the clock.
@@ -32,6 +36,41 @@ pub struct Summary<C> {
     pub entrants: Vec<EntrantSummary>,
     /// Whether the race was interrupted before its end.
     pub interrupted: bool,
+}
+
+/// The most bytes of a `summary.json`.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// What came of the race in the run directory `race`, with the evaluations of its runs.
+///
+/// # Errors
+/// [`Error::Config`] where there is no summary, or not all that it tells of, or a file is not as it was
+/// written; [`Error::Io`] where one cannot be read.
+pub fn read_summary<C: DeserializeOwned>(race: &Path) -> Result<Summary<C>> {
+    let path = race.join("summary.json");
+    let bytes = file::bytes(&path, MOST_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Error::config(format!(
+            "{} has no summary.json: it is no run directory, or its race is not over",
+            race.display()
+        )),
+        _ => Error::io(&path)(error),
+    })?;
+    let mut summary: Summary<C> = serde_json::from_slice(&bytes).map_err(|error| {
+        Error::config(format!("{}, line {}: {error}", path.display(), error.line()))
+    })?;
+    for EntrantSummary { entrant, runs, .. } in &mut summary.entrants {
+        if runs.is_empty() {
+            return Err(Error::config(format!("{}: {entrant} has no run", path.display())));
+        }
+        for run in runs {
+            let file = run_folder(race, entrant, run.seed).join("evaluations.csv");
+            run.evaluations = read_evaluations(&file)?;
+            if run.evaluations.is_empty() {
+                return Err(Error::config(format!("{} holds no evaluation", file.display())));
+            }
+        }
+    }
+    Ok(summary)
 }
 
 /// One entrant, over all its seeds.
@@ -140,11 +179,8 @@ impl RunSummary {
     ) -> Self {
         let Outcome { tally, learners, rows: evaluations, observed } = outcome;
         let last = *evaluations.last().expect("there is an evaluation at the start of every run");
-        let reached = |loss: f64| evaluations.iter().find(|row| row.train_loss <= loss);
-        let time_to_loss = targets
-            .iter()
-            .map(|&loss| TimeToLoss { loss, time: reached(loss).map(|row| row.t) })
-            .collect();
+        let time_to_loss =
+            targets.iter().map(|&loss| TimeToLoss { loss, time: first(&evaluations, loss) }).collect();
         let mean_update_time =
             (tally.updates > 0).then(|| tally.last_update.as_secs_f64() / tally.updates as f64);
         Self {
@@ -177,9 +213,28 @@ impl RunSummary {
             evaluations,
         }
     }
+
+    /// Run time of the first evaluation that found the training loss at or below `loss`, in seconds.
+    pub fn time_to(&self, loss: f64) -> Option<f64> {
+        first(&self.evaluations, loss)
+    }
+}
+
+fn first(evaluations: &[EvaluationRow], loss: f64) -> Option<f64> {
+    evaluations.iter().find(|row| row.train_loss <= loss).map(|row| row.t)
 }
 
 impl EntrantSummary {
+    /// When its runs had reached `loss`, in seconds of run time: the mean over the seeds, and its
+    /// standard error. None unless all of them did, as a mean over those that made it would flatter
+    /// the others.
+    pub fn time_to(&self, loss: f64) -> (Option<f64>, Option<f64>) {
+        match self.runs.iter().all(|run| run.time_to(loss).is_some()) {
+            true => self.mean(|run| run.time_to(loss)),
+            false => (None, None),
+        }
+    }
+
     /// Mean over the seeds of what `of` picks, and its standard error; seeds where it picks nothing
     /// are left out.
     pub fn mean(&self, of: impl Fn(&RunSummary) -> Option<f64>) -> (Option<f64>, Option<f64>) {

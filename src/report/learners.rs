@@ -5,63 +5,72 @@ use std::fmt::Write as _;
 use super::table::align;
 use crate::{
     estimate::delays::Fit,
-    record::{EntrantSummary, RunSummary, Summary},
+    record::{EntrantSummary, RunSummary},
     sgd::activity::Activity,
 };
 
-/// The table: a line an entrant. Empty where nothing is measured and nobody was lost.
-pub fn learners<C>(summary: &Summary<C>) -> String {
-    let all = || summary.entrants.iter().flat_map(|entrant| &entrant.runs);
-    if !all().flat_map(|run| &run.learners).any(|one| one.computing > 0.0 || one.losses > 0) {
-        return String::new();
-    }
-    let head = [
-        "learners of",
-        "gradients/s",
-        "updates/s",
-        "computing %",
-        "busy %",
-        "waiting %",
-        "cancelled",
-        "late",
-        "discarded",
-        "rejected",
-        "lost",
-    ];
-    let head = head.map(str::to_owned).to_vec();
-    let rows = summary.entrants.iter().map(row);
-    let cells: Vec<Vec<String>> = [head].into_iter().chain(rows).collect();
-    let mut text = format!("{}\n", align(&cells));
-    text.push_str(
-        "a late gradient is one of a minibatch that was cancelled or lost while a device was at \
-         work on it\n",
-    );
-    for entrant in &summary.entrants {
-        let Some(fit) = entrant.runs.first().and_then(|run| run.delays.as_ref()) else { continue };
+/// The table: a line an entrant, and below it what one should know. Empty where nothing is measured
+/// and nobody was lost.
+pub fn learners(entrants: &[EntrantSummary]) -> String {
+    cells(entrants).map_or(String::new(), |cells| {
+        let lines = [align(&cells), String::new()].into_iter().chain(notes(entrants));
+        lines.collect::<Vec<_>>().join("\n").trim_end().to_owned() + "\n"
+    })
+}
+
+/// The cells of the table; none where nothing is measured and nobody was lost.
+pub(super) fn cells(entrants: &[EntrantSummary]) -> Option<Vec<Vec<String>>> {
+    let mut all = entrants.iter().flat_map(|entrant| &entrant.runs).flat_map(|run| &run.learners);
+    all.any(|one| one.computing > 0.0 || one.losses > 0).then(|| {
+        let head = [
+            "learners of",
+            "gradients/s",
+            "updates/s",
+            "computing %",
+            "busy %",
+            "waiting %",
+            "cancelled",
+            "late",
+            "discarded",
+            "rejected",
+            "lost",
+        ];
+        let head = head.map(str::to_owned).to_vec();
+        [head].into_iter().chain(entrants.iter().map(row)).collect()
+    })
+}
+
+/// What the reader of the table should know.
+pub(super) fn notes(entrants: &[EntrantSummary]) -> Vec<String> {
+    let late = "a late gradient is one of a minibatch that was cancelled or lost while a device was at \
+                work on it";
+    let law = |entrant: &EntrantSummary| {
+        let fit = entrant.runs.first()?.delays.as_ref()?;
         let fits = if fit.fits { "fits" } else { "is nearest; no closed law fits" };
-        let _ = writeln!(text, "{}: delays: {} {fits}", entrant.entrant, law(fit));
-    }
-    text
+        Some(format!("{}: delays: {} {fits}", entrant.entrant, law(fit)))
+    };
+    [late.to_owned()].into_iter().chain(entrants.iter().filter_map(law)).collect()
 }
 
 /// All learners of all runs, a line each, as CSV.
-pub fn csv<C>(summary: &Summary<C>) -> String {
+pub fn csv(entrants: &[EntrantSummary]) -> String {
     let mut text = String::from(
         "entrant,seed,learner,started,accepted,cancelled,discarded,rejected,lost,late,losses,busy,\
-         waiting,away,computing\n",
+         wasted,waiting,away,computing\n",
     );
-    for entrant in &summary.entrants {
+    for entrant in entrants {
         for run in &entrant.runs {
             for (learner, one) in run.learners.iter().enumerate() {
                 let Activity { started, accepted, cancelled, discarded, .. } = *one;
                 let Activity { rejected, lost, late, losses, .. } = *one;
-                let Activity { busy, away, computing, .. } = *one;
+                let Activity { busy, wasted, away, computing, .. } = *one;
                 let (name, seed, waiting) = (&entrant.entrant, run.seed, waiting(run, one));
-                let (busy, away) = (busy.as_secs_f64(), away.as_secs_f64());
+                let [busy, wasted, away] = [busy, wasted, away].map(|time| time.as_secs_f64());
                 let _ = writeln!(
                     text,
                     "{name},{seed},{learner},{started},{accepted},{cancelled},{discarded},\
-                     {rejected},{lost},{late},{losses},{busy},{waiting},{away},{computing}"
+                     {rejected},{lost},{late},{losses},{busy},{wasted},{waiting},{away},\
+                     {computing}"
                 );
             }
         }
@@ -121,6 +130,6 @@ fn row(entrant: &EntrantSummary) -> Vec<String> {
 }
 
 /// Run time in which a learner had nothing in hand and was there.
-fn waiting(run: &RunSummary, one: &Activity) -> f64 {
+pub(super) fn waiting(run: &RunSummary, one: &Activity) -> f64 {
     (run.run_time - (one.busy + one.away).as_secs_f64()).max(0.0)
 }

@@ -9,27 +9,40 @@ use crate::record::EntrantSummary;
 /// What is rarer is not drawn.
 const RAREST: f64 = 1e-4;
 
-/// Share of the gradients with s = 0, 1, 2, ..., over all seeds; a line an entrant that has stale
-/// ones.
+/// The shares of the gradients with s = 0, 1, 2, ... over all seeds, as far as they are worth drawing,
+/// and by theory where there is a law. None where no gradient was stale.
+pub(super) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
+    let EntrantSummary { staleness_theory, runs, .. } = entrant;
+    let longest = runs.iter().map(|run| run.staleness_histogram.len()).max().unwrap_or(0);
+    let count = |s: usize| -> u64 {
+        runs.iter().filter_map(|run| run.staleness_histogram.get(s)).sum()
+    };
+    let all: u64 = (0..longest).map(count).sum();
+    let mut measured: Vec<f64> = (0..longest).map(|s| count(s) as f64 / all as f64).collect();
+    let law = staleness_theory.and_then(|expected| expected.law);
+    let law = law.map(|law| (0..longest as u64).map(|s| law.probability(s)).collect::<Vec<_>>());
+    if longest < 2 {
+        return None;
+    }
+    let drawn = |shares: &[f64]| shares.iter().rposition(|share| *share >= RAREST).map_or(0, |s| s + 1);
+    let end = drawn(&measured).max(law.as_deref().map_or(0, drawn));
+    measured.truncate(end);
+    Some((measured, law.map(|law| law[..end].to_vec())))
+}
+
+/// A line an entrant that has stale gradients.
 pub(super) fn sheet(entrants: &[EntrantSummary], caption: &str) -> Sheet {
     let mut lines = Vec::new();
-    for EntrantSummary { entrant, staleness_theory, runs, .. } in entrants {
-        let longest = runs.iter().map(|run| run.staleness_histogram.len()).max().unwrap_or(0);
-        let count = |s: usize| -> u64 {
-            runs.iter().filter_map(|run| run.staleness_histogram.get(s)).sum()
-        };
-        let all: u64 = (0..longest).map(count).sum();
-        if longest < 2 {
-            continue;
-        }
-        let mut line = |look, share: &dyn Fn(usize) -> f64| {
-            let points = (0..longest).map(|s| Dot::from((s as f64, share(s))));
+    for entrant in entrants {
+        let Some((measured, law)) = shares(entrant) else { continue };
+        let mut line = |look, shares: &[f64]| {
+            let points = shares.iter().enumerate().map(|(s, share)| Dot::from((s as f64, *share)));
             let points = points.filter(|dot| dot.y >= RAREST).collect();
-            lines.push(Line { name: entrant.clone(), look, points });
+            lines.push(Line { name: entrant.entrant.clone(), look, points });
         };
-        line(Look::Dots, &|s| count(s) as f64 / all as f64);
-        if let Some(law) = staleness_theory.and_then(|expected| expected.law) {
-            line(Look::Thin, &|s| law.probability(s as u64));
+        line(Look::Dots, &measured);
+        if let Some(law) = law {
+            line(Look::Thin, &law);
         }
     }
     let chart = Chart {

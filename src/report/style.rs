@@ -30,6 +30,22 @@ pub(super) struct Style {
     pub(super) hollow: bool,
 }
 
+impl Style {
+    /// The colour on a dark ground: what is nearly black becomes nearly white, the others are light
+    /// enough.
+    pub(super) fn on_dark(&self) -> String {
+        let channel = |at| u8::from_str_radix(&self.colour[at..at + 2], 16);
+        let channels = [1, 3, 5].map(|at| channel(at).expect("colours are written as #rrggbb"));
+        match channels.iter().max() {
+            Some(0..=0x60) => {
+                let [r, g, b] = channels.map(|channel| 0xe8 - channel);
+                format!("#{r:02x}{g:02x}{b:02x}")
+            }
+            _ => self.colour.clone(),
+        }
+    }
+}
+
 /// A style for each name; what follows a colon tells entrants of one variant apart.
 pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
     let (mut seen, mut others) = (Vec::new(), Vec::new());

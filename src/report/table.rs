@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
+use super::Source;
 use crate::{
     estimate::ErrorBound,
-    record::{EntrantSummary, RunSummary, Summary},
+    record::{EntrantSummary, RunSummary},
     sgd::Ended,
 };
 
@@ -23,10 +24,9 @@ pub fn line(entrant: &str, run: &RunSummary) -> String {
     )
 }
 
-/// The table: a line an entrant, what was run above it, what ran it below.
-pub fn table<C>(summary: &Summary<C>, caption: &str) -> String {
-    let targets: Vec<f64> = summary
-        .entrants
+/// The cells: a head, and a row an entrant.
+pub(super) fn cells(entrants: &[EntrantSummary]) -> Vec<Vec<String>> {
+    let targets: Vec<f64> = entrants
         .first()
         .map(|entrant| entrant.runs[0].time_to_loss.iter().map(|target| target.loss).collect())
         .unwrap_or_default();
@@ -43,23 +43,21 @@ pub fn table<C>(summary: &Summary<C>, caption: &str) -> String {
         "test acc. %".to_owned(),
     ];
     head.extend(targets.iter().map(|loss| format!("s to {loss}")));
-    let rows = summary.entrants.iter().map(|entrant| row(entrant, targets.len()));
-    let cells: Vec<Vec<String>> = [head].into_iter().chain(rows).collect();
-    let mut text = format!("{caption}\n\n{}", align(&cells));
-    let notes = notes(summary);
-    let _ = write!(text, "\n{notes}");
-    text
+    let rows = entrants.iter().map(|entrant| row(entrant, &targets));
+    [head].into_iter().chain(rows).collect()
 }
 
-fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
-    let cell = |digits: usize, scale: f64, of: &dyn Fn(&RunSummary) -> Option<f64>| {
-        let (mean, error) = entrant.mean(of);
+fn row(entrant: &EntrantSummary, targets: &[f64]) -> Vec<String> {
+    let show = |digits: usize, scale: f64, (mean, error): (Option<f64>, Option<f64>)| {
         let Some(mean) = mean else { return "-".to_owned() };
         let number = |value: f64| match scale * value {
             value if value.abs() < 1e7 => format!("{value:.digits$}"),
             value => format!("{value:.1e}"),
         };
         error.map_or_else(|| number(mean), |error| format!("{} ± {}", number(mean), number(error)))
+    };
+    let cell = |digits: usize, scale: f64, of: &dyn Fn(&RunSummary) -> Option<f64>| {
+        show(digits, scale, entrant.mean(of))
     };
     let diverged = entrant.runs.iter().any(|run| run.ended == Ended::Diverged);
     let theory = &entrant.theory;
@@ -87,14 +85,7 @@ fn row(entrant: &EntrantSummary, targets: usize) -> Vec<String> {
     // Two or three digits of the run time say enough.
     let longest = entrant.runs.iter().map(|run| run.run_time).fold(0.0, f64::max);
     let digits = if longest < 100.0 { 2 } else { 0 };
-    for target in 0..targets {
-        // A mean over the seeds that made it would flatter those that did not.
-        let all = entrant.runs.iter().all(|run| run.time_to_loss[target].time.is_some());
-        cells.push(match all {
-            true => cell(digits, 1.0, &|run| run.time_to_loss[target].time),
-            false => "-".to_owned(),
-        });
-    }
+    cells.extend(targets.iter().map(|&loss| show(digits, 1.0, entrant.time_to(loss))));
     cells
 }
 
@@ -119,18 +110,27 @@ pub fn align(cells: &[Vec<String>]) -> String {
     text
 }
 
-fn notes<C>(summary: &Summary<C>) -> String {
-    let queues = match summary.queues {
-        1 => "1 queue".to_owned(),
-        queues => format!("{queues} queues"),
-    };
-    let mut text = format!(
-        "gradients on {}, {}; evaluated on {}, off the clock\n\
-         s/update counts from the start; theory is the long run. s to a loss is the first \
+/// What the reader of the table should know.
+pub(super) fn notes(entrants: &[EntrantSummary], sources: &[Source]) -> String {
+    let mut text = String::new();
+    for source in sources {
+        let queues = match source.queues {
+            1 => "1 queue".to_owned(),
+            queues => format!("{queues} queues"),
+        };
+        let whose = if sources.len() > 1 { format!("{}: ", source.name) } else { String::new() };
+        let Source { gradients_on, evaluations_on, .. } = source;
+        let _ = writeln!(
+            text,
+            "{whose}gradients on {gradients_on}, {queues}; evaluated on {evaluations_on}, off the \
+             clock"
+        );
+    }
+    text.push_str(
+        "s/update counts from the start; theory is the long run. s to a loss is the first \
          evaluation at or below it.\n",
-        summary.gradients_on, queues, summary.evaluations_on
     );
-    for entrant in &summary.entrants {
+    for entrant in entrants {
         let Some(ErrorBound { f_star, bound, reason }) = &entrant.error_bound else { continue };
         let above = match (bound, reason) {
             (Some(bound), _) => format!("loss <= {f_star:.4} + {bound}"),
@@ -138,7 +138,7 @@ fn notes<C>(summary: &Summary<C>) -> String {
         };
         let _ = writeln!(text, "{}: bound after J updates: {above}", entrant.entrant);
     }
-    if summary.interrupted {
+    if sources.iter().any(|source| source.interrupted) {
         text.push_str("interrupted: the entrants above are those that had begun\n");
     }
     text

@@ -29,6 +29,9 @@ pub struct Activity {
     /// With a minibatch in hand.
     #[serde(with = "crate::numbers::seconds")]
     pub busy: Duration,
+    /// Of that, with one that came to nothing: cancelled, dropped, rejected or lost.
+    #[serde(with = "crate::numbers::seconds")]
+    pub wasted: Duration,
     /// Between a loss and the return.
     #[serde(with = "crate::numbers::seconds")]
     pub away: Duration,
@@ -60,46 +63,64 @@ impl Activities {
                 self.turn(learner, time, Doing::Busy(time));
             }
             Event::Push { learner, verdict, computing, .. } => {
+                let busy = self.turn(learner, time, Doing::Waiting);
                 let activity = &mut self.of(learner).0;
                 match verdict {
                     Verdict::Accept => activity.accepted += 1,
                     Verdict::Discard => activity.discarded += 1,
                     Verdict::Reject => activity.rejected += 1,
                 }
+                if verdict != Verdict::Accept {
+                    activity.wasted += busy;
+                }
                 activity.computing += computing.unwrap_or(0.0);
-                self.turn(learner, time, Doing::Waiting);
             }
-            Event::Cancel { learner, .. } => self.of(learner).0.cancelled += 1,
+            Event::Cancel { learner, .. } => {
+                let busy = self.turn(learner, time, Doing::Waiting);
+                let activity = &mut self.of(learner).0;
+                activity.cancelled += 1;
+                activity.wasted += busy;
+            }
             Event::Late { learner, computing, .. } => {
                 let activity = &mut self.of(learner).0;
                 activity.late += 1;
                 activity.computing += computing.unwrap_or(0.0);
             }
             Event::Lost { learner, task, .. } => {
+                let busy = self.turn(learner, time, Doing::Away(time));
                 let activity = &mut self.of(learner).0;
                 activity.losses += 1;
                 activity.lost += u64::from(task.is_some());
-                self.turn(learner, time, Doing::Away(time));
+                activity.wasted += busy;
             }
-            Event::Return { learner } => self.turn(learner, time, Doing::Waiting),
+            Event::Return { learner } => {
+                self.turn(learner, time, Doing::Waiting);
+            }
             Event::Leave { .. } | Event::Update { .. } => {}
         }
     }
 
     /// What each did up to run time `now`.
     pub fn until(mut self, now: Duration) -> Vec<Activity> {
-        (0..self.learners.len()).for_each(|learner| self.turn(learner, now, Doing::Waiting));
+        for learner in 0..self.learners.len() {
+            self.turn(learner, now, Doing::Waiting);
+        }
         self.learners.into_iter().map(|(activity, _)| activity).collect()
     }
 
-    fn turn(&mut self, learner: LearnerId, time: Duration, next: Doing) {
+    /// Has the learner do the next thing; how long it was busy with the last one.
+    fn turn(&mut self, learner: LearnerId, time: Duration, next: Doing) -> Duration {
         let (activity, doing) = self.of(learner);
+        let (mut busy, mut away) = (Duration::ZERO, Duration::ZERO);
         match *doing {
-            Doing::Busy(since) => activity.busy += time.saturating_sub(since),
-            Doing::Away(since) => activity.away += time.saturating_sub(since),
+            Doing::Busy(since) => busy = time.saturating_sub(since),
+            Doing::Away(since) => away = time.saturating_sub(since),
             Doing::Waiting => {}
         }
         *doing = next;
+        activity.busy += busy;
+        activity.away += away;
+        busy
     }
 
     fn of(&mut self, learner: LearnerId) -> &mut (Activity, Doing) {
@@ -150,6 +171,7 @@ mod tests {
             late: 1,
             losses: 1,
             busy: Duration::from_secs(2 + 1 + 3 + 1),
+            wasted: Duration::from_secs(1 + 3),
             away: Duration::from_secs(10),
             computing: 0.75,
             ..Activity::default()

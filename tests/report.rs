@@ -1,0 +1,206 @@
+//! What came of a race, said and drawn again from its run directory.
+
+#[path = "common/small_data.rs"]
+mod small_data;
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use small_data::small_data;
+use tempfile::tempdir;
+use tortoise::{
+    record::{EntrantSummary, EvaluationRow, Outcome, RunSummary},
+    report::verdict,
+    sgd::{Ended, tally::Tally},
+};
+
+/// An entrant whose runs had these losses after 0, 10, 20, ... seconds, and which looked for 0.5 and
+/// 0.2.
+fn entrant(name: &str, runs: &[&[f64]]) -> EntrantSummary {
+    let row = |(at, &loss): (usize, &f64)| EvaluationRow {
+        t: 10.0 * at as f64,
+        update: at as u64,
+        gradients: at as u64,
+        train_loss: loss,
+        test_loss: loss,
+        test_accuracy: 0.5,
+    };
+    let run = |losses: &&[f64]| {
+        let rows = losses.iter().enumerate().map(row).collect();
+        let outcome =
+            Outcome { tally: Tally::default(), learners: Vec::new(), rows, observed: Vec::new() };
+        let finite = losses.iter().all(|loss| loss.is_finite());
+        let ended = if finite { Ended::Done } else { Ended::Diverged };
+        RunSummary::new(0, ended, 0.0, outcome, &[0.5, 0.2])
+    };
+    EntrantSummary {
+        entrant: name.to_owned(),
+        learners: 4,
+        k: 1,
+        theory: Default::default(),
+        staleness_theory: None,
+        error_bound: None,
+        runs: runs.iter().map(run).collect(),
+    }
+}
+
+#[track_caller]
+fn check(entrants: &[(&str, &[&[f64]])], expected: &str) {
+    let entrants: Vec<_> = entrants.iter().map(|(name, runs)| entrant(name, runs)).collect();
+    assert_eq!(verdict(&entrants).join(" "), expected);
+}
+
+#[test]
+fn the_verdict_names_the_first_at_the_lowest_loss_and_how_much_sooner_it_was() {
+    let (fast, slow): (&[f64], &[f64]) = (&[2.0, 0.2, 0.15, 0.1], &[2.0, 0.5, 0.3, 0.19]);
+    check(
+        &[("sync", &[slow]), ("async", &[slow]), ("k-sync:2", &[fast])],
+        "k-sync:2 reached a training loss of 0.2 in 10 s, 3.0 times sooner than sync. Lowest at the \
+         end: k-sync:2 with a training loss of 0.1000.",
+    );
+    // The reference is sync, else async, else the slowest.
+    check(
+        &[("k-async:2", &[slow]), ("sync", &[fast]), ("async", &[&[2.0, 1.0, 0.2]])],
+        "sync reached a training loss of 0.2 in 10 s, 2.0 times sooner than async. Lowest at the \
+         end: sync with a training loss of 0.1000.",
+    );
+    check(
+        &[("k-sync:2", &[slow]), ("k-sync:3", &[fast])],
+        "k-sync:3 reached a training loss of 0.2 in 10 s, 3.0 times sooner than k-sync:2. Lowest \
+         at the end: k-sync:3 with a training loss of 0.1000.",
+    );
+}
+
+#[test]
+fn the_verdict_says_who_never_got_there() {
+    let (far, near): (&[f64], &[f64]) = (&[2.0, 1.0, 0.6, 0.4], &[2.0, 0.6, 0.2]);
+    check(
+        &[("sync", &[far]), ("async", &[near])],
+        "async reached a training loss of 0.2 in 20 s, which sync did not reach in 30 s. Lowest at \
+         the end: async with a training loss of 0.2000.",
+    );
+    // All seeds have to, so that one that is lucky does not flatter the others.
+    check(
+        &[("sync", &[far, far]), ("async", &[near, far])],
+        "async and sync reached a training loss of 0.5 in 25 s. Lowest at the end: async with a \
+         training loss of 0.3000.",
+    );
+    check(
+        &[("sync", &[&[2.0, 1.9]]), ("async", &[&[2.0, f64::NAN]])],
+        "No entrant reached a training loss of 0.5. Lowest at the end: sync with a training loss \
+         of 1.9000. async diverged.",
+    );
+    check(&[("async", &[&[2.0, f64::INFINITY]])], "No entrant reached a training loss of 0.5. async diverged.");
+    check(&[("async", &[near])], "async reached a training loss of 0.2 in 20 s. At the end: async with a training loss of 0.2000.");
+    check(&[], "");
+}
+
+#[test]
+fn nobody_is_first_within_two_standard_errors() {
+    let (early, late): (&[f64], &[f64]) = (&[2.0, 0.2, 0.2, 0.2, 0.2], &[2.0, 1.0, 1.0, 1.0, 0.2]);
+    check(
+        &[("async", &[early, late]), ("k-async:2", &[early, early]), ("sync", &[late, late])],
+        "k-async:2 and async reached a training loss of 0.2 in 10 s, 4.0 times sooner than sync. \
+         Lowest at the end: async with a training loss of 0.2000.",
+    );
+}
+
+fn tortoise(arguments: &[&str], paths: &[&Path]) -> Output {
+    Command::new(assert_cmd::cargo::cargo_bin!("tortoise"))
+        .args(arguments)
+        .args(paths)
+        .output()
+        .unwrap()
+}
+
+/// Races into `out`.
+fn race(out: &Path, flags: &str) {
+    let data = small_data();
+    let arguments = format!("race --device host --model logistic -p 4 -m 8 --quiet {flags} --data");
+    let arguments: Vec<&str> = arguments.split_whitespace().collect();
+    let output = tortoise(&arguments, &[data.path(), Path::new("--out"), out]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn drawn(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let drawn = |path: &PathBuf| {
+        path.extension().is_some_and(|ending| ["svg", "png", "html"].map(OsStr::new).contains(&ending))
+    };
+    let mut files: Vec<_> =
+        files.filter(drawn).map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_race_is_drawn_again_to_the_byte_from_its_run_directory() {
+    let out = tempdir().unwrap();
+    race(out.path(), "sync async k-sync:adasync --budget 10 --seeds 2");
+    let before = drawn(out.path());
+    assert!(before.len() == 11, "{before:?}");
+    for (path, _) in &before {
+        fs::remove_file(path).unwrap();
+    }
+    let output = tortoise(&["report"], &[out.path()]);
+    assert!(output.status.success());
+    assert!(drawn(out.path()) == before);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("report.html") && said.contains("Lowest at the end: "), "{said}");
+}
+
+#[test]
+fn several_races_stand_side_by_side_under_their_names() {
+    let folder = tempdir().unwrap();
+    let [a, b, both] = ["a", "b", "both"].map(|name| folder.path().join(name));
+    race(&a, "sync async --budget 5");
+    race(&b, "sync --budget 5 --learning-rate 0.1 --seed 7");
+    let output = tortoise(&["report", "--out"], &[&both, &a, &b]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let page = fs::read_to_string(both.join("report.html")).unwrap();
+    for name in ["sync (a)", "async (a)", "sync (b)"] {
+        assert!(said.contains(name) && page.contains(name), "{name}");
+    }
+    // Each with what gives it again.
+    for line in ["learning-rate = 0.4", "learning-rate = 0.1", "seed = 7"] {
+        assert!(page.contains(line), "{line}");
+    }
+}
+
+#[test]
+fn what_is_no_race_that_is_over_is_refused_by_name() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("race");
+    race(&out, "sync --budget 5");
+    let refused = |directory: &Path, what: &str| {
+        let output = tortoise(&["report"], &[directory]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(what) && said.contains(directory.to_str().unwrap()), "{said}");
+    };
+    refused(folder.path(), "has no summary.json");
+    refused(&folder.path().join("nowhere"), "has no summary.json");
+    let before = drawn(&out);
+    let evaluations = out.join("sync/seed-0/evaluations.csv");
+    let whole = fs::read(&evaluations).unwrap();
+    fs::write(&evaluations, &whole[..whole.len() - 3]).unwrap();
+    refused(&out, "is cut off");
+    fs::write(&evaluations, whole).unwrap();
+    let summary = out.join("summary.json");
+    let text = fs::read_to_string(&summary).unwrap();
+    fs::write(&summary, &text[..text.len() / 2]).unwrap();
+    refused(&out, "summary.json, line ");
+    fs::write(&summary, text.replace("\"queues\": ", "\"queues\": -")).unwrap();
+    refused(&out, "invalid value");
+    assert!(drawn(&out) == before);
+    // With nowhere to write to that is free, nothing is lost either.
+    fs::write(&summary, text).unwrap();
+    let output = tortoise(&["report", "--out"], &[&out, &out]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is not empty"));
+}

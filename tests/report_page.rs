@@ -1,0 +1,249 @@
+//! The page of a race, looked at in a real browser: it hovers, switches and hides, and nothing is said
+//! on its console. `TORTOISE_SKIP_BROWSER=1` goes without.
+
+#[path = "common/small_data.rs"]
+mod small_data;
+
+use std::{
+    ffi::OsStr,
+    fs,
+    path::Path,
+    process::Command,
+    sync::{Arc, Mutex},
+};
+
+use headless_chrome::{
+    Browser, LaunchOptions, Tab,
+    browser::{default_executable, tab::point::Point},
+    protocol::cdp::types::Event,
+};
+use small_data::small_data;
+use tempfile::{TempDir, tempdir};
+use tortoise::record::read_evaluations;
+
+const SIX: [&str; 6] =
+    ["sync", "k-sync:2", "k-batch-sync:2", "async", "k-async:2", "k-batch-async:2"];
+
+/// Races `entrants` into a folder.
+fn race(entrants: &[&str], flags: &str) -> TempDir {
+    let (data, out) = (small_data(), tempdir().unwrap());
+    let status = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"))
+        .args(["race", "--device", "host", "--model", "logistic", "-p", "4", "-m", "8", "--quiet"])
+        .args(entrants)
+        .args(flags.split_whitespace())
+        .args([Path::new("--data"), data.path(), Path::new("--out"), out.path()])
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stderr));
+    out
+}
+
+/// A page in a browser, and all that its console was told.
+struct Looked {
+    tab: Arc<Tab>,
+    said: Arc<Mutex<Vec<String>>>,
+    _browser: Browser,
+}
+
+impl Looked {
+    #[expect(clippy::print_stdout, reason = "nothing is skipped in silence")]
+    fn at(page: &Path) -> Option<Self> {
+        if std::env::var("TORTOISE_SKIP_BROWSER").is_ok_and(|value| value == "1") {
+            println!("skipped: TORTOISE_SKIP_BROWSER=1");
+            return None;
+        }
+        let path = default_executable().expect(
+            "no Chromium to look with: `scripts/setup.sh tests` installs one, CHROME names another, \
+             and TORTOISE_SKIP_BROWSER=1 goes without",
+        );
+        let options = LaunchOptions {
+            path: Some(path),
+            // Root, as in a container, has no sandbox.
+            sandbox: false,
+            window_size: Some((1200, 1000)),
+            args: vec![OsStr::new("--force-device-scale-factor=1")],
+            ..LaunchOptions::default()
+        };
+        let browser = Browser::new(options).unwrap();
+        let tab = browser.new_tab().unwrap();
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let listener = Arc::clone(&said);
+        tab.enable_log().unwrap().enable_runtime().unwrap();
+        tab.add_event_listener(Arc::new(move |event: &Event| {
+            let text = match event {
+                Event::RuntimeConsoleAPICalled(call) => format!("{:?}", call.params.args),
+                Event::RuntimeExceptionThrown(thrown) => format!("{:?}", thrown.params),
+                Event::LogEntryAdded(entry) => entry.params.entry.text.clone(),
+                _ => return,
+            };
+            listener.lock().unwrap().push(text);
+        }))
+        .unwrap();
+        tab.navigate_to(&format!("file://{}", page.display())).unwrap();
+        tab.wait_until_navigated().unwrap();
+        Some(Self { tab, said, _browser: browser })
+    }
+
+    /// What `script` comes to, once what was begun before is drawn.
+    #[track_caller]
+    fn js<T: serde::de::DeserializeOwned>(&self, script: &str) -> T {
+        let script = format!(
+            "new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))\
+             .then(() => JSON.stringify({script}))"
+        );
+        let value = self.tab.evaluate(&script, true).unwrap().value.unwrap();
+        serde_json::from_str(value.as_str().unwrap()).unwrap()
+    }
+
+    #[track_caller]
+    fn click(&self, selector: &str) {
+        self.tab.wait_for_element(selector).unwrap().click().unwrap();
+    }
+
+    /// What stands beside the pointer, at a share of the width of a chart.
+    #[track_caller]
+    fn hover(&self, chart: &str, share: f64) -> String {
+        let [x, y]: [f64; 2] = self.js(&format!(
+            "(() => {{ const over = document.querySelector('#{chart} .u-over'); \
+             over.scrollIntoView({{ block: 'center' }}); const box = over.getBoundingClientRect(); \
+             return [box.left + {share} * (box.width - 1), box.top + box.height / 2]; }})()"
+        ));
+        self.tab.move_mouse_to_point(Point { x: x - 1.0, y }).unwrap();
+        self.tab.move_mouse_to_point(Point { x, y }).unwrap();
+        self.js(&format!(
+            "[...document.querySelectorAll('#{chart} .tip')].filter(tip => tip.style.display === \
+             'block').map(tip => tip.innerText).join('')"
+        ))
+    }
+
+    /// How many pixels of a chart have the colour of the `n`-th entrant.
+    #[track_caller]
+    fn pixels(&self, chart: &str, n: usize) -> u64 {
+        self.js(&format!(
+            "(() => {{ const [r, g, b] = ink({n}).match(/[0-9]+/g).map(Number); \
+             const canvas = document.querySelector('#{chart} canvas'); \
+             const {{ data }} = canvas.getContext('2d').getImageData(0, 0, canvas.width, \
+             canvas.height); let count = 0; for (let at = 0; at < data.length; at += 4) {{ \
+             if (data[at + 3] > 250 && Math.abs(data[at] - r) + Math.abs(data[at + 1] - g) + \
+             Math.abs(data[at + 2] - b) < 6) count++; }} return count; }})()"
+        ))
+    }
+
+    #[track_caller]
+    fn says_nothing(&self) {
+        assert_eq!(*self.said.lock().unwrap(), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_page_is_hovered_switched_and_hidden_without_a_word_on_the_console() {
+    let out = race(&SIX, "--budget 40 --seeds 2 --learning-rate 0.05");
+    let Some(page) = Looked::at(&out.path().join("report.html")) else { return };
+
+    // At the end of the time axis stand the losses that the evaluations end with.
+    let tip = page.hover("course", 1.0);
+    assert!(tip.starts_with("run time (s): 40"), "{tip}");
+    for (name, folder) in SIX.iter().zip(["sync", "k-sync-2", "k-batch-sync-2", "async"]) {
+        let loss = |seed: u64| {
+            let file = out.path().join(format!("{folder}/seed-{seed}/evaluations.csv"));
+            read_evaluations(&file).unwrap().last().unwrap().train_loss
+        };
+        let (a, b) = (loss(0), loss(1));
+        let (mean, error) = ((a + b) / 2.0, (a - b).abs() / 2.0);
+        let line = tip.lines().find(|line| line.trim_start().starts_with(&format!("{name}\t")));
+        let numbers = line.unwrap_or_else(|| panic!("{name} is not in {tip}"));
+        let numbers: Vec<f64> = numbers
+            .split(['\t', ' ', '±'])
+            .filter_map(|number| number.trim().parse().ok())
+            .collect();
+        assert!((numbers[0] - mean).abs() < 1e-3 * mean, "{name}: {numbers:?}, {mean}");
+        assert!((numbers[1] - error).abs() < 1e-2 * error + 1e-5, "{name}: {numbers:?}, {error}");
+    }
+
+    for n in 0..6 {
+        assert!(page.pixels("course", n) > 100, "{} is drawn", SIX[n]);
+        assert!(page.pixels("places", n) > 20, "{} has its place", SIX[n]);
+    }
+
+    page.click("#updates");
+    assert!(page.hover("course", 0.5).starts_with("updates: "));
+    page.click("#gradients");
+    assert!(page.hover("course", 0.5).starts_with("gradients: "));
+    page.click("#test_accuracy");
+    assert!(page.hover("course", 1.0).contains(" %"));
+
+    // What is pressed is what is shown.
+    let pressed = |id: &str| -> String {
+        page.js(&format!("document.getElementById('{id}').getAttribute('aria-pressed')"))
+    };
+    page.click("#time");
+    page.click("#train_loss");
+    for id in ["logX", "logY", "seeds"] {
+        let before = pressed(id);
+        let picture = |page: &Looked| -> String {
+            page.js("document.querySelector('#course canvas').toDataURL()")
+        };
+        let was = picture(&page);
+        page.click(&format!("#{id}"));
+        assert_ne!(pressed(id), before, "{id}");
+        assert_ne!(picture(&page), was, "{id}");
+    }
+
+    // Who is hidden is nowhere to be seen.
+    page.click("[data-toggle='3']");
+    assert_eq!((page.pixels("course", 3), page.pixels("places", 3)), (0, 0));
+    let seen: Vec<bool> = page
+        .js("[...document.querySelectorAll('[data-entrant=\"3\"]')].map(part => part.offsetParent !== null)");
+    assert!(seen.len() >= 2 && !seen.contains(&true), "{seen:?}");
+    assert!(!page.hover("course", 1.0).contains("\nasync"));
+    page.click("[data-toggle='3']");
+    assert!(page.pixels("course", 3) > 100);
+
+    let ground = |page: &Looked| -> String { page.js("getComputedStyle(document.body).backgroundColor") };
+    let light = ground(&page);
+    page.click("#theme");
+    assert_ne!(ground(&page), light);
+
+    // On the frontier, only a place tells of itself.
+    assert_eq!(page.hover("places", 0.5), "");
+    assert!(page.hover("shares", 0.02).contains("share") || !page.hover("shares", 0.0).is_empty());
+    page.says_nothing();
+}
+
+#[test]
+fn races_of_every_kind_have_a_page_without_a_word_on_the_console() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["sync"], "--budget 5"),
+        // No update is made, and so there is no frontier.
+        (&["sync"], "--budget 0.001 --evaluate-every 0.001"),
+        (&["async", "sync"], "--budget 20 --learning-rate 1e9"),
+        (&["k-sync:adasync", "async"], "--updates 20 --evaluate-every 1"),
+    ];
+    for (entrants, flags) in cases {
+        let out = race(entrants, flags);
+        let Some(page) = Looked::at(&out.path().join("report.html")) else { return };
+        let stale: bool = page.js("!document.getElementById('staleness').hidden");
+        assert_eq!(stale, entrants.contains(&"async"), "{entrants:?}");
+        page.hover("course", 0.5);
+        page.says_nothing();
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "how long it takes is to be seen, and hangs on the machine")]
+fn a_page_of_six_entrants_and_five_seeds_is_small_and_needs_no_other_file() {
+    let out = race(&SIX, "--budget 20 --seeds 5 --evaluate-every 0.1");
+    let path = out.path().join("report.html");
+    let bytes = fs::metadata(&path).unwrap().len();
+    assert!(bytes < 2_000_000, "{bytes} bytes");
+    let html = fs::read_to_string(&path).unwrap();
+    for outside in ["src=", "<link rel=\"stylesheet", "@import", "url(", "fetch(", "XMLHttpRequest"] {
+        assert!(!html.contains(outside), "{outside}");
+    }
+    let Some(page) = Looked::at(&path) else { return };
+    let fetched: usize = page.js("performance.getEntriesByType('resource').length");
+    assert_eq!(fetched, 0);
+    let opened: f64 = page.js("performance.getEntriesByType('navigation')[0].loadEventEnd");
+    println!("{bytes} bytes, opened in {opened:.0} ms");
+    page.says_nothing();
+}
