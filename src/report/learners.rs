@@ -13,8 +13,8 @@ use crate::{
 /// and nobody was lost.
 pub fn learners(entrants: &[EntrantSummary]) -> String {
     cells(entrants).map_or(String::new(), |cells| {
-        let lines = [align(&cells), String::new()].into_iter().chain(notes(entrants));
-        lines.collect::<Vec<_>>().join("\n").trim_end().to_owned() + "\n"
+        let notes: String = notes(entrants).iter().map(|note| format!("{note}\n")).collect();
+        format!("{}\n{notes}", align(&cells))
     })
 }
 

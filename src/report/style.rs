@@ -46,10 +46,15 @@ impl Style {
     }
 }
 
-/// A style for each name; what follows a colon tells entrants of one variant apart.
+/// The variant in the name of an entrant: what stands before a colon, or before a space where a race
+/// is named.
+pub(super) fn variant(name: &str) -> &str {
+    name.split([':', ' ']).next().unwrap_or(name)
+}
+
+/// A style for each name; what follows its variant tells entrants of one variant apart.
 pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
     let (mut seen, mut others) = (Vec::new(), Vec::new());
-    let variant = |name: &'a str| name.split(':').next().unwrap_or(name);
     let known = |name| COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant(name));
     // Where nothing is a variant, all colours are free.
     let free = if names.clone().any(|name| known(name).is_some()) { KNOWN } else { 0 };

@@ -1,9 +1,7 @@
 //! What came of a race, in a sentence or two.
 
-use crate::{
-    record::EntrantSummary,
-    sgd::Ended,
-};
+use super::style::variant;
+use crate::{record::EntrantSummary, sgd::Ended};
 
 /// Standard errors of a difference within which nobody is said to be the first.
 const ERRORS: f64 = 2.0;
@@ -86,11 +84,6 @@ fn has_diverged(entrant: &EntrantSummary) -> bool {
 fn longest(entrants: &[EntrantSummary], name: &str) -> f64 {
     let runs = entrants.iter().filter(|entrant| entrant.entrant == name).flat_map(|one| &one.runs);
     runs.map(|run| run.run_time).fold(0.0, f64::max)
-}
-
-/// What a name says before the first colon or space.
-fn variant(name: &str) -> &str {
-    name.split([':', ' ']).next().unwrap_or(name)
 }
 
 fn seconds(time: f64) -> String {

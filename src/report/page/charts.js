@@ -165,7 +165,7 @@ const draw = (() => {
         ctx.stroke();
       }
       const width = ctx.measureText(name).width, high = 15 * ratio, gap = 9 * ratio;
-      const places = [[px + gap, py], [px - gap - width, py], [px - width / 2, py - high], [px - width / 2, py + high], [px + gap, py + high], [px + gap, py - high]];
+      const places = [0, 1, 2, 3, 4].flatMap((ring) => [ring * high, -ring * high].flatMap((down) => [[px + gap, py + down], [px - gap - width, py + down], ...(ring ? [[px - width / 2, py + down]] : [])]));
       const free = ([left, middle]) => left > u.bbox.left && left + width < u.bbox.left + u.bbox.width
         && !taken.some(([l, m, w]) => left < l + w && l < left + width && Math.abs(m - middle) < high);
       const [left, middle] = places.find(free) ?? places[0];
