@@ -157,6 +157,7 @@ fn a_race_is_drawn_again_to_the_byte_from_its_run_directory() {
 fn several_races_stand_side_by_side_under_their_names() {
     let folder = tempdir().unwrap();
     let [a, b, both] = ["a", "b", "both"].map(|name| folder.path().join(name));
+    let [again, all] = ["again/a", "all"].map(|name| folder.path().join(name));
     race(&a, "sync async --budget 5");
     race(&b, "sync --budget 5 --learning-rate 0.1 --seed 7");
     let output = tortoise(&["report", "--out"], &[&both, &a, &b]);
@@ -166,6 +167,12 @@ fn several_races_stand_side_by_side_under_their_names() {
     for name in ["sync (a)", "async (a)", "sync (b)"] {
         assert!(said.contains(name) && page.contains(name), "{name}");
     }
+    // Where two folders have one name, they are told apart by their paths.
+    race(&again, "sync --budget 5");
+    let output = tortoise(&["report", "--out"], &[&all, &a, &again]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    let path = again.display().to_string();
+    assert!(said.contains(&format!("sync ({path})")), "{said}");
     // Each with what gives it again.
     for line in ["learning-rate = 0.4", "learning-rate = 0.1", "seed = 7"] {
         assert!(page.contains(line), "{line}");
@@ -198,8 +205,11 @@ fn what_is_no_race_that_is_over_is_refused_by_name() {
     fs::write(&summary, text.replace("\"queues\": ", "\"queues\": -")).unwrap();
     refused(&out, "invalid value");
     assert!(drawn(&out) == before);
-    // With nowhere to write to that is free, nothing is lost either.
     fs::write(&summary, text).unwrap();
+    let output = tortoise(&["report"], &[&out, &out]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("is named twice"));
+    // With nowhere to write to that is free, nothing is lost either.
     let output = tortoise(&["report", "--out"], &[&out, &out]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("is not empty"));

@@ -1,12 +1,15 @@
 //! `tortoise report`: what came of races, drawn from their run directories.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::HashSet,
+    path::{self, Path, PathBuf},
+};
 
 use clap::Args;
 
 use super::{Exit, experiment::Experiment, print};
 use crate::{
-    Result,
+    Error, Result,
     record::{RunDirectory, Summary, read_summary},
     report::Report,
 };
@@ -24,7 +27,10 @@ pub(super) struct ReportArgs {
 
 pub(super) fn run(args: &ReportArgs) -> Result<Exit> {
     let mut races = Vec::new();
-    for directory in &args.directories {
+    for (at, directory) in args.directories.iter().enumerate() {
+        if args.directories[..at].contains(directory) {
+            return Err(Error::config(format!("{} is named twice", directory.display())));
+        }
         races.push((&**directory, read_summary::<Experiment>(directory)?));
     }
     match (&*args.directories, &args.out) {
@@ -45,10 +51,11 @@ pub(super) fn tell(
     silent: bool,
 ) -> Result<()> {
     let mut report = Report::default();
-    for (directory, summary) in races {
+    let names = names(races.iter().map(|(directory, _)| *directory));
+    for (name, (_, summary)) in names.iter().zip(races) {
         let experiment = &summary.configuration;
         let (caption, configuration) = (experiment.caption(), experiment.to_toml());
-        report.add(&name(directory), summary, &caption, &configuration);
+        report.add(name, summary, &caption, &configuration);
     }
     let files = report.draw(into)?;
     if silent {
@@ -68,8 +75,16 @@ pub(super) fn said(directory: &Path, files: &[PathBuf]) -> String {
     format!("\n{}: {}\n", directory.display(), names.join(" "))
 }
 
-/// What a race is called: as its folder.
-fn name(directory: &Path) -> String {
-    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.into());
-    whole.file_name().unwrap_or(directory.as_os_str()).to_string_lossy().into_owned()
+/// What races are called: as their folders, and where two have the same name, as their paths.
+fn names<'a>(directories: impl Iterator<Item = &'a Path> + Clone) -> Vec<String> {
+    let name = |directory: &Path| {
+        let whole = path::absolute(directory).unwrap_or_else(|_| directory.into());
+        whole.file_name().unwrap_or(directory.as_os_str()).to_string_lossy().into_owned()
+    };
+    let names: Vec<String> = directories.clone().map(name).collect();
+    let distinct: HashSet<&String> = names.iter().collect();
+    match distinct.len() == names.len() {
+        true => names,
+        false => directories.map(|directory| directory.display().to_string()).collect(),
+    }
 }
