@@ -111,6 +111,10 @@ impl<C: Cluster + ?Sized> Cluster for Box<C> {
         (**self).leave(learner);
     }
 
+    fn held(&self, learner: LearnerId) -> Option<&Snapshot> {
+        (**self).held(learner)
+    }
+
     fn now(&self) -> Duration {
         (**self).now()
     }
