@@ -2,6 +2,7 @@
 
 mod advise;
 mod case;
+mod completions;
 mod devices;
 mod estimate;
 mod examples;
@@ -68,6 +69,9 @@ enum Command {
     /// List or check the WGSL kernels
     #[command(after_long_help = examples::KERNELS)]
     Kernels(kernels::KernelsArgs),
+    /// Print a script that makes a shell complete the command
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions(completions::CompletionsArgs),
     /// Compute for another process, which starts this one and talks to it
     #[command(hide = true)]
     Learner,
@@ -125,6 +129,7 @@ impl Cli {
             Command::Estimate(args) => estimate::run(&args, set_variable),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
+            Command::Completions(args) => completions::run(&args),
             Command::Learner => learner::run(),
         }
     }

@@ -11,6 +11,7 @@ pub(super) const ALL: &str = examples!(
     "tortoise devices                    # can a race run here?"
     "tortoise race                       # all six variants; takes a quarter of a minute on two cores"
     "tortoise theory k-batch-sync:4      # what theory expects of one of them"
+    "tortoise completions bash           # a script for the shell"
 );
 
 pub(super) const RACE: &str = examples!(
@@ -63,4 +64,11 @@ pub(super) const KERNELS: &str = examples!(
     "tortoise kernels list"
     "tortoise kernels check --device 0 --shaders my-shaders"
     "tortoise kernels bench -m 32,512 --picture step.svg"
+);
+
+pub(super) const COMPLETIONS: &str = examples!(
+    "tortoise completions bash > ~/.local/share/bash-completion/completions/tortoise"
+    "tortoise completions zsh > ~/.zfunc/_tortoise      # with fpath+=~/.zfunc before compinit"
+    "tortoise completions fish > ~/.config/fish/completions/tortoise.fish"
+    "tortoise completions powershell >> $PROFILE"
 );
