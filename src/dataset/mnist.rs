@@ -22,7 +22,7 @@ const NAMES: [[&str; 2]; 2] = [["train", "t10k"], ["emnist-digits-train", "emnis
 /// What to do about missing data.
 const REMEDY: &str = "give the folder with --data DIR or TORTOISE_DATA";
 /// The sums of the unpacked files, as `sha256sum` writes them.
-const SUMS: &str = "SHA256SUMS";
+pub const SUMS: &str = "SHA256SUMS";
 /// The most bytes of [`SUMS`].
 const MOST_SUMS: u64 = 1 << 16;
 
