@@ -27,7 +27,8 @@ use crate::{
     sgd::course,
 };
 
-/// Draws the pictures of a race into `directory` and returns their files.
+/// Draws the pictures of a race into `directory` and returns their files, SVG and PNG; the
+/// documentation of [`record`](crate::record) has an example.
 ///
 /// # Errors
 /// [`crate::Error::Io`].

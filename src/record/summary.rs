@@ -39,7 +39,7 @@ pub struct Summary<C> {
 pub struct EntrantSummary {
     /// As it was named.
     pub entrant: String,
-    /// P.
+    /// P, the number of learners.
     pub learners: usize,
     /// K, at the start if it grows.
     pub k: usize,
@@ -57,13 +57,13 @@ pub struct EntrantSummary {
 /// One run. Times are run time in seconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// Its seed.
+    /// Its seed, of delays, minibatches and initial parameters.
     pub seed: u64,
     /// Why it ended.
     pub ended: Ended,
-    /// Run time.
+    /// Run time at the end.
     pub run_time: f64,
-    /// Time that it took to compute and to evaluate, which is no run time.
+    /// Seconds on the wall clock that it took to compute and to evaluate, which is no run time.
     pub computing_time: f64,
     /// Updates made.
     pub updates: u64,
@@ -85,21 +85,21 @@ pub struct RunSummary {
     pub in_flight: u64,
     /// Gradients that arrived when their minibatch was cancelled or lost already, or a second time.
     pub late: u64,
-    /// From the start to the last update; none without an update.
+    /// Seconds per update, from the start to the last update; none without an update.
     pub mean_update_time: Option<f64>,
-    /// Mean of s = j - tau.
+    /// Mean of the staleness s = j - tau of the gradients used, in updates.
     pub mean_staleness: f64,
     /// Share of gradients with s = 0.
     pub fresh_fraction: f64,
     /// How many gradients had s = 0, 1, 2, ...
     pub staleness_histogram: Vec<u64>,
-    /// At the end, over the training set.
+    /// Loss at the end, over the training set.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub train_loss: f64,
-    /// At the end, over the test set.
+    /// Loss at the end, over the test set.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub test_loss: f64,
-    /// At the end.
+    /// Share of the test set that is classified right at the end, from 0 to 1.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub test_accuracy: f64,
     /// When an evaluation first found the training loss at or below each target.
