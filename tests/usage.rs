@@ -220,16 +220,17 @@ fn bash_completes_subcommands_entrants_options_and_their_words() {
     let folder = tempdir().unwrap();
     let script = folder.path().join("tortoise.bash");
     fs::write(&script, stdout(&run(&["completions", "bash"]))).unwrap();
-    // The last word of a line is completed, as bash itself calls what `complete -F` names.
+    // What bash does at a tab: breaks the line into words, : and = being words as well, and calls what
+    // `complete -F` names.
     let complete = |line: &str| {
-        let words: Vec<_> = line.split(' ').collect();
-        let [.., before, current] = &*words else { unreachable!("there are two words") };
+        let words = line.replace(':', " : ").replace('=', " = ");
+        let words = if line.ends_with(' ') { words + "''" } else { words };
         let bash = format!(
-            "source {}; COMP_WORDS=({line}); COMP_CWORD={}; \
-             _tortoise tortoise \"{current}\" \"{before}\" 2>/dev/null; \
-             printf '%s ' \"${{COMPREPLY[@]}}\"",
+            "source {}; COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; COMP_WORDBREAKS=$' :='; \
+             COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             function=$(complete -p tortoise | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
+             $function tortoise '' '' 2>/dev/null; printf '%s ' \"${{COMPREPLY[@]}}\"",
             script.display(),
-            words.len() - 1
         );
         let output = Command::new("bash").args(["--norc", "-c", &bash]).output().unwrap();
         stdout(&output).trim().to_owned()
@@ -239,6 +240,10 @@ fn bash_completes_subcommands_entrants_options_and_their_words() {
     assert_eq!(complete("tortoise train async --learn"), "--learners --learning-rate");
     assert_eq!(complete("tortoise race --delay wei"), "weibull:shape=0.5,scale=1");
     assert_eq!(complete("tortoise race --cancel on"), "on-arrival");
+    // What stands before a : or a = stays where it is.
+    assert_eq!(complete("tortoise race k-sync:a"), "adasync");
+    assert_eq!(complete("tortoise race --delay=pareto:sh"), "shape=2,scale=1");
+    assert_eq!(complete("tortoise race --delay pareto:shape=2,sc"), "2,scale=1");
     assert_eq!(complete("tortoise kernels check --kernels l"), "lanes");
     let entrants = complete("tortoise simulate ");
     for entrant in ["sync", "async", "k-batch-sync:4", "k-batch-async:adasync"] {

@@ -60,16 +60,42 @@ const WORDS: &[(&str, &[&str])] = &[
     ("kernels", &["auto", "tiled", "lanes"]),
 ];
 
+/// Bash breaks words at : and =, which are part of ours: hands whole words on to what clap wrote, and
+/// takes off what stands there already.
+const WHOLE_WORDS: &str = r#"
+_tortoise_whole() {
+    local line=${COMP_LINE:0:COMP_POINT} word before breaks=
+    word=${line##*[[:space:]]}
+    before=${line%"$word"}
+    before=${before%"${before##*[![:space:]]}"}
+    before=${before##*[[:space:]]}
+    if [[ $word == --*=* ]]; then
+        before=${word%%=*} word=${word#*=}
+    fi
+    _tortoise "$1" "$word" "$before"
+    [[ $COMP_WORDBREAKS == *:* ]] && breaks+=:
+    [[ $COMP_WORDBREAKS == *=* ]] && breaks+==
+    if [[ -n $breaks && $word == *[$breaks]* ]]; then
+        COMPREPLY=("${COMPREPLY[@]#"${word%"${word##*[$breaks]}"}"}")
+    fi
+}
+"#;
+
 /// Arguments that are folders.
 const FOLDERS: [&str; 4] = ["data", "directory", "out", "shaders"];
 
 pub(super) fn run(args: &CompletionsArgs) -> Result<Exit> {
     let (mut script, mut command) = (Vec::new(), command());
     generate(args.shell, &mut command, "tortoise", &mut script);
-    print(&String::from_utf8_lossy(&script))?;
-    if args.shell == Shell::Fish {
-        print(&positional(&command))?;
-    }
+    let script = String::from_utf8_lossy(&script);
+    let script = match args.shell {
+        Shell::Bash => {
+            script.replace("complete -F _tortoise ", "complete -F _tortoise_whole ") + WHOLE_WORDS
+        }
+        Shell::Fish => script.into_owned() + &positional(&command),
+        _ => script.into_owned(),
+    };
+    print(&script)?;
     Ok(Exit::Done)
 }
 

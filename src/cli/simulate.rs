@@ -112,9 +112,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
     let wanted: Settings = settings::checked(table, source)?;
     let Settings { learners, slow, cancel, ref updates, ref seed, .. } = wanted;
-    let entrant = match (args.entrant, &*wanted.entrants) {
-        (Some(entrant), _) | (None, &[entrant]) => entrant,
-        _ => return Err(Error::config("name the ENTRANT whose times are to be measured")),
+    let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
+        return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
     let Delay::Law(delay) = wanted.delay else {
         return Err(Error::config("delays that were measured have no law: name one with --delay"));
