@@ -27,8 +27,8 @@
 //! | `k-async:K` | the first K learners | waits for the update | goes on | 0, 1, ... |
 //! | `k-batch-async:K` | the first K minibatches | starts another minibatch | goes on | 0, 1, ... |
 //!
-//! The last two columns but one are two questions with two answers each, and with K all there is to
-//! tell variants apart: [`sgd::scheduler`] is one machine, not six. What is cancelled stops at once, or
+//! What a learner does after a push and what becomes of unfinished work are two questions with two
+//! answers each; with K they are all there is to tell variants apart: [`sgd::scheduler`] is one machine, not six. What is cancelled stops at once, or
 //! is dropped when it arrives ([`sgd::Cancellation`]).
 //!
 //! There are two clocks. In *virtual time* durations are drawn while gradients are real: a run of
@@ -101,12 +101,16 @@
 //!
 //! # fn main() -> Result<()> {
 //! let bit = |i: usize, b: usize| (i >> b & 1) as u8;
-//! let pixels = (0..960).flat_map(|i| (0..5).map(move |b| 255 * bit(i, b)).chain([255])).collect();
-//! let label = |i| (0..5).map(|b| [3, 1, 4, 1, 5][b] * bit(i, b)).sum::<u8>() + (i / 32 % 3) as u8;
+//! let image = |i| (0..5).map(move |b| 255 * bit(i, b)).chain([255]);
+//! let pixels = (0..960).flat_map(image).collect();
+//! let label = |i| {
+//!     let sum: u8 = (0..5).map(|b| [3, 1, 4, 1, 5][b] * bit(i, b)).sum();
+//!     sum + (i / 32 % 3) as u8
+//! };
 //! let labels = (0..960).map(label).collect();
 //! let train = Arc::new(Split::new(pixels, labels, 6, 17)?);
 //!
-//! // Eight learners with exponential times of mean 1 s train for 200 s, one on a queue of its own.
+//! // Eight learners with exponential times of mean 1 s train for 200 s of run time.
 //! let queues = Queues::here(&train, LeastSquares::default());
 //! let objective = Objective::new(&train, queues, LeastSquares::default());
 //! let terms = Terms { minibatch: 4, budget: Some(200.0), ..Terms::new(8, 0.04) };
@@ -114,9 +118,10 @@
 //!     let entrant = entrant.parse().expect("a variant");
 //!     objective.course(&terms, &entrant, 0, &[0.0; 6]).expect("nothing fails here")
 //! });
-//! // An update of sync takes H_8 = 2.72 s, one of async 1/8 s, by gradients that are 7 versions old.
+//! // An update of sync takes H_8 = 2.72 s; one of async 1/8 s, but gradients are 7 versions old.
 //! assert!((60..90).contains(&sync.tally.updates));
 //! assert!((1500..1700).contains(&asynchronous.tally.updates));
+//! assert!((asynchronous.tally.mean_staleness() - 7.0).abs() < 0.1);
 //! let loss = |points: &[tortoise::sgd::course::Point]| points.last().map(|point| point.loss);
 //! assert!(loss(&asynchronous.points) < loss(&sync.points));
 //! for (w, best) in asynchronous.params.iter().zip([3.0, 1.0, 4.0, 1.0, 5.0, 1.0]) {
