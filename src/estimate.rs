@@ -124,7 +124,7 @@ pub struct Settings {
     pub k: usize,
     /// m, the samples a gradient.
     pub minibatch: usize,
-    /// Of the random numbers; those of the run are independent of them.
+    /// Seed of the random numbers; those of the run are independent of them.
     pub seed: u64,
     /// What no loss is below: 0 for a cross-entropy.
     #[serde(deserialize_with = "crate::numbers::or_nan")]

@@ -12,7 +12,7 @@ use crate::{
 /// Evaluations of a pilot run after the first.
 const EVALUATIONS: f64 = 60.0;
 
-/// How much is spent on pilot runs.
+/// How many pilot runs there are, and how long they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
     /// Updates of each pilot run, at most.

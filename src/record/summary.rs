@@ -24,7 +24,7 @@ pub struct Summary<C> {
     pub configuration: C,
     /// What computed the gradients: adapter, driver and kernel family, or the host.
     pub gradients_on: String,
-    /// What evaluated, off the clock.
+    /// What evaluated, in no run time: adapter, driver and kernel family, or the host.
     pub evaluations_on: String,
     /// Engines that computed gradients side by side.
     pub queues: usize,
@@ -37,7 +37,7 @@ pub struct Summary<C> {
 /// One entrant, over all its seeds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EntrantSummary {
-    /// As it was named.
+    /// The entrant, as it was named.
     pub entrant: String,
     /// P, the number of learners.
     pub learners: usize,
@@ -89,7 +89,7 @@ pub struct RunSummary {
     pub mean_update_time: Option<f64>,
     /// Mean of the staleness s = j - tau of the gradients used, in updates.
     pub mean_staleness: f64,
-    /// Share of gradients with s = 0.
+    /// Share of gradients used with s = 0, from 0 to 1.
     pub fresh_fraction: f64,
     /// How many gradients had s = 0, 1, 2, ...
     pub staleness_histogram: Vec<u64>,
@@ -104,7 +104,7 @@ pub struct RunSummary {
     pub test_accuracy: f64,
     /// When an evaluation first found the training loss at or below each target.
     pub time_to_loss: Vec<TimeToLoss>,
-    /// What each learner did.
+    /// What each learner did, by learner id.
     pub learners: Vec<Activity>,
     /// The law of the times that minibatches took, in real time.
     #[serde(skip_serializing_if = "Option::is_none")]
