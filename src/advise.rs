@@ -21,7 +21,7 @@ use crate::{
     theory::{staleness, survey},
 };
 
-/// What is wanted.
+/// What advice is to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Goal {
@@ -35,9 +35,9 @@ pub enum Goal {
 /// repetitions of the pilots and from the delays.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Forecast {
-    /// Who.
+    /// Who is meant.
     pub entrant: Entrant,
-    /// Mean of s = j - tau.
+    /// Mean of the staleness s = j - tau, in updates.
     pub mean_staleness: f64,
     /// Long-run mean time per update in seconds.
     pub mean_update_time: f64,
@@ -45,11 +45,11 @@ pub struct Forecast {
     pub updates: Option<f64>,
     /// Run time to the target in seconds; none if it is not expected to get there.
     pub time: Option<f64>,
-    /// Standard deviation of that.
+    /// Standard deviation of that time, in seconds.
     pub time_deviation: Option<f64>,
     /// Training loss at the end of the budget, or the target.
     pub loss: Option<f64>,
-    /// Standard deviation of that.
+    /// Standard deviation of that loss.
     pub loss_deviation: Option<f64>,
     /// Whether the pilots went as far as that; else their course is carried on.
     pub within_pilots: bool,
@@ -58,11 +58,11 @@ pub struct Forecast {
 /// Forecasts of all entrants that were weighed, the best first.
 #[derive(Debug, Clone, Serialize)]
 pub struct Advice {
-    /// What was asked for.
+    /// The loss or the run time that was asked for.
     pub goal: Goal,
     /// One an entrant; those that do not get there last.
     pub forecasts: Vec<Forecast>,
-    /// What the pilot runs showed.
+    /// What the pilot runs showed; none where bounds were gone by.
     pub pilots: Vec<pilot::Shown>,
     #[serde(skip)]
     models: Vec<Model>,
@@ -90,6 +90,29 @@ pub fn entrants(learners: usize) -> Vec<Entrant> {
 
 /// Advice for these terms: runs the pilots, `repetitions` of each with at most `updates` updates,
 /// and weighs `entrants`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tortoise::{
+///     advise::{Goal, advise, entrants, pilot::Plan},
+///     cluster::queues::Queues,
+///     engine::quadratic::{Quadratic, coins},
+///     sgd::{Objective, Terms},
+/// };
+///
+/// # fn main() -> tortoise::Result<()> {
+/// let train = Arc::new(coins(2048, 3, 0)?);
+/// let engine = Quadratic::new(&train, vec![1.0, 0.5, 4.0]);
+/// let objective = Objective::new(&train, Queues::here(&train, engine.clone()), engine);
+/// let terms = Terms { minibatch: 8, ..Terms::new(4, 0.05) };
+/// let (initial, plan) = (|_| vec![0.0; 3], Plan { updates: 200, repetitions: 2, seed: 1 });
+/// let advice = advise(&terms, &objective, &initial, &entrants(4), Goal::Target(0.1), &plan)?;
+/// let best = advice.best().expect("some entrant gets there");
+/// let sync = advice.forecasts.iter().find(|forecast| forecast.entrant.to_string() == "sync");
+/// assert!(best.time < sync.unwrap().time, "nobody should wait for the slowest");
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`Error::Config`] where a goal is no number above 0 or nothing can be learned from the pilots;

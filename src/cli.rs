@@ -2,8 +2,10 @@
 
 mod advise;
 mod case;
+mod completions;
 mod devices;
 mod estimate;
+mod examples;
 mod experiment;
 mod kernels;
 mod learner;
@@ -33,7 +35,7 @@ use crate::{Error, Result};
 /// Races the synchrony variants of distributed SGD against each other: real gradients from WGSL
 /// kernels, controllable delays, error against run time, next to theory.
 #[derive(Debug, Parser)]
-#[command(name = "tortoise", version, propagate_version = true)]
+#[command(name = "tortoise", version, propagate_version = true, after_long_help = examples::ALL)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -42,25 +44,37 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Race several variants on equal terms; ends with a table, pictures and a run directory
+    #[command(after_long_help = examples::RACE)]
     Race(race::RaceArgs),
     /// Train under one variant
+    #[command(after_long_help = examples::TRAIN)]
     Train(race::TrainArgs),
     /// Go on with a race that was interrupted, from its checkpoints
+    #[command(after_long_help = examples::RESUME)]
     Resume(race::ResumeArgs),
     /// Draw the report of a race again, or one of several races side by side
     Report(report::ReportArgs),
     /// Measure update times, staleness and waste of a variant, without gradients
+    #[command(after_long_help = examples::SIMULATE)]
     Simulate(simulate::SimulateArgs),
     /// Say what theory knows of a variant's update time: exact, numeric or bounds
+    #[command(after_long_help = examples::THEORY)]
     Theory(theory::TheoryArgs),
     /// Say which variant and K to choose, from the law of the delays and a few short runs
+    #[command(after_long_help = examples::ADVISE)]
     Advise(advise::AdviseArgs),
     /// Train, and estimate the constants of theory and the law of the delays from the run
+    #[command(after_long_help = examples::ESTIMATE)]
     Estimate(estimate::EstimateArgs),
     /// List the adapters, what they can do, and what to install if there is none
+    #[command(after_long_help = examples::DEVICES)]
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
+    #[command(after_long_help = examples::KERNELS)]
     Kernels(kernels::KernelsArgs),
+    /// Print a script that makes a shell complete the command
+    #[command(after_long_help = examples::COMPLETIONS)]
+    Completions(completions::CompletionsArgs),
     /// Compute for another process, which starts this one and talks to it
     #[command(hide = true)]
     Learner,
@@ -119,6 +133,7 @@ impl Cli {
             Command::Estimate(args) => estimate::run(&args, set_variable),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
+            Command::Completions(args) => completions::run(&args),
             Command::Learner => learner::run(),
         }
     }

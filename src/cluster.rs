@@ -20,7 +20,7 @@ use crate::{
 /// The number of a learner's minibatch, counted from 0 in the order it starts them.
 pub type Task = u64;
 
-/// A minibatch to start.
+/// A minibatch that a learner is to start.
 #[derive(Debug, Clone)]
 pub struct Order {
     /// Who is to compute it.
@@ -46,7 +46,7 @@ pub struct Push {
     pub computing: Option<Duration>,
 }
 
-/// What a cluster has to tell.
+/// What a cluster has to tell the loop.
 #[derive(Debug)]
 pub enum Message {
     /// A minibatch is finished.
@@ -109,6 +109,10 @@ impl<C: Cluster + ?Sized> Cluster for Box<C> {
 
     fn leave(&mut self, learner: LearnerId) {
         (**self).leave(learner);
+    }
+
+    fn held(&self, learner: LearnerId) -> Option<&Snapshot> {
+        (**self).held(learner)
     }
 
     fn now(&self) -> Duration {

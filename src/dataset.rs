@@ -126,16 +126,16 @@ fn scaled(pixel: u8) -> f32 {
 pub struct Dataset {
     /// What gradients are taken of; the learners share it.
     pub train: Arc<Split>,
-    /// What no gradient sees.
+    /// What no gradient sees; test losses and accuracies are over it.
     pub test: Split,
 }
 
 /// The samples of one gradient, ready for an engine.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Minibatch {
-    /// `[m, inputs]`, in `[0, 1]`.
+    /// Pixels `[m, inputs]`, image after image, in `[0, 1]`.
     pub images: Vec<f32>,
-    /// `[m]`, each below the number of classes.
+    /// Labels `[m]`, each below the number of classes.
     pub labels: Vec<u32>,
 }
 

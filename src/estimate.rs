@@ -28,7 +28,7 @@ pub use self::{
 /// A value and how sure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The value.
+    /// The value itself, in the unit of what it is a value of.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub value: f64,
     /// How far it may be off.
@@ -124,7 +124,7 @@ pub struct Settings {
     pub k: usize,
     /// m, the samples a gradient.
     pub minibatch: usize,
-    /// Of the random numbers; those of the run are independent of them.
+    /// Seed of the random numbers; those of the run are independent of them.
     pub seed: u64,
     /// What no loss is below: 0 for a cross-entropy.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
@@ -180,7 +180,7 @@ pub struct Estimates {
     pub convexity: Estimate,
     /// sigma^2 of assumption 4, E||g - grad F||^2 <= sigma^2/m + (M_G/m) ||grad F||^2.
     pub variance: Estimate,
-    /// M_G of assumption 4.
+    /// M_G of assumption 4, which has no unit.
     pub gradient_variance: Estimate,
     /// gamma of assumption 5, E||grad F(w_j) - grad F(w_tau)||^2 <= gamma E||grad F(w_j)||^2, over the
     /// whole run.
@@ -193,11 +193,11 @@ pub struct Estimates {
     /// F*. The value is the lowest loss that was found, by the run or going down from it, and is not
     /// below F*; the range goes down to what no loss is below.
     pub f_star: Estimate,
-    /// F(w_0).
+    /// F(w_0), over the training set.
     pub initial_loss: f64,
     /// The law of the delays.
     pub delay: delays::Fit,
-    /// What was measured where.
+    /// What was measured at which parameters.
     pub iterates: Vec<Iterate>,
     /// Where an assumption of theory fails, or an estimate is worth little, in plain words.
     pub warnings: Vec<String>,

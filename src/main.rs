@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::{env, path::Path, process::ExitCode};
 
-use clap::Parser;
+use clap::{Parser, builder::styling::Styles};
 use tortoise::cli::{self, Cli};
 
-#[expect(clippy::print_stderr, reason = "this is where errors are printed")]
 fn main() -> ExitCode {
     // Mesa complains on standard error, once an instance, where this is not set.
     set_variable("XDG_RUNTIME_DIR", &env::temp_dir());
@@ -15,7 +14,10 @@ fn main() -> ExitCode {
     match Cli::parse().run(&|name, value| set_variable(name, value.as_ref())) {
         Ok(exit) => exit.code().into(),
         Err(error) => {
-            eprintln!("error: {error}");
+            let style = Styles::styled();
+            let style = style.get_error();
+            // Coloured where standard error is a terminal, unless NO_COLOR or CLICOLOR_FORCE say else.
+            anstream::eprintln!("{style}error:{style:#} {error}");
             cli::code(&error).into()
         }
     }

@@ -2,6 +2,71 @@
 //!
 //! With `events.jsonl`, `initial.safetensors` and the data set, anyone can compute every parameter
 //! of a run again without this crate.
+//!
+//! A run of one's own, recorded, summed up and drawn:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tortoise::{
+//!     cluster::queues::Queues,
+//!     dataset::{Dataset, Split, minibatches::Minibatches},
+//!     engine::{host::Host, model::{Model, Shape}},
+//!     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_run},
+//!     report::Report,
+//!     sgd::{Tally, Terms},
+//! };
+//!
+//! # fn main() -> tortoise::Result<()> {
+//! // Sixteen images of four pixels, dark or bright.
+//! let pixels = (0..64).map(|at| if at % 8 < 4 { 20 } else { 220 }).collect();
+//! let images = Split::new(pixels, (0..16).map(|at| at % 2).collect(), 4, 2)?;
+//! let data = Dataset { train: Arc::new(images.clone()), test: images };
+//! let model = Model::new(&Shape::logistic(), 4, 2, 0.0)?;
+//!
+//! let folder = tempfile::tempdir().expect("a folder");
+//! let directory = RunDirectory::create(Some(&folder.path().join("race")), "race")?;
+//! let files = RunFiles::create(directory.run("async", 0)?, true)?;
+//! let (mut evaluator, mut progress) = (Host::new(model.clone()), |_, _: &Tally| {});
+//! let minibatches = Minibatches::new(0, 16, 2);
+//! let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches, &mut progress);
+//!
+//! let queues = Queues::here(&data.train, Host::new(model.clone()));
+//! let terms = Terms { minibatch: 2, updates: Some(50), ..Terms::new(4, 0.5) };
+//! let initial = model.initial(0);
+//! let run = terms.run(&"async".parse()?, 0, &initial[..], &queues, None, &mut recorder)?;
+//!
+//! let (files, outcome) = recorder.finish()?;
+//! files.params("final", &model, &run.params)?;
+//! let summary = RunSummary::new(0, run.ended, 0.0, outcome, &[0.5]);
+//! files.finish(&summary)?;
+//! assert_eq!(read_run(&directory.folder("async", 0))?.unwrap().updates, 50);
+//!
+//! let entrant = EntrantSummary {
+//!     entrant: "async".into(),
+//!     learners: 4,
+//!     k: 1,
+//!     theory: Default::default(),
+//!     staleness_theory: None,
+//!     error_bound: None,
+//!     runs: vec![summary],
+//! };
+//! let race = Summary {
+//!     tortoise: "0.1.0".into(),
+//!     configuration: (),
+//!     machine: "a desk".into(),
+//!     gradients_on: "the host".into(),
+//!     evaluations_on: "the host".into(),
+//!     queues: 1,
+//!     entrants: vec![entrant],
+//!     interrupted: false,
+//! };
+//! let mut report = Report::default();
+//! report.add("light and dark", race, "what was run", "how = \"to run it again\"");
+//! println!("{}", report.table());
+//! assert!(report.draw(directory.path())?.iter().all(|file| file.exists()));
+//! # Ok(())
+//! # }
+//! ```
 
 mod checkpoint;
 mod deferred;

@@ -70,6 +70,20 @@ fn every_example_is_tested_here_and_shown_in_the_gallery() {
 }
 
 #[test]
+fn an_engine_of_ones_own_races_to_the_loss_that_is_known_to_be_the_lowest() {
+    let numbers = numbers("custom_engine");
+    let get = |entrant, column| numbers.get(&[("entrant", entrant)], column);
+    // 60 s of eight exponential times of mean 1 s: H_8 s an update, and 1/8 s.
+    for (entrant, time, above, below) in
+        [("sync", exponential(8, 8), 1.0, 4.0), ("async", 0.125, 1.0 / 3.0, 0.4)]
+    {
+        assert_within(get(entrant, "updates"), 60.0 / time, 0.2);
+        let loss = get(entrant, "loss");
+        assert!(above < loss && loss < below, "{entrant}: {loss}");
+    }
+}
+
+#[test]
 fn figure_5_ends_where_the_paper_has_it_end() {
     let numbers = numbers("fig5_speed_up");
     for (law, end) in [("exponential", 71.95), ("shifted_exponential", 45.98), ("pareto", 79.76)] {

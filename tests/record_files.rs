@@ -1,4 +1,5 @@
-//! Files of lines go on from where they were on the disk, and end with a whole line however full it is.
+//! Files of lines go on from where they were on the disk, and end with a whole line however full it is;
+//! folders have names that every system takes.
 
 use std::{
     fs,
@@ -6,7 +7,11 @@ use std::{
 };
 
 use tempfile::tempdir;
-use tortoise::record::{Lengths, Lines, RunFiles, Tail};
+use tortoise::{
+    advise,
+    record::{Lengths, Lines, RunDirectory, RunFiles, Tail},
+    sgd::Entrant,
+};
 
 /// A file that has `text`.
 fn with(folder: &Path, text: &str) -> PathBuf {
@@ -203,4 +208,25 @@ mod full {
         let names: Vec<_> = held(&run).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, ["evaluations.csv", "events.jsonl", "updates.jsonl"]);
     }
+}
+
+#[test]
+fn folders_of_runs_have_names_that_every_system_takes() {
+    let out = tempdir().unwrap();
+    let directory = RunDirectory::create(Some(out.path()), "race").unwrap();
+    let adaptive = ["k-sync:adasync", "k-sync:adasync(2)", "k-batch-async:adasync(12)"];
+    let mut entrants = advise::entrants(20);
+    entrants.extend(adaptive.map(|entrant| entrant.parse::<Entrant>().unwrap()));
+    let mut folders = Vec::new();
+    for entrant in &entrants {
+        let folder = directory.folder(&entrant.to_string(), u64::MAX);
+        let names = folder.strip_prefix(directory.path()).unwrap();
+        for name in names.iter().map(|name| name.to_str().unwrap()) {
+            let legal = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+            assert!(name.bytes().all(legal), "{name}");
+        }
+        assert!(!folders.contains(&folder), "{entrant} has a folder of its own");
+        folders.push(folder);
+    }
+    assert!(folders.len() > 30);
 }

@@ -67,3 +67,63 @@ fn the_scheduler_imports_nothing_of_the_house() {
     let text = fs::read_to_string(Path::new(ROOT).join("src/sgd/scheduler.rs")).unwrap();
     assert!(!text.contains("crate::") && !text.contains("super::"));
 }
+
+/// What one system has and another has not.
+const PLATFORM: [&str; 9] = [
+    "std::os::",
+    "rustix::",
+    "signal_hook::",
+    "libc::",
+    "\"/dev/",
+    "\"/proc",
+    "\"/tmp",
+    "\"/usr",
+    "\"/etc",
+];
+
+/// The lines of a file that are compiled everywhere: no comments, and no item for one system alone.
+fn compiled_everywhere(text: &str) -> Vec<&str> {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+    let mut everywhere = Vec::new();
+    while let Some(line) = lines.next() {
+        if !["#[cfg(unix)]", "#[cfg(target_os", "#[cfg(test)]"].iter().any(|c| line.starts_with(c))
+        {
+            everywhere.push(line);
+            continue;
+        }
+        let mut depth = 0;
+        for line in lines.by_ref().filter(|line| !line.starts_with("#[")) {
+            depth += line.matches('{').count() as i64 - line.matches('}').count() as i64;
+            if depth == 0 && line.ends_with(['}', ';', ',']) {
+                break;
+            }
+        }
+    }
+    everywhere
+}
+
+#[test]
+fn nothing_of_one_system_is_compiled_for_another() {
+    let sources = sources();
+    let source = |(path, text): &(PathBuf, String)| {
+        let relative = path.strip_prefix(ROOT).unwrap().to_owned();
+        relative.starts_with("src").then(|| (relative, text.clone()))
+    };
+    let sources: Vec<_> = sources.iter().filter_map(source).collect();
+    // A module for one system alone is a file of its own.
+    let mut elsewhere = Vec::new();
+    for (path, text) in &sources {
+        let lines: Vec<_> = text.lines().map(str::trim).collect();
+        for pair in lines.windows(2).filter(|pair| pair[0].starts_with("#[cfg(target_os")) {
+            if let Some(name) = pair[1].strip_prefix("mod ").and_then(|m| m.strip_suffix(';')) {
+                elsewhere.push(path.with_extension("").join(name).with_extension("rs"));
+            }
+        }
+    }
+    for (path, text) in sources.iter().filter(|(path, _)| !elsewhere.contains(path)) {
+        for line in compiled_everywhere(text) {
+            let found = PLATFORM.iter().find(|word| line.contains(**word));
+            assert!(found.is_none(), "{}: {line}", path.display());
+        }
+    }
+}

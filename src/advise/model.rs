@@ -18,7 +18,7 @@ const TAIL: f64 = 0.5;
 /// A pilot run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Course {
-    /// K.
+    /// K, the gradients an update.
     pub k: usize,
     /// Mean of s = j - tau over its gradients.
     pub mean_staleness: f64,
@@ -105,7 +105,7 @@ pub struct Model {
 /// A number of updates.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Updates {
-    /// So many.
+    /// How many, on average: it need not be whole.
     pub count: f64,
     /// Whether the pilots went as far.
     pub within: bool,

@@ -12,10 +12,10 @@ use crate::{
 /// Evaluations of a pilot run after the first.
 const EVALUATIONS: f64 = 60.0;
 
-/// How much is spent on pilot runs.
+/// How many pilot runs there are, and how long they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
-    /// Updates of each.
+    /// Updates of each pilot run, at most.
     pub updates: u64,
     /// Repetitions with different seeds, from `seed` on.
     pub repetitions: u64,
@@ -41,7 +41,7 @@ pub struct Shown {
     pub entrant: Entrant,
     /// Minibatches it computed, over all repetitions.
     pub gradients: u64,
-    /// Mean of s = j - tau.
+    /// Mean of the staleness s = j - tau, in updates.
     pub mean_staleness: f64,
     /// Updates to the target; none if it was not reached within the run or, by its course, soon
     /// after.

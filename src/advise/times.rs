@@ -73,7 +73,7 @@ impl UpdateTimes {
         self.deviation * (time / self.mean[self.mean.len() - 1]).sqrt()
     }
 
-    /// In the long run, in seconds.
+    /// Mean time per update in the long run, in seconds.
     pub fn mean_update_time(&self) -> f64 {
         self.mean_update_time
     }

@@ -25,14 +25,17 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct AdviseArgs {
-    /// Entrants to weigh [default: every variant with every K up to P; among more than 16
-    /// learners 1, 2, 3, 4, 6, 8, 12, ... and P]
+    /// Entrants to weigh [default: every variant with every K up to P]
+    ///
+    /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P.
     entrants: Vec<Entrant>,
-    /// Training loss to reach soonest; without it, --budget is what is made the most of
+    /// Training loss to reach soonest; else --budget is made the most of
     #[arg(long, value_name = "LOSS")]
     target: Option<f64>,
-    /// Go by the bounds that these constants give, without a run: L=6,c=0.1,sigma2=25,mg=50,gap=1.9,
-    /// gamma=0.1, as `tortoise estimate` tells them; losses are then F - F*
+    /// Constants of theory; with them no pilot runs
+    ///
+    /// As `tortoise estimate` tells them, L=6,c=0.1,sigma2=25,mg=50,gap=1.9,gamma=0.1: advice then goes
+    /// by the bounds that they give, and losses are F - F*.
     #[arg(long, conflicts_with = "follow")]
     constants: Option<Given>,
     /// Updates of each pilot run
@@ -41,7 +44,7 @@ pub(super) struct AdviseArgs {
     /// Repetitions of each pilot run
     #[arg(long, value_name = "N", default_value_t = 3)]
     repetitions: u64,
-    /// Then run the best, and draw what was expected and what came out in one picture
+    /// Then run the best, and draw what was expected beside what came out
     #[arg(long)]
     follow: bool,
     #[command(flatten)]

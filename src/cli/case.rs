@@ -1,6 +1,4 @@
-//! A variant, its learners and their delays, as `simulate` and `theory` take them.
-
-use clap::Args;
+//! A variant, its learners and their delays, of which `simulate` and `theory` tell update times.
 
 use crate::{
     Error, Result,
@@ -9,25 +7,16 @@ use crate::{
     theory::runtime::{self, UpdateTime},
 };
 
-#[derive(Debug, Args)]
-pub(super) struct CaseArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K
+#[derive(Debug)]
+pub(super) struct Case {
     pub(super) entrant: Entrant,
-    /// P, the number of learners
-    #[arg(long, short = 'p', default_value_t = 8)]
     pub(super) learners: usize,
-    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them
-    #[arg(long, default_value = "exponential:mean=1")]
     pub(super) delay: Distribution,
-    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
-    #[arg(long, default_value = "", hide_default_value = true)]
     pub(super) slow: Slow,
-    /// Whether cancelled work stops at once or is dropped when it arrives
-    #[arg(long, default_value = "preempt")]
     pub(super) cancel: Cancellation,
 }
 
-impl CaseArgs {
+impl Case {
     /// K, where the learners fit the variant and its update time has a mean.
     pub(super) fn k(&self) -> Result<usize> {
         let Self { entrant, learners, delay, slow, cancel } = self;

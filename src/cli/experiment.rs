@@ -1,14 +1,15 @@
 //! What a race is made of: defaults, then a TOML file, then flags; checked once, here.
 
 mod flags;
+pub(super) mod settings;
 
 use std::path::{Path, PathBuf};
 
-use clap::Args;
 use serde::{Deserialize, Serialize};
-use toml::{Table, Value};
+use toml::Value;
 
-pub(super) use self::flags::{Clock, Delay, Flags};
+pub(super) use self::flags::{Clock, Delay, Flags, WHOLE};
+use self::settings::Source;
 use crate::{
     Error, Result,
     cluster::{
@@ -16,21 +17,17 @@ use crate::{
         delay::{Delays, Distribution, Slow},
     },
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
-    file,
     sgd::{
         Cancellation, Entrant, Terms, Tolerance,
         faults::{NonFinite, OnLoss},
         learning_rate::RateRule,
     },
-    suggest,
 };
 
 /// Run time of a race if neither time nor updates are limited, in seconds: virtual and real.
 const DEFAULT_BUDGETS: [f64; 2] = [300.0, 10.0];
 /// How long minibatches take if not said otherwise: in virtual and in real time.
 const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
-/// The most bytes of a file of settings.
-const MOST_BYTES: u64 = 1 << 20;
 /// Evaluations of a run if not said otherwise, after the one at the start.
 const EVALUATIONS: f64 = 15.0;
 
@@ -114,21 +111,13 @@ impl Experiment {
     /// # Errors
     /// [`Error::Config`] that names the setting.
     pub(super) fn new(entrants: &[Entrant], flags: &Flags, config: Option<&Path>) -> Result<Self> {
-        let text = config.map(|path| file::text(path, MOST_BYTES).map_err(in_config(path)));
-        Self::parse(entrants, flags, config.zip(text.transpose()?.as_deref()))
+        let text = settings::text(config)?;
+        Self::parse(entrants, flags, config.zip(text.as_deref()))
     }
 
     /// As [`Self::new`], from the text of the file at a path.
-    pub(super) fn parse(
-        entrants: &[Entrant],
-        flags: &Flags,
-        config: Option<(&Path, &str)>,
-    ) -> Result<Self> {
-        let mut table: Table = DEFAULTS.parse().expect("the defaults are TOML");
-        if let Some((path, text)) = config {
-            table.extend(settings(path, text)?);
-        }
-        table.extend(Table::try_from(flags).map_err(|error| Error::config(error.to_string()))?);
+    pub(super) fn parse(entrants: &[Entrant], flags: &Flags, config: Source<'_>) -> Result<Self> {
+        let mut table = settings::layers(DEFAULTS, config, flags, &[])?;
         let clock = usize::from(table.get("clock").and_then(Value::as_str) == Some("real"));
         if !table.contains_key("budget") && !table.contains_key("updates") {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGETS[clock]));
@@ -136,14 +125,7 @@ impl Experiment {
         if !table.contains_key("delay") {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
-        let mut experiment: Self = table.try_into().map_err(|error: toml::de::Error| {
-            // The message, then the key that it is about.
-            let message = error.to_string().trim_end().replace('\n', " ");
-            match config {
-                Some((path, _)) => in_config(path)(message),
-                None => Error::config(message),
-            }
-        })?;
+        let mut experiment: Self = settings::checked(table, config)?;
         if !entrants.is_empty() {
             experiment.entrants = entrants.to_vec();
         } else if experiment.entrants.is_empty() && experiment.learners > 0 {
@@ -271,23 +253,4 @@ impl Experiment {
         let slow = "--slow slows a law down: name one with --delay";
         need(self.law().is_some() || self.slow.is_none(), slow)
     }
-}
-
-/// For `map_err`: what is wrong with the file at `path`.
-fn in_config<E: std::fmt::Display>(path: &Path) -> impl FnOnce(E) -> Error {
-    move |error| Error::config(format!("{}: {error}", path.display()))
-}
-
-/// The settings in the text of the TOML file at `path`, all known.
-fn settings(path: &Path, text: &str) -> Result<Table> {
-    let table: Table = text.parse().map_err(in_config::<toml::de::Error>(path))?;
-    let command = Flags::augment_args(clap::Command::new("settings"));
-    let mut known: Vec<String> =
-        command.get_arguments().map(|flag| flag.get_id().as_str().replace('_', "-")).collect();
-    known.push("entrants".to_owned());
-    if let Some(key) = table.keys().find(|key| !known.contains(key)) {
-        let hint = suggest::nearest(key, known.iter().map(String::as_str));
-        return Err(in_config(path)(format!("unknown setting \"{key}\"{hint}")));
-    }
-    Ok(table)
 }

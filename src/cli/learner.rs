@@ -5,17 +5,10 @@ use std::{
     backtrace::{Backtrace, BacktraceStatus},
     io::{self, Write},
     panic::{self, PanicHookInfo},
-    thread,
-    time::Duration,
 };
 
 use super::Exit;
 use crate::{Error, Result, engine::isolated};
-
-/// How often to look whether the parent is there.
-const LOOK: Duration = Duration::from_millis(500);
-/// How long the end of the process may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) fn run() -> Result<Exit> {
     panic::set_hook(Box::new(last_words));
@@ -42,7 +35,12 @@ fn last_words(panic: &PanicHookInfo<'_>) {
 /// that its standard input has ended.
 #[cfg(unix)]
 fn watch() -> Result<()> {
-    use std::{os::unix::process::parent_id, process};
+    use std::{os::unix::process::parent_id, process, thread, time::Duration};
+
+    /// How often to look whether the parent is there.
+    const LOOK: Duration = Duration::from_millis(500);
+    /// How long the end of the process may take.
+    const PATIENCE: Duration = Duration::from_secs(5);
 
     let parent = parent_id();
     let watcher = thread::Builder::new().name("watcher".into());

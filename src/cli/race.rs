@@ -39,8 +39,9 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct RaceArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K, k-batch-async:K; in place of K, adasync or
-    /// adasync(K0): K grows as the training loss falls [default: all six with K = P/2]
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K, k-batch-async:K [default: all]
+    ///
+    /// By default K = P/2. In place of K, adasync or adasync(K0): K grows as the training loss falls.
     entrants: Vec<Entrant>,
     #[command(flatten)]
     flags: Flags,
@@ -50,8 +51,9 @@ pub(super) struct RaceArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; in place of K, adasync
-    /// or adasync(K0): K grows as the training loss falls
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K
+    ///
+    /// In place of K, adasync or adasync(K0): K grows as the training loss falls.
     entrant: Entrant,
     #[command(flatten)]
     flags: Flags,

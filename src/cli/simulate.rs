@@ -1,16 +1,19 @@
 //! `tortoise simulate`: time only, no gradients.
 
-use clap::Args;
-use serde::Serialize;
+use std::path::PathBuf;
+
+use clap::{Args, value_parser};
+use serde::{Deserialize, Serialize};
 
 use super::{
     Exit,
-    case::{self, CaseArgs},
+    case::{self, Case},
+    experiment::{Delay, WHOLE, settings},
     print, print_json,
 };
 use crate::{
     Error, Result,
-    cluster::delay::{Delays, Distribution},
+    cluster::delay::{Delays, Distribution, Slow},
     sgd::{
         Cancellation, Entrant,
         simulate::{Times, default_warm_up, simulate},
@@ -18,22 +21,76 @@ use crate::{
     theory::runtime::{self, UpdateTime},
 };
 
-#[derive(Debug, Args)]
+/// The options that make a simulation what it is; a TOML file holds any of them under the same names.
+#[derive(Debug, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(super) struct SimulateArgs {
-    #[command(flatten)]
-    case: CaseArgs,
-    /// Updates to measure
-    #[arg(long, default_value_t = 10_000)]
-    updates: u64,
-    /// Updates before them that are left out [default: 100, and twenty pushes a learner]
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K [default: the one that
+    /// --config names]
+    #[serde(skip)]
+    entrant: Option<Entrant>,
+    /// P, the number of learners [default: 8]
+    #[arg(long, short = 'p')]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learners: Option<usize>,
+    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them
+    /// [default: exponential:mean=1]
     #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    delay: Option<Distribution>,
+    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow: Option<Slow>,
+    /// Whether cancelled work stops at once or is dropped when it arrives [default: preempt]
+    #[arg(long)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancel: Option<Cancellation>,
+    /// Updates to measure [default: 10000]
+    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updates: Option<u64>,
+    /// Updates before them that are left out [default: 100, and twenty pushes a learner]
+    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    #[serde(skip_serializing_if = "Option::is_none")]
     warm_up: Option<u64>,
-    /// Of the delays
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Of the delays [default: 0]
+    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    /// TOML file with any of these options, or that of a race: what concerns the times counts
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    config: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
+    #[serde(skip)]
     json: bool,
+}
+
+/// What holds where nobody says otherwise.
+const DEFAULTS: &str = r#"
+entrants = []
+learners = 8
+delay = "exponential:mean=1"
+slow = ""
+cancel = "preempt"
+updates = 10000
+seed = 0
+"#;
+
+/// The settings of a simulation.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+struct Settings {
+    entrants: Vec<Entrant>,
+    learners: usize,
+    delay: Delay,
+    slow: Slow,
+    cancel: Cancellation,
+    updates: u64,
+    warm_up: Option<u64>,
+    seed: u64,
 }
 
 #[derive(Serialize)]
@@ -50,16 +107,24 @@ struct Simulation<'a> {
 }
 
 pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
-    let SimulateArgs { case, updates, seed, .. } = args;
-    let CaseArgs { entrant, learners, delay, slow, cancel } = case;
+    let read = settings::text(args.config.as_deref())?;
+    let source = args.config.as_deref().zip(read.as_deref());
+    let table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
+    let wanted: Settings = settings::checked(table, source)?;
+    let Settings { learners, slow, cancel, ref updates, ref seed, .. } = wanted;
+    let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
+        return Err(Error::config("name the ENTRANT whose times are to be measured"));
+    };
+    let Delay::Law(delay) = wanted.delay else {
+        return Err(Error::config("delays that were measured have no law: name one with --delay"));
+    };
+    let case = Case { entrant, learners, delay, slow, cancel };
     let k = case.k()?;
     if *updates == 0 {
         return Err(Error::config("--updates must be at least 1"));
     }
-    let warm_up = args.warm_up.unwrap_or_else(|| default_warm_up(*learners, k));
-    if warm_up.checked_add(*updates).is_none() {
-        return Err(Error::config("--warm-up and --updates are too large together"));
-    }
+    let Case { entrant, learners, delay, slow, cancel } = &case;
+    let warm_up = wanted.warm_up.unwrap_or_else(|| default_warm_up(*learners, k));
     let delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
     let times = simulate(entrant, *cancel, *learners, delays, warm_up, *updates)?;
     let theory = runtime::update_time_of(entrant.variant(), delay, slow, *cancel, *learners, k);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{
     Exit,
-    case::{self, CaseArgs},
+    case::{self, Case},
     print, print_json,
 };
 use crate::{
@@ -73,9 +73,9 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         _ => return Err(Error::config("an entrant has one --delay")),
     };
     let (learners, slow, cancel) = (args.learners, args.slow.clone(), args.cancel);
-    let case = CaseArgs { entrant, learners, delay, slow, cancel };
+    let case = Case { entrant, learners, delay, slow, cancel };
     let k = case.k()?;
-    let CaseArgs { entrant, delay, slow, .. } = &case;
+    let Case { entrant, delay, slow, .. } = &case;
     let theory = Theory {
         entrant,
         learners,

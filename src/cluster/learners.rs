@@ -36,9 +36,9 @@ pub type Kill = Box<dyn Fn() + Send>;
 
 /// An engine, and how to end it from outside; without that it is left to itself.
 pub struct Opened {
-    /// What computes.
+    /// What computes the learner's gradients.
     pub engine: Box<dyn Engine>,
-    /// What ends it.
+    /// What ends it from another thread, where it can be ended.
     pub kill: Option<Kill>,
 }
 
@@ -138,7 +138,7 @@ impl Learners {
         Ok(learners)
     }
 
-    /// P.
+    /// P, the number of learners.
     pub fn count(&self) -> usize {
         self.members.len()
     }

@@ -24,7 +24,7 @@ use crate::{
 /// A finished gradient and its minibatch's loss.
 #[derive(Debug)]
 pub struct Computed {
-    /// Loss of the minibatch.
+    /// Mean loss of the minibatch.
     pub loss: f32,
     /// Its gradient, as long as the parameters.
     pub gradient: Vec<f32>,
@@ -118,7 +118,7 @@ impl Queues {
         Self { jobs: None, threads: Vec::new(), here, samples: train.len() }
     }
 
-    /// How many there are.
+    /// How many queues there are; at least one.
     pub fn count(&self) -> usize {
         self.threads.len().max(1)
     }

@@ -20,6 +20,28 @@ use crate::{
 };
 
 /// P learners whose minibatches take the times a [`DelayModel`] gives.
+///
+/// ```
+/// use std::time::Duration;
+/// use tortoise::cluster::{
+///     Cluster, Message, Order,
+///     delay::{Delays, Slow},
+///     simulated::Simulated,
+/// };
+///
+/// # fn main() -> tortoise::Result<()> {
+/// // Learner 1 is three times as slow as learner 0.
+/// let delays = Delays::new("constant:2".parse()?, &Slow::new([(1, 3.0)]), 2, 0)?;
+/// let mut cluster = Simulated::times_only(2, delays);
+/// for learner in [0, 1] {
+///     cluster.assign(Order { learner, task: 0, params: [].into() });
+/// }
+/// let push = cluster.recv(Duration::MAX, None)?;
+/// assert!(matches!(push, Some(Message::Push(push)) if push.learner == 0));
+/// assert_eq!(cluster.now(), Duration::from_secs(2));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Simulated<'a, D> {
     delays: D,

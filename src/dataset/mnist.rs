@@ -22,7 +22,7 @@ const NAMES: [[&str; 2]; 2] = [["train", "t10k"], ["emnist-digits-train", "emnis
 /// What to do about missing data.
 const REMEDY: &str = "give the folder with --data DIR or TORTOISE_DATA";
 /// The sums of the unpacked files, as `sha256sum` writes them.
-const SUMS: &str = "SHA256SUMS";
+pub const SUMS: &str = "SHA256SUMS";
 /// The most bytes of [`SUMS`].
 const MOST_SUMS: u64 = 1 << 16;
 
@@ -42,9 +42,10 @@ pub fn locate(explicit: Option<&Path>) -> Result<PathBuf> {
     let program = env::current_exe().ok();
     let beside = program.iter().flat_map(|program| program.ancestors().skip(1));
     let places = [Path::new("")].into_iter().chain(beside);
-    places.map(|place| place.join("data/mnist")).find(|folder| folder.is_dir()).ok_or_else(|| {
+    let usual = Path::new("data").join("mnist");
+    places.map(|place| place.join(&usual)).find(|folder| folder.is_dir()).ok_or_else(|| {
         let problem = format!("is neither here nor beside the program; {REMEDY}");
-        Error::Dataset { path: "data/mnist".into(), problem }
+        Error::Dataset { path: usual.clone(), problem }
     })
 }
 

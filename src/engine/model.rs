@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Error, Result,
     rng::{self, Purpose},
+    suggest,
 };
 
 /// The most parameters a model may have: a gradient of 1 GiB.
@@ -78,7 +79,7 @@ impl Model {
         &self.layers
     }
 
-    /// Pixels an image.
+    /// Pixels an image, the columns of the first layer's X.
     pub fn inputs(&self) -> usize {
         self.layers[0].inputs
     }
@@ -89,7 +90,7 @@ impl Model {
         sides.max().unwrap_or(0)
     }
 
-    /// Number of classes.
+    /// Number of classes, the columns of the last layer's Y.
     pub fn classes(&self) -> usize {
         self.layers[self.layers.len() - 1].outputs
     }
@@ -153,6 +154,9 @@ impl TryFrom<Outline> for Model {
     }
 }
 
+/// Models by name.
+const MODELS: [&str; 2] = ["logistic", "mlp"];
+
 /// The hidden widths of a model; none for logistic regression. Written `logistic` or `mlp:256,128`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shape {
@@ -200,7 +204,14 @@ impl FromStr for Shape {
                 "model \"{text}\" is neither logistic nor mlp:WIDTH[,WIDTH...], as in mlp:128"
             ))
         };
-        let widths = text.strip_prefix("mlp:").ok_or_else(wrong)?;
+        let (name, widths) = text.split_once(':').unwrap_or((text, ""));
+        if !MODELS.contains(&name) {
+            let hint = suggest::nearest(name, MODELS);
+            return Err(Error::config(format!("unknown model \"{name}\"{hint}")));
+        }
+        if name != "mlp" {
+            return Err(wrong());
+        }
         let hidden: Vec<usize> = widths
             .split(',')
             .map(|width| width.parse().ok().filter(|&width| width > 0))

@@ -36,7 +36,7 @@ impl Quadratic {
         Self { params: vec![0.0; curvature.len()], train: Pixels::of(train), curvature }
     }
 
-    /// Lambda of each dimension.
+    /// lambda_d of each dimension: the eigenvalues of the Hessian of F.
     pub fn curvature(&self) -> &[f64] {
         &self.curvature
     }
@@ -60,7 +60,7 @@ impl Quadratic {
         self.curvature.iter().zip(variance).map(noise).collect()
     }
 
-    /// F(w).
+    /// F(w) at w = `params`, over the training set.
     pub fn loss(&self, params: &[f32]) -> f64 {
         self.mean_loss(params, &self.train)
     }

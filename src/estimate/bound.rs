@@ -14,7 +14,7 @@ pub struct ErrorBound {
     /// F*, above which it is counted: the lowest loss that was found.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub f_star: f64,
-    /// The bound.
+    /// The bound on F - F* over updates, where there is one.
     pub bound: Option<Bound>,
     /// Why there is none.
     pub reason: Option<String>,

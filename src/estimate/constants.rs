@@ -22,7 +22,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Iterate {
-    /// k.
+    /// k, the updates that made w_k.
     pub version: Version,
     /// F(w_k), over the training set.
     pub loss: f64,
@@ -40,6 +40,32 @@ pub struct Iterate {
 /// The constants of a run that was [watched](super::Watch), by gradients over `train`.
 ///
 /// `engine` computes the model of the run; its results are those of the loss that was trained.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tortoise::{
+///     cluster::queues::Queues,
+///     engine::quadratic::{Quadratic, coins},
+///     estimate::{Settings, Watch, estimate},
+///     sgd::Terms,
+/// };
+///
+/// # fn main() -> tortoise::Result<()> {
+/// let train = Arc::new(coins(8192, 3, 0)?);
+/// let mut engine = Quadratic::new(&train, vec![1.0, 0.5, 4.0]);
+/// let queues = Queues::here(&train, engine.clone());
+/// let terms = Terms { minibatch: 8, updates: Some(200), ..Terms::new(4, 0.05) };
+/// let settings = Settings::new(terms.learning_rate, 1, terms.minibatch, 0);
+/// let mut watch = Watch::new((), &settings);
+/// terms.run(&"async".parse()?, 0, &[0.0; 3][..], &queues, None, &mut watch)?;
+/// let ((), seen) = watch.finish();
+/// let estimates = estimate(&seen, &mut engine, &train, &settings)?;
+/// // The largest curvature, and the mean of the law that `Terms` have if nothing is said.
+/// assert!((estimates.smoothness.value - 4.0).abs() < 0.01);
+/// assert!((estimates.delay.best().law.mean() - 1.0).abs() < 0.2);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// [`Error::Config`] where the run made no update, finished fewer than two minibatches, or the

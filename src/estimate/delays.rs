@@ -47,7 +47,7 @@ pub struct Candidate {
 pub struct Parameter {
     /// As the law names it.
     pub name: Cow<'static, str>,
-    /// Its value.
+    /// Its value; times in seconds.
     #[serde(flatten)]
     pub estimate: Estimate,
 }
@@ -55,9 +55,9 @@ pub struct Parameter {
 /// A learner whose durations are those of the others times a factor.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Factor {
-    /// Who it is.
+    /// Which learner it is.
     pub learner: LearnerId,
-    /// Above 1 it is slower.
+    /// What multiplies its times; above 1 it is slower than the law says.
     pub factor: Estimate,
 }
 

@@ -10,9 +10,9 @@ use crate::{Result, sgd::scheduler::Version, statistics::ratio};
 pub struct Window {
     /// The first update that was looked at.
     pub from: Version,
-    /// The last.
+    /// Its last update.
     pub to: Version,
-    /// gamma there.
+    /// gamma over it.
     pub gamma: Estimate,
 }
 

@@ -27,9 +27,9 @@ const BATCHES: usize = 64;
 /// An update and one of the gradients that made it.
 #[derive(Debug, Clone)]
 pub struct Moment {
-    /// j.
+    /// j, the updates that made w_j.
     pub version: Version,
-    /// w_j.
+    /// The parameters w_j.
     pub params: Snapshot,
     /// w_tau of one of the K gradients, each as likely as the others.
     pub read: Snapshot,

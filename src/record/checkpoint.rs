@@ -28,9 +28,9 @@ const VERSION: &str = "1";
 /// What a checkpoint must belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// Who runs.
+    /// The entrant that runs, as it is named.
     pub entrant: String,
-    /// With which seed.
+    /// The seed of the run.
     pub seed: u64,
     /// The whole configuration, as text.
     pub configuration: String,

@@ -15,14 +15,14 @@ pub(super) const HEAD: &str = "t,update,gradients,train_loss,test_loss,test_accu
 pub struct EvaluationRow {
     /// Run time, in seconds.
     pub t: f64,
-    /// Updates made.
+    /// Updates made until then.
     pub update: Version,
     /// Gradients that went into them.
     pub gradients: u64,
-    /// Loss over the training set.
+    /// Mean loss over the training set, with L2.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub train_loss: f64,
-    /// Loss over the test set.
+    /// Mean loss over the test set, with L2.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub test_loss: f64,
     /// Share of the test set that is classified as labelled.

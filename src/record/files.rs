@@ -39,7 +39,7 @@ impl RunDirectory {
         }
         fs::create_dir_all("runs").map_err(Error::io("runs"))?;
         for number in 1_u64.. {
-            let path = PathBuf::from(format!("runs/{name}-{number}"));
+            let path = Path::new("runs").join(format!("{name}-{number}"));
             match fs::create_dir(&path) {
                 Ok(()) => return Self::lock(path),
                 Err(error) if error.kind() == ErrorKind::AlreadyExists => {}

@@ -69,7 +69,7 @@ pub struct Recorded {
     pub tally: Tally,
     /// What every learner did.
     pub activities: Activities,
-    /// Of the files.
+    /// How long its files are.
     pub lengths: Lengths,
     /// Bytes of parameters that are to be evaluated later, and how many parameters there are.
     deferred: u64,

@@ -31,11 +31,11 @@ pub struct RunFiles {
 /// How long the files of a run are, in bytes: where it goes on from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lengths {
-    /// `updates.jsonl`.
+    /// Of `updates.jsonl`.
     pub updates: u64,
-    /// `evaluations.csv`.
+    /// Of `evaluations.csv`.
     pub evaluations: u64,
-    /// `events.jsonl`, if events are recorded.
+    /// Of `events.jsonl`, if events are recorded.
     pub events: Option<u64>,
 }
 

@@ -28,7 +28,7 @@ pub struct Summary<C> {
     pub machine: String,
     /// What computed the gradients: adapter, driver and kernel family, or the host.
     pub gradients_on: String,
-    /// What evaluated, off the clock.
+    /// What evaluated, in no run time: adapter, driver and kernel family, or the host.
     pub evaluations_on: String,
     /// Engines that computed gradients side by side.
     pub queues: usize,
@@ -76,9 +76,9 @@ pub fn read_summary<C: DeserializeOwned>(race: &Path) -> Result<Summary<C>> {
 /// One entrant, over all its seeds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct EntrantSummary {
-    /// As it was named.
+    /// The entrant, as it was named.
     pub entrant: String,
-    /// P.
+    /// P, the number of learners.
     pub learners: usize,
     /// K, at the start if it grows.
     pub k: usize,
@@ -96,13 +96,13 @@ pub struct EntrantSummary {
 /// One run. Times are run time in seconds.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RunSummary {
-    /// Its seed.
+    /// Its seed, of delays, minibatches and initial parameters.
     pub seed: u64,
     /// Why it ended.
     pub ended: Ended,
-    /// Run time.
+    /// Run time at the end.
     pub run_time: f64,
-    /// Time that it took to compute and to evaluate, which is no run time.
+    /// Seconds on the wall clock that it took to compute and to evaluate, which is no run time.
     pub computing_time: f64,
     /// Updates made.
     pub updates: u64,
@@ -124,26 +124,26 @@ pub struct RunSummary {
     pub in_flight: u64,
     /// Gradients that arrived when their minibatch was cancelled or lost already, or a second time.
     pub late: u64,
-    /// From the start to the last update; none without an update.
+    /// Seconds per update, from the start to the last update; none without an update.
     pub mean_update_time: Option<f64>,
-    /// Mean of s = j - tau.
+    /// Mean of the staleness s = j - tau of the gradients used, in updates.
     pub mean_staleness: f64,
-    /// Share of gradients with s = 0.
+    /// Share of gradients used with s = 0, from 0 to 1.
     pub fresh_fraction: f64,
     /// How many gradients had s = 0, 1, 2, ...
     pub staleness_histogram: Vec<u64>,
-    /// At the end, over the training set.
+    /// Loss at the end, over the training set.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub train_loss: f64,
-    /// At the end, over the test set.
+    /// Loss at the end, over the test set.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub test_loss: f64,
-    /// At the end.
+    /// Share of the test set that is classified right at the end, from 0 to 1.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub test_accuracy: f64,
     /// When an evaluation first found the training loss at or below each target.
     pub time_to_loss: Vec<TimeToLoss>,
-    /// What each learner did.
+    /// What each learner did, by learner id.
     pub learners: Vec<Activity>,
     /// The law of the times that minibatches took, in real time.
     #[serde(skip_serializing_if = "Option::is_none")]

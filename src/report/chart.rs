@@ -44,12 +44,12 @@ impl Scale {
         Self { title: title.to_owned(), log: None, range: None }
     }
 
-    /// Linear from zero.
+    /// A linear axis from zero, with this title.
     pub fn linear(title: &str) -> Self {
         Self { log: Some(false), ..Self::fitting(title) }
     }
 
-    /// Logarithmic.
+    /// A logarithmic axis, with this title.
     pub fn log(title: &str) -> Self {
         Self { log: Some(true), ..Self::fitting(title) }
     }
@@ -72,7 +72,7 @@ impl Scale {
 pub struct Line {
     /// What it is in the legend; what stands before a colon decides its colour.
     pub name: String,
-    /// How it is drawn.
+    /// How it is drawn, with a line or with markers.
     pub look: Look,
     /// In the order of the line. What is no number, or has no place on the axes, breaks it.
     pub points: Vec<Dot>,
@@ -97,9 +97,9 @@ pub enum Look {
 /// A point of a line.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dot {
-    /// Across.
+    /// Its value on the horizontal axis.
     pub x: f64,
-    /// Up.
+    /// Its value on the vertical axis.
     pub y: f64,
     /// One standard error of `y`, if it is known.
     pub error: Option<f64>,

@@ -20,7 +20,7 @@ pub struct Series {
     pub name: String,
     /// Evaluations, in the order of time.
     pub points: Vec<Point>,
-    /// Seconds of run time.
+    /// Seconds of run time per update.
     pub time_per_update: f64,
     /// What theory says is not exceeded, at the same evaluations; may be empty.
     pub bound: Vec<Point>,

@@ -10,9 +10,9 @@ use super::{
 /// What one learner did. Times are run time, in records in seconds; what is not busy and not away waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Activity {
-    /// Minibatches started.
+    /// Minibatches it started.
     pub started: u64,
-    /// Gradients that counted.
+    /// Gradients of it that counted.
     pub accepted: u64,
     /// Minibatches cancelled before they were finished.
     pub cancelled: u64,
@@ -26,13 +26,13 @@ pub struct Activity {
     pub late: u64,
     /// How often it was lost.
     pub losses: u64,
-    /// With a minibatch in hand.
+    /// Run time with a minibatch in hand.
     #[serde(with = "crate::numbers::seconds")]
     pub busy: Duration,
     /// Of that, with one that came to nothing: cancelled, dropped, rejected or lost.
     #[serde(with = "crate::numbers::seconds")]
     pub wasted: Duration,
-    /// Between a loss and the return.
+    /// Run time between a loss and the return.
     #[serde(with = "crate::numbers::seconds")]
     pub away: Duration,
     /// Seconds that its engine was at work, where that is measured.

@@ -74,9 +74,9 @@ pub struct Course {
 pub struct Point {
     /// Run time in seconds.
     pub time: f64,
-    /// Updates made.
+    /// Updates made until then; a mean need not be whole.
     pub updates: f64,
-    /// Training loss.
+    /// Training loss, over what is evaluated.
     pub loss: f64,
     /// Its standard error over seeds, where there are several.
     pub loss_se: Option<f64>,

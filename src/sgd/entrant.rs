@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{Error, Result, suggest};
 
-/// Who takes part in a race.
+/// Who takes part in a race: a variant and its K.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Entrant {
     /// K-sync with K = P.

@@ -37,15 +37,15 @@ pub enum NonFinite {
 /// How much a run puts up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tolerance {
-    /// A learner is lost.
+    /// What becomes of a run that loses a learner.
     pub on_loss: OnLoss,
-    /// How often a learner is replaced without a push between.
+    /// How often a learner is replaced without a push between, before the run goes on without it.
     pub restarts: u32,
     /// Before a learner is replaced for the first time; twice as long each further time.
     pub back_off: Duration,
     /// The fewest learners to go on with.
     pub quorum: usize,
-    /// A loss or a gradient is not finite.
+    /// What becomes of a run that meets a loss or a gradient that is not finite.
     pub non_finite: NonFinite,
 }
 

@@ -9,7 +9,7 @@ use super::scheduler::Version;
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Run time.
+    /// Run time so far.
     pub time: Duration,
     /// Updates so far.
     pub version: Version,

@@ -10,9 +10,9 @@ use super::scheduler::{LearnerId, Version};
 /// A gradient that has arrived and counts.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Arrival {
-    /// Who computed it.
+    /// The learner that computed it.
     pub learner: LearnerId,
-    /// Run time.
+    /// Run time when it arrived.
     pub time: Duration,
     /// The version it enters: j, before the update.
     pub version: Version,

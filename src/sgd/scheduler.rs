@@ -36,7 +36,7 @@ pub enum Variant {
 }
 
 impl Variant {
-    /// All four.
+    /// All four, in the order of the table above.
     pub const ALL: [Self; 4] = [Self::KSync, Self::KBatchSync, Self::KAsync, Self::KBatchAsync];
 
     /// Whether a learner that has pushed waits for the update, so that K counts learners.
@@ -108,6 +108,26 @@ enum Presence {
 
 /// Decides, push by push. Feed it with [`on_push`](Self::on_push), then carry out what
 /// [`poll`](Self::poll) gives until it gives nothing.
+///
+/// Async with two learners:
+///
+/// ```
+/// use tortoise::sgd::{Action, Cancellation, Scheduler, Variant, Verdict};
+///
+/// let mut scheduler = Scheduler::new(Variant::KAsync, Cancellation::Preempt, 2, 1);
+/// assert_eq!(scheduler.poll(), Some(Action::Assign { learner: 0, version: 0 }));
+/// assert_eq!(scheduler.poll(), Some(Action::Assign { learner: 1, version: 0 }));
+/// assert_eq!(scheduler.poll(), None);
+///
+/// assert_eq!(scheduler.on_push(1, 0), Verdict::Accept);
+/// assert_eq!(scheduler.poll(), Some(Action::Apply { version: 1 }));
+/// assert_eq!(scheduler.poll(), Some(Action::Assign { learner: 1, version: 1 }));
+/// assert_eq!(scheduler.poll(), None);
+///
+/// // The gradient of learner 0 was read at w_0: one version stale by now.
+/// assert_eq!(scheduler.on_push(0, 0), Verdict::Accept);
+/// assert_eq!(scheduler.poll(), Some(Action::Apply { version: 2 }));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Scheduler {
     variant: Variant,
@@ -227,7 +247,7 @@ impl Scheduler {
             .then(|| self.quota().saturating_sub(self.accepted))
     }
 
-    /// P.
+    /// P, the number of learners, lost ones among them.
     pub fn learners(&self) -> usize {
         self.learners.len()
     }

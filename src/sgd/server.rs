@@ -13,11 +13,11 @@ pub type Snapshot = Arc<[f32]>;
 /// What a server holds, to go on with it later.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Saved {
-    /// w_j.
+    /// The parameters w_j.
     pub params: Snapshot,
     /// The sum of the gradients gathered for w_{j+1}, each times its rate.
     pub sum: Vec<f32>,
-    /// How many they are.
+    /// How many gradients that sum is of.
     pub gathered: usize,
     /// What each learner read last, if that is kept; else empty.
     pub read: Vec<Snapshot>,

@@ -31,13 +31,13 @@ pub struct Times {
     /// Updates before them, left out: from a common start, the asynchronous variants need some time
     /// to forget it.
     pub warm_up: Version,
-    /// Seconds.
+    /// Mean time per update, in seconds.
     pub mean_update_time: f64,
-    /// Standard error of that, from batch means; none for fewer than two batches.
+    /// Standard error of that in seconds, from batch means; none for fewer than two batches.
     pub mean_update_time_se: Option<f64>,
-    /// Mean of s = j - tau.
+    /// Mean of the staleness s = j - tau, in updates.
     pub mean_staleness: f64,
-    /// Share of gradients with s = 0.
+    /// Share of gradients with s = 0, from 0 to 1.
     pub fresh_fraction: f64,
     /// How many gradients had s = 0, 1, 2, ...
     pub staleness_histogram: Vec<u64>,
@@ -50,6 +50,21 @@ pub struct Times {
 }
 
 /// Runs `entrant` with no gradients for `warm_up` and then `updates` updates.
+///
+/// ```
+/// use tortoise::{
+///     cluster::delay::{Delays, Slow},
+///     sgd::{Cancellation, simulate::simulate},
+/// };
+///
+/// # fn main() -> tortoise::Result<()> {
+/// let delays = Delays::new("exponential:mean=1".parse()?, &Slow::default(), 8, 0)?;
+/// let entrant = "k-async:4".parse()?;
+/// let times = simulate(&entrant, Cancellation::Preempt, 8, delays, 100, 10_000)?;
+/// assert!((times.mean_staleness - 1.0).abs() < 0.05); // (P - K) / K
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// Where the entrant does not fit the learners, or follows a loss, or the run time is too long.

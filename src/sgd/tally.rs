@@ -13,7 +13,7 @@ use super::{
 pub struct Tally {
     /// Updates made.
     pub updates: Version,
-    /// When the last update was made.
+    /// Run time at the last update.
     pub last_update: Duration,
     /// Minibatches started.
     pub started: u64,

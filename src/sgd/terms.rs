@@ -30,13 +30,39 @@ use crate::{
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is the same for all entrants. Times are run time in seconds.
+///
+/// ```
+/// use std::sync::Arc;
+/// use tortoise::{
+///     cluster::queues::Queues,
+///     engine::quadratic::{Quadratic, coins},
+///     sgd::{Ended, Terms},
+/// };
+///
+/// # fn main() -> tortoise::Result<()> {
+/// // Twice the distance from the mean of 512 throws of three coins, squared.
+/// let train = Arc::new(coins(512, 3, 0)?);
+/// let engine = Quadratic::new(&train, vec![4.0; 3]);
+/// let queues = Queues::here(&train, engine.clone());
+/// let terms = Terms {
+///     minibatch: 8,
+///     delay: Some("pareto:shape=2,scale=1".parse()?),
+///     updates: Some(500),
+///     ..Terms::new(4, 0.02)
+/// };
+/// let run = terms.run(&"k-batch-async:2".parse()?, 0, &[0.0; 3][..], &queues, None, &mut ())?;
+/// assert_eq!(run.ended, Ended::Done);
+/// assert!(engine.loss(&run.params) < 0.05 * engine.loss(&[0.0; 3]));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Terms {
-    /// P.
+    /// P, the number of learners.
     pub learners: usize,
     /// m, the samples a gradient.
     pub minibatch: usize,
-    /// The rate of a gradient, before the rule.
+    /// eta, the rate of a gradient before the rule makes it smaller.
     pub learning_rate: f64,
     /// What makes the rate of a gradient smaller.
     pub rate_rule: RateRule,
@@ -46,18 +72,18 @@ pub struct Terms {
     pub slow: Slow,
     /// What becomes of cancelled work.
     pub cancellation: Cancellation,
-    /// Run time to stop at.
+    /// Run time to stop at, in seconds.
     pub budget: Option<f64>,
     /// Updates to stop after.
     pub updates: Option<Version>,
-    /// Between evaluations; at the start and at the end there is always one.
+    /// Run time between evaluations, in seconds; at the start and at the end there is always one.
     pub evaluate_every: Option<f64>,
-    /// Between looks of `AdaSync` at the loss that was evaluated last; as often as it is evaluated,
+    /// Run time between looks of `AdaSync`, in seconds, at the loss that was evaluated last; as often as it is evaluated,
     /// if nothing is said.
     pub adasync_every: Option<f64>,
-    /// What it puts up with.
+    /// The faults that a run puts up with.
     pub tolerance: Tolerance,
-    /// The least that a silent learner is waited for, where learners can be lost.
+    /// The least that a silent learner is waited for, in seconds, where learners can be lost.
     pub patience: f64,
     /// Faults on purpose.
     pub chaos: Option<Plan>,
@@ -81,9 +107,9 @@ impl<'a> From<&'a [f32]> for Start<'a> {
 /// How a run ended, and where.
 #[derive(Debug, Clone)]
 pub struct Finished {
-    /// Why.
+    /// Why it ended.
     pub ended: Ended,
-    /// The last parameters.
+    /// The last parameters, flat.
     pub params: Snapshot,
 }
 

@@ -51,7 +51,34 @@ pub enum Ended {
     Diverged,
 }
 
-/// A run: who decides, who holds the parameters, who computes, and the policies.
+/// A run: who decides, who holds the parameters, who computes, and the policies. [`Terms::run`] makes
+/// one out of a few numbers; this is for parts of one's own.
+///
+/// Sync with two learners that compute nothing and take a second for it:
+///
+/// ```
+/// use std::time::Duration;
+/// use tortoise::{
+///     cluster::{delay::{Delays, Slow}, simulated::Simulated},
+///     sgd::{
+///         Cancellation, Ended, Limits, ParameterServer, Run, Scheduler, Variant,
+///         k_schedule::FixedK, learning_rate::Constant,
+///     },
+/// };
+///
+/// # fn main() -> tortoise::Result<()> {
+/// let delays = Delays::new("constant:1".parse()?, &Slow::default(), 2, 0)?;
+/// let (server, cluster) = (ParameterServer::new(&[]), Simulated::times_only(2, delays));
+/// let scheduler = Scheduler::new(Variant::KSync, Cancellation::Preempt, 2, 2);
+/// let mut run = Run::new(scheduler, server, cluster, FixedK(2), Constant(0.1));
+/// let limits = Limits { time: Some(Duration::from_secs(10)), ..Limits::default() };
+/// assert_eq!(run.train(&limits, &mut ())?, Ended::Done);
+/// assert_eq!(run.scheduler.version(), 10);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// [`Terms::run`]: super::Terms::run
 #[derive(Debug)]
 pub struct Run<C, K, R> {
     /// Decides which gradients make an update.
@@ -92,7 +119,7 @@ pub struct MinibatchLosses {
 /// All that is needed to go on with a run as if it had not stopped.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
-    /// Run time.
+    /// Run time so far.
     pub now: Duration,
     /// Which gradients make the next update.
     pub scheduler: Scheduler,
@@ -107,7 +134,7 @@ pub struct State {
 }
 
 impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
-    /// A run from its start.
+    /// A run from its start, at the server's parameters.
     pub fn new(
         scheduler: Scheduler,
         server: ParameterServer,

@@ -162,7 +162,7 @@ impl GammaPrime {
         }
     }
 
-    /// The number.
+    /// gamma' as a number.
     pub fn value(self) -> f64 {
         self.0
     }
@@ -182,7 +182,7 @@ pub fn p0_of_gamma(gamma: f64) -> f64 {
 pub struct Step {
     /// eta, the same for all gradients. In parameter^2 / loss.
     pub rate: f64,
-    /// K, the gradients.
+    /// K, the gradients of an update.
     pub k: usize,
     /// m, the samples of each.
     pub minibatch: usize,
@@ -191,7 +191,7 @@ pub struct Step {
 /// E\[F(w_J)\] - F* <= floor + (1 - progress)^J (F(w_0) - F* - floor).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Bound {
-    /// F(w_0) - F*.
+    /// F(w_0) - F*, in units of loss.
     pub initial_gap: f64,
     /// Where it ends: eta L sigma^2 / (2 c gamma' K m). In units of loss.
     pub floor: f64,

@@ -43,7 +43,7 @@ pub struct Recursion {
     pub variant: Variant,
     /// K, the gradients an update.
     pub k: usize,
-    /// P.
+    /// P, the number of learners.
     pub learners: usize,
     /// eta, the learning rate.
     pub rate: f64,

@@ -48,9 +48,9 @@ pub struct UpdateTime {
     pub exact: bool,
     /// Of a numeric value, how far it may be off: what halving the step of its lattice changed.
     pub error: Option<f64>,
-    /// It is not below this.
+    /// It is not below this, in seconds.
     pub lower: Option<f64>,
-    /// It is not above this.
+    /// It is not above this, in seconds.
     pub upper: Option<f64>,
 }
 
@@ -84,6 +84,25 @@ impl UpdateTime {
 /// The long-run mean time per update among P = `p` independent learners with the law `law`:
 /// lemmas 3 to 5 of Dutta et al. 2018, and the elementary renewal theorem; for K-batch-sync, which
 /// has a closed form for a few laws only, a numeric value.
+///
+/// ```
+/// use tortoise::{cluster::delay::Distribution, sgd::Variant, theory::runtime::update_time};
+///
+/// # fn main() -> tortoise::Result<()> {
+/// let law: Distribution = "exponential:mean=1".parse()?;
+/// let sync = update_time(Variant::KSync, &law, 4, 4);
+/// assert!((sync.mean_update_time.unwrap() - (1.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 4.0)).abs() < 1e-9);
+/// assert!(sync.exact);
+///
+/// let law: Distribution = "uniform:low=0,high=2".parse()?;
+/// let k_async = update_time(Variant::KAsync, &law, 4, 2);
+/// assert_eq!(k_async.mean_update_time, None);
+/// // 2 E[X] / 4, and E of the second of four.
+/// assert_eq!(k_async.lower, Some(0.5));
+/// assert!((k_async.upper.unwrap() - 0.8).abs() < 1e-9);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 /// If K is zero, or above P where it counts learners, or for a trace that is replayed.

@@ -34,9 +34,9 @@ pub struct SpeedUp {
     pub value: Option<f64>,
     /// Whether both times are exact.
     pub exact: bool,
-    /// It is not below this.
+    /// It is not below this; a ratio, without a unit.
     pub lower: Option<f64>,
-    /// It is not above this.
+    /// It is not above this; a ratio, without a unit.
     pub upper: Option<f64>,
 }
 

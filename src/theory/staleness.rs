@@ -72,7 +72,7 @@ impl Staleness {
         }
     }
 
-    /// Pr(s = 0).
+    /// Pr(s = 0), the share of fresh gradients.
     pub fn fresh(&self) -> f64 {
         1.0 - self.stale
     }
@@ -93,7 +93,7 @@ impl Staleness {
         }
     }
 
-    /// E\[s\].
+    /// E\[s\], in updates.
     pub fn mean(&self) -> f64 {
         self.stale / (1.0 - self.ratio)
     }
@@ -140,7 +140,7 @@ pub struct Expected {
     /// The share of fresh gradients in an update is at least this in expectation, whatever came
     /// before: p0, as the bounds on the error need it.
     pub fresh_at_least: f64,
-    /// And at most this.
+    /// Share of fresh gradients, at most.
     pub fresh_at_most: f64,
 }
 

@@ -22,7 +22,7 @@ pub struct Survey {
     pub class: Ageing,
     /// E\[X\] in seconds; none where it is infinite.
     pub mean: Option<f64>,
-    /// P.
+    /// P, the number of learners.
     pub learners: usize,
     /// Updates of async in the time of one of sync (Dutta et al. 2018, theorem 1).
     pub speed_up: Option<f64>,
@@ -33,7 +33,7 @@ pub struct Survey {
 /// Update times with one K.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Row {
-    /// K.
+    /// K, the gradients an update.
     pub k: usize,
     /// By [`Variant::ALL`]; nothing where the time has no mean.
     pub times: [UpdateTime; 4],
@@ -81,7 +81,7 @@ pub fn times(law: &Distribution, p: usize, k: usize) -> [UpdateTime; 4] {
 /// The bound on the error of an entrant, per update and per second.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ErrorRuntime {
-    /// Who.
+    /// Who is meant.
     pub entrant: Entrant,
     /// gamma' = 1 - gamma + p0/2.
     pub gamma_prime: Option<f64>,

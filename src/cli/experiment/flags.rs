@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The largest whole number of TOML.
-const WHOLE: u64 = i64::MAX as u64;
+pub(crate) const WHOLE: u64 = i64::MAX as u64;
 
 /// Which clock a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -73,148 +73,166 @@ impl FromStr for Delay {
     }
 }
 
+/// Headings of the help.
+const TRAINED: &str = "What is trained";
+const LEARNERS: &str = "Learners and their time";
+const LENGTH: &str = "How long, and what is looked at";
+const WHERE: &str = "Where it is computed";
+const FAULTS: &str = "Faults";
+const FILES: &str = "Input and output";
+
 /// The options that make a run what it is; a TOML file holds any of them under the same names.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-#[command(next_help_heading = "The run")]
 pub(crate) struct Flags {
-    /// logistic, or mlp:WIDTH[,WIDTH...] [default: mlp:128]
-    #[arg(long)]
+    /// Model: logistic, or mlp:WIDTH[,WIDTH...] [default: mlp:128]
+    #[arg(long, help_heading = TRAINED)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<Shape>,
     /// P, the number of learners [default: 8]
-    #[arg(long, short = 'p')]
+    #[arg(long, value_name = "P", short = 'p', help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     learners: Option<usize>,
     /// m, the samples a gradient [default: 32]
-    #[arg(long, short = 'm')]
+    #[arg(long, value_name = "M", short = 'm', help_heading = TRAINED)]
     #[serde(skip_serializing_if = "Option::is_none")]
     minibatch: Option<usize>,
-    /// w_{j+1} = w_j - (1/K) sum of rate times gradient [default: 0.4]
-    #[arg(long)]
+    /// Rate of a gradient [default: 0.4]
+    ///
+    /// An update is w_{j+1} = w_j - (1/K) sum of rate times gradient.
+    #[arg(long, value_name = "RATE", help_heading = TRAINED)]
     #[serde(skip_serializing_if = "Option::is_none")]
     learning_rate: Option<f64>,
-    /// What makes the rate of a gradient smaller: constant, decay:factor=0.5,every=1000 (updates;
-    /// 60s for run time), compensated:c=0.01 (min(c/|w_j - w_tau|^2, rate)),
-    /// inverse-staleness (rate/(1 + s)), adaptive:threshold=8
-    /// (rate threshold/s where s is above) [default: constant]
-    #[arg(long)]
+    /// What makes the rate of a gradient smaller [default: constant]
+    ///
+    /// constant, decay:factor=0.5,every=1000 (updates; 60s for run time), compensated:c=0.01
+    /// (min(c/|w_j - w_tau|^2, rate)), inverse-staleness (rate/(1 + s)), adaptive:threshold=8 (rate
+    /// threshold/s where s is above); s is the staleness of the gradient.
+    #[arg(long, value_name = "RULE", help_heading = TRAINED)]
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_rule: Option<RateRule>,
     /// What multiplies the squared norm of the weights in the loss [default: 0]
-    #[arg(long)]
+    #[arg(long, help_heading = TRAINED, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     l2: Option<f64>,
-    /// Law of the time a minibatch takes, in seconds: constant:1, exponential:mean=1,
-    /// shifted-exponential:shift=1,mean=1, uniform:low=0,high=2, pareto:shape=2,scale=1,
-    /// weibull:shape=0.5,scale=1, hyperexponential:p=0.9,mean1=0.5,mean2=5.5,
-    /// bimodal:fast=1,slow=10,p=0.1, trace:FILE; in real time measured: as long as it takes
-    /// [default: exponential:mean=1; measured in real time]
-    #[arg(long)]
+    /// Law of the time of a minibatch [default: exponential:mean=1]
+    ///
+    /// In seconds, one of constant:1, exponential:mean=1, shifted-exponential:shift=1,mean=1,
+    /// uniform:low=0,high=2, pareto:shape=2,scale=1, weibull:shape=0.5,scale=1,
+    /// hyperexponential:p=0.9,mean1=0.5,mean2=5.5, bimodal:fast=1,slow=10,p=0.1, trace:FILE; in
+    /// real time the default is measured: as long as it takes.
+    #[arg(long, value_name = "LAW", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<Delay>,
-    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
-    #[arg(long)]
+    /// Learners that are slower than the law says, as in 0=3,5=2
+    #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
     /// Whose time counts [default: virtual]
-    #[arg(long)]
+    #[arg(long, help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<Clock>,
-    /// Whether cancelled work stops at once or is dropped when it arrives [default: preempt]
-    #[arg(long)]
+    /// What becomes of cancelled work [default: preempt]
+    #[arg(long, help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel: Option<Cancellation>,
-    /// Run time of each run, in seconds [default: 300, in real time 10; none with --updates]
-    #[arg(long)]
+    /// Run time of each run [default: 300, in real time 10]
+    ///
+    /// No default with --updates.
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
     #[serde(skip_serializing_if = "Option::is_none")]
     budget: Option<f64>,
     /// Updates of each run at most
-    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    #[arg(long, value_name = "N", help_heading = LENGTH)]
+    #[arg(value_parser = value_parser!(u64).range(..=WHOLE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     updates: Option<u64>,
-    /// Run time between evaluations, in seconds [default: a fifteenth of the budget]
-    #[arg(long)]
+    /// Run time between evaluations [default: a fifteenth of the budget]
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
     #[serde(skip_serializing_if = "Option::is_none")]
     evaluate_every: Option<f64>,
     /// Run time between looks of adasync at the training loss that was
     /// evaluated last, in seconds [default: as --evaluate-every]
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     adasync_every: Option<f64>,
     /// Training losses whose run time is reported [default: 0.5,0.3,0.2]
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
     #[serde(skip_serializing_if = "Option::is_none")]
     targets: Option<Vec<f64>>,
-    /// Of delays, minibatches and initial parameters [default: 0]
-    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    /// Seed of delays, minibatches and initial parameters [default: 0]
+    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE), help_heading = LENGTH)]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
-    /// Repeat with this many seeds, and report mean and standard error [default: 1]
-    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    /// Seeds to repeat with, for mean and standard error [default: 1]
+    #[arg(long, value_name = "N", help_heading = LENGTH)]
+    #[arg(value_parser = value_parser!(u64).range(..=WHOLE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     seeds: Option<u64>,
-    /// auto, host, an adapter's index or part of its name; in real time several, with a comma
-    /// between, that learners are spread over [default: auto]
-    #[arg(long)]
+    /// auto, host, an adapter's index or part of its name [default: auto]
+    ///
+    /// In real time several, with a comma between, that learners are spread over.
+    #[arg(long, help_heading = WHERE)]
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<DeviceChoices>,
-    /// Family of the kernels [default: auto]
-    #[arg(long)]
+    /// Family of the kernels: auto, tiled or lanes [default: auto]
+    #[arg(long, value_name = "FAMILY", help_heading = WHERE, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     kernels: Option<FamilyChoice>,
     /// Devices and queues that the learners share in virtual time [default: what suits
     /// the adapter]
-    #[arg(long)]
+    #[arg(long, value_name = "N", help_heading = WHERE, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     queues: Option<usize>,
-    /// Folder with the IDX files [default: $TORTOISE_DATA, else data/mnist]
-    #[arg(long, value_name = "DIR")]
+    /// Folder with MNIST's IDX files [default: $TORTOISE_DATA, or data/mnist]
+    #[arg(long, value_name = "DIR", help_heading = FILES)]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
-    /// Time on the wall clock between checkpoints of a run, in seconds; tortoise resume goes on from
-    /// them [default: 30]
-    #[arg(long)]
+    /// Time on the wall clock between checkpoints of a run [default: 30]
+    ///
+    /// tortoise resume goes on from them.
+    #[arg(long, value_name = "SECONDS", help_heading = FILES, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint_every: Option<f64>,
-    /// Estimate the constants of theory from the first run of each entrant, and draw the bound on its
-    /// loss where there is one; takes some seconds each
-    #[arg(long)]
+    /// Estimate the constants of theory from the first run of each entrant
+    ///
+    /// Draws the bound on its loss as well, where there is one; takes some seconds each.
+    #[arg(long, help_heading = LENGTH)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) estimate: bool,
     /// Give each learner a process of its own, in real time: a driver that crashes or hangs is one
     /// lost learner
-    #[arg(long)]
+    #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     isolate: bool,
     /// What becomes of a run that loses a learner [default: restart]
-    #[arg(long)]
+    #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     on_loss: Option<OnLoss>,
     /// How often a learner is replaced without a gradient between [default: 5]
-    #[arg(long)]
+    #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     restarts: Option<u32>,
     /// The fewest learners that a run goes on with [default: 1]
-    #[arg(long)]
+    #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     quorum: Option<usize>,
     /// The least that a silent learner is waited for, in seconds; more where learners were seen to
     /// take longer [default: 2]
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS", help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     patience: Option<f64>,
     /// What becomes of a run that meets a gradient that is not finite [default: stop]
-    #[arg(long)]
+    #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     non_finite: Option<NonFinite>,
-    /// SEED or SEED:RATE: faults on purpose, for that share of the minibatches (0.05): learners that
+    /// Faults on purpose, for that share of the minibatches (0.05): learners that
     /// die or hang, pushes that are late, come twice or are not finite
-    #[arg(long)]
+    #[arg(long, value_name = "SEED[:RATE]", help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     chaos: Option<Plan>,
-    /// Record every event
-    #[arg(long)]
+    /// Record every event: assign, push, cancel, update, ...
+    #[arg(long, help_heading = FILES)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     events: bool,
 }

@@ -5,7 +5,22 @@ use std::{fmt, str::FromStr};
 use super::Trace;
 use crate::{Error, Result, suggest};
 
-/// A law of the time a minibatch takes, in seconds.
+/// A law of the time a minibatch takes, in seconds. Written by its name and its parameters:
+///
+/// ```
+/// use tortoise::cluster::delay::Distribution;
+///
+/// # fn main() -> tortoise::Result<()> {
+/// let law: Distribution = "pareto:shape=2,scale=1".parse()?;
+/// assert_eq!(law, Distribution::Pareto { shape: 2.0, scale: 1.0 });
+/// assert_eq!(law.mean(), 2.0);
+/// assert_eq!(law.to_string(), "pareto:shape=2,scale=1");
+///
+/// let error = "paretto:shape=2,scale=1".parse::<Distribution>().unwrap_err();
+/// assert!(error.to_string().ends_with("did you mean \"pareto\"?"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the line above each variant says what its fields are")]
 pub enum Distribution {

@@ -36,26 +36,26 @@ pub struct AdapterId {
     pub twin: usize,
     /// Invocations that step together, at least and at most; none without subgroups.
     pub subgroup: Option<[u32; 2]>,
-    /// How much of things it has.
+    /// The most it can hold and dispatch.
     pub limits: Limits,
     /// Features that matter to compute kernels, by their WebGPU names.
     pub features: Vec<String>,
 }
 
-/// Limits of an adapter that decide what it can hold; bytes unless said otherwise.
+/// Limits of an adapter that decide what it can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
-    /// The largest buffer.
+    /// The largest buffer, in bytes.
     pub buffer: u64,
-    /// The largest part of a buffer that a kernel can see.
+    /// The largest part of a buffer that a kernel can see, in bytes.
     pub storage_binding: u64,
-    /// Memory shared by a workgroup.
+    /// Memory shared by a workgroup, in bytes.
     pub workgroup_storage: u32,
-    /// Invocations of a workgroup.
+    /// Invocations of a workgroup, at most.
     pub workgroup_invocations: u32,
-    /// Workgroups along one dimension of a dispatch.
+    /// Workgroups along one dimension of a dispatch, at most.
     pub workgroups: u32,
-    /// Texels along a side of a texture.
+    /// Texels along a side of a texture, at most.
     pub texture_side: u32,
 }
 

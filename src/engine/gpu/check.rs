@@ -13,7 +13,7 @@ use self::rig::Rig;
 use super::{
     adapter::AdapterId,
     buffers::Storage,
-    kernels::{Arguments, KERNELS, Kernel, ShaderSet},
+    kernels::{self, Arguments, KERNELS, Kernel, ShaderSet},
     plan::Call,
 };
 use crate::Result;
@@ -93,6 +93,27 @@ pub fn check_kernel(
         Ok(())
     })?;
     Ok(checks)
+}
+
+/// Checks the kernel of this name once, on `[rows, inputs, outputs]` of ordinary numbers: a first look
+/// at an adapter.
+///
+/// # Errors
+/// As [`check`].
+///
+/// # Panics
+/// If there is no kernel of this name.
+pub fn check_once(
+    adapter: &AdapterId,
+    shaders: &ShaderSet,
+    kernel: &str,
+    sizes: [u32; 3],
+) -> Result<Check> {
+    let kernel = kernels::by_name(kernel).expect("the kernel is in the table");
+    let mut rig = Rig::open(adapter, shaders)?;
+    let case = cases::ordinary(kernel, sizes);
+    let got = rig.bind(kernel, &case)?.run()?;
+    Ok(case.judge(kernel, &got))
 }
 
 /// The bits that `repeats` runs of a kernel give on its largest shape, one entry a run.

@@ -1,0 +1,79 @@
+//! An engine of one's own, raced: least squares on numbers of which the answer is known.
+
+mod common;
+
+use std::sync::Arc;
+
+use clap::Parser;
+use tortoise::{
+    Result,
+    cluster::queues::Queues,
+    dataset::{Minibatch, Split},
+    engine::{Engine, Evaluation},
+    report::{
+        chart::{Chart, Scale},
+        sheet::Sheet,
+    },
+    sgd::{Entrant, Objective, Terms},
+};
+
+/// The best parameters: five for the bits of a number, one for the constant.
+const BEST: [f32; 6] = [3.0, 1.0, 4.0, 1.0, 5.0, 1.0];
+
+/// f(w) = mean of (w . x - y)^2 / 2.
+#[derive(Default)]
+struct LeastSquares {
+    w: Vec<f32>,
+}
+
+impl Engine for LeastSquares {
+    fn load(&mut self, params: &[f32]) -> Result<()> {
+        self.w = params.to_vec();
+        Ok(())
+    }
+
+    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+        gradient.fill(0.0);
+        let (mut loss, m) = (0.0, batch.len() as f32);
+        for (x, &y) in batch.images.chunks(self.w.len()).zip(&batch.labels) {
+            let residual = x.iter().zip(&self.w).map(|(x, w)| x * w).sum::<f32>() - y as f32;
+            gradient.iter_mut().zip(x).for_each(|(g, x)| *g += residual * x / m);
+            loss += residual * residual / (2.0 * m);
+        }
+        Ok(loss)
+    }
+
+    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
+        let (mut all, mut unused) = (Minibatch::default(), vec![0.0; params.len()]);
+        split.gather(0..split.len(), &mut all);
+        self.load(params)?;
+        Ok(Evaluation { loss: self.gradient(&all, &mut unused)?.into(), accuracy: f64::NAN })
+    }
+}
+
+fn main() -> Result<()> {
+    let args = common::Args::parse();
+    let bit = |i: usize, b: usize| (i >> b & 1) as u8;
+    let pixels = (0..960).flat_map(|i| (0..5).map(move |b| 255 * bit(i, b)).chain([255])).collect();
+    let label = |i| (0..5).map(|b| BEST[b] as u8 * bit(i, b)).sum::<u8>() + (i / 32 % 3) as u8;
+    let train = Arc::new(Split::new(pixels, (0..960).map(label).collect(), 6, 17)?);
+    let queues = Queues::here(&train, LeastSquares::default());
+    let objective = Objective::new(&train, queues, LeastSquares::default());
+    let (budget, evaluate_every) = (Some(args.size(150.0, 60.0)), Some(2.0));
+    let terms = Terms { minibatch: 4, budget, evaluate_every, ..Terms::new(8, 0.04) };
+    let (mut rows, mut lines) = (Vec::new(), Vec::new());
+    for entrant in Entrant::six(8) {
+        let course = |seed| objective.course(&terms, &entrant, seed, &[0.0; 6]);
+        let courses = (0..args.size(5, 2)).map(course).collect::<Result<Vec<_>>>()?;
+        let loss =
+            common::estimate(&courses, |course| course.points.last().map_or(0.0, |p| p.loss));
+        let updates = common::estimate(&courses, |course| course.tally.updates as f64);
+        rows.push(format!("{entrant},{updates},{loss}"));
+        lines.push(common::curve(&entrant.to_string(), &common::mean(&courses), |p| p.time));
+    }
+    let (across, up) = (Scale::linear("run time (s)"), Scale::log("loss"));
+    let chart = Chart { title: String::new(), across, up, lines };
+    let caption = "Least squares, P=8, m=4, rate 0.04, exponential times of mean 1 s".to_owned();
+    let sheet = Sheet { charts: vec![chart], thin: String::new(), caption };
+    args.write("custom-engine", &sheet, "entrant,updates,updates_se,loss,loss_se", &rows)
+}

@@ -1,0 +1,74 @@
+//! Examples that end the long help of each subcommand; tests run or parse them.
+
+/// The lines under a heading that looks as clap's own.
+macro_rules! examples {
+    ($($line:literal)+) => {
+        concat!("\x1b[1m\x1b[4mExamples:\x1b[0m", $("\n  ", $line),+)
+    };
+}
+
+pub(super) const ALL: &str = examples!(
+    "tortoise devices                    # can a race run here?"
+    "tortoise race                       # all six variants; takes a quarter of a minute on two cores"
+    "tortoise theory k-batch-sync:4      # what theory expects of one of them"
+    "tortoise completions bash           # a script for the shell"
+);
+
+pub(super) const RACE: &str = examples!(
+    "tortoise race"
+    "tortoise race sync k-sync:2 async --seeds 5"
+    "tortoise race --delay pareto:shape=2,scale=1 --slow 0=3 --cancel on-arrival"
+    "tortoise race --config runs/race-1/config.toml --seed 1"
+);
+
+pub(super) const TRAIN: &str = examples!(
+    "tortoise train k-batch-async:4"
+    "tortoise train async --model logistic --updates 500 --rate-rule inverse-staleness"
+    "tortoise train k-sync:adasync --budget 100 --events --out runs/adasync"
+);
+
+pub(super) const RESUME: &str = examples!(
+    "tortoise resume runs/race-1"
+    "tortoise resume runs/race-1 --json"
+);
+
+pub(super) const SIMULATE: &str = examples!(
+    "tortoise simulate k-async:4"
+    "tortoise simulate sync --delay weibull:shape=0.5,scale=1 -p 16 --json"
+    "tortoise simulate k-sync:2 --config runs/race-1/config.toml"
+);
+
+pub(super) const THEORY: &str = examples!(
+    "tortoise theory k-sync:4"
+    "tortoise theory k-batch-sync:4 --delay pareto:shape=2,scale=1 -p 16 --json"
+    "tortoise theory --delay exponential:mean=1 --out runs/tables   # all variants: tables, pictures"
+);
+
+pub(super) const ADVISE: &str = examples!(
+    "tortoise advise --target 0.3"
+    "tortoise advise --target 0.3 --delay weibull:shape=0.5,scale=1 --follow"
+    "tortoise advise --budget 60 --constants L=6,c=0.1,sigma2=25,mg=50,gap=1.9,gamma=0.1"
+);
+
+pub(super) const ESTIMATE: &str = examples!(
+    "tortoise estimate async --model logistic --learning-rate 0.05"
+    "tortoise estimate k-async:4 --clock real --budget 20 --json"
+);
+
+pub(super) const DEVICES: &str = examples!(
+    "tortoise devices"
+    "tortoise devices --data fashion-mnist --json"
+);
+
+pub(super) const KERNELS: &str = examples!(
+    "tortoise kernels list"
+    "tortoise kernels check --device 0 --shaders my-shaders"
+    "tortoise kernels bench -m 32,512 --picture step.svg"
+);
+
+pub(super) const COMPLETIONS: &str = examples!(
+    "tortoise completions bash > ~/.local/share/bash-completion/completions/tortoise"
+    "tortoise completions zsh > ~/.zfunc/_tortoise      # with fpath+=~/.zfunc before compinit"
+    "tortoise completions fish > ~/.config/fish/completions/tortoise.fish"
+    "tortoise completions powershell >> $PROFILE"
+);
