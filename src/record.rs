@@ -19,7 +19,7 @@ pub use self::{
     files::{RunDirectory, write_whole},
     lines::{Lines, Tail},
     recorder::{Outcome, Recorded, Recorder},
-    run::{Lengths, RunFiles, read_run},
+    run::{Lengths, RunFiles, TIMELINE, read_run},
     summary::{EntrantSummary, RunSummary, Summary},
     tensors::{params_file, parse_params, read_params, write_params},
 };
