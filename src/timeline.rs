@@ -164,18 +164,17 @@ fn kept<T: Clone>(all: &[T], keep: impl Fn(&T) -> bool) -> Vec<T> {
     all.iter().filter(|one| keep(one)).cloned().collect()
 }
 
-/// What became of a minibatch, in words.
-fn outcome(end: End) -> String {
-    match end {
-        End::Accepted { staleness, update } => {
-            let update = update.map_or("accepted".into(), |update| format!("used in w{update}"));
-            format!("{update}, staleness {staleness}")
+impl End {
+    /// What became of it, in a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Accepted { .. } => "accepted",
+            Self::Discarded => "discarded",
+            Self::Rejected => "rejected",
+            Self::Cancelled => "cancelled",
+            Self::Lost => "lost",
+            Self::InHand => "not finished",
         }
-        End::Discarded => "dropped, too stale".into(),
-        End::Rejected => "dropped, no gradient".into(),
-        End::Cancelled => "cancelled".into(),
-        End::Lost => "lost".into(),
-        End::InHand => "not finished".into(),
     }
 }
 

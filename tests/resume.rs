@@ -89,6 +89,7 @@ fn a_race_that_is_killed_fifty_times_has_the_bits_of_one_that_is_not() {
     let whole = root.path().join("whole");
     succeeds(&mut start(RACE, &whole));
     let (expected, total) = (runs(&whole), recorded(&whole));
+    assert!(expected.keys().filter(|name| name.ends_with("timeline.jsonl")).count() == 4);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut kills, mut race) = (0, 0);
     while kills < 50 {

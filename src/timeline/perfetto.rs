@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{End, Span, Timeline, outcome};
+use super::{End, Span, Timeline};
 
 const PROCESS: u32 = 1;
 const SERVER: usize = 1;
@@ -72,7 +72,7 @@ fn versions(timeline: &Timeline, events: &mut Vec<(Duration, Value)>) {
 
 fn minibatch(span: &Span, thread: usize, events: &mut Vec<(Duration, Value)>) {
     let Span { from, to, task, version, end } = *span;
-    let mut args = json!({ "task": task, "version": version, "outcome": outcome(end) });
+    let mut args = json!({ "task": task, "version": version, "outcome": end.word() });
     if let End::Accepted { staleness, update } = end {
         args["staleness"] = staleness.into();
         args["update"] = update.into();

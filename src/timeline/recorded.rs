@@ -1,6 +1,6 @@
 //! The timeline of a run from the events it has recorded.
 
-use std::{fs, io::ErrorKind, path::Path, time::Duration};
+use std::{fs, io::ErrorKind, ops::RangeInclusive, path::Path, time::Duration};
 
 use serde::Deserialize;
 
@@ -11,6 +11,8 @@ use crate::{Error, Result, file, record::TIMELINE, sgd::Event};
 const MOST_BYTES: u64 = 1 << 30;
 /// The most events of a timeline.
 const MOST_EVENTS: usize = 1_000_000;
+/// From the start to where no clock of ours counts any more.
+const SECONDS: RangeInclusive<f64> = 0.0..=1e11;
 
 /// A line of `events.jsonl` or `timeline.jsonl`; what else it holds is left out.
 #[derive(Deserialize)]
@@ -55,7 +57,10 @@ pub fn parse_events(path: &Path, text: &str, until: Duration) -> Result<Timeline
         let line = line.strip_suffix('\n').ok_or_else(|| wrong("is cut off"))?;
         let Line { t, event } = serde_json::from_str(line)
             .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
-        let time = Duration::try_from_secs_f64(t).map_err(|_| wrong("a run time is seconds"))?;
+        if !SECONDS.contains(&t) {
+            return Err(wrong("a run time is seconds from 0 to 1e11"));
+        }
+        let time = Duration::from_secs_f64(t);
         if time > until {
             return Ok(collector.finish());
         }

@@ -207,17 +207,17 @@ fn colour(version: u64) -> &'static str {
 
 /// w_j, as it is written.
 fn name(version: u64) -> String {
-    let digits = version.to_string();
-    let below = |digit: char| char::from_u32(0x2080 + digit as u32 - '0' as u32);
-    format!("w{}", digits.chars().filter_map(below).collect::<String>())
+    format!("w<tspan dy=\"3\" font-size=\"9\">{version}</tspan>")
 }
 
-/// About how wide a name is.
+/// About how wide that is, in the size of most text.
+fn name_width(version: u64) -> f64 {
+    0.78 * SIZE + 5.2 * version.to_string().len() as f64
+}
+
+/// About how wide a text is.
 fn width(text: &str, size: f64) -> f64 {
-    // Subscripts are narrow.
-    text.chars()
-        .map(|c| if ('\u{2080}'..='\u{2089}').contains(&c) { 0.4 } else { 0.6 } * size)
-        .sum()
+    0.56 * size * text.chars().count() as f64
 }
 
 /// A number with no more digits than can be seen.

@@ -28,25 +28,9 @@ const DIM: Style = Style::new().dimmed();
 ///
 /// Styles are ANSI escape sequences; nothing is told by colour alone, and `anstream` takes them out.
 pub fn text(timeline: &Timeline, width: usize) -> String {
-    let Timeline { from, until, version, lanes, updates } = timeline;
+    let Timeline { from, until, lanes, .. } = timeline;
     let scale = Scale { from: *from, until: *until, last: width.saturating_sub(NAMES + 1).max(10) };
-    let mut rows = Vec::new();
-
-    let mut server = Row::new("server", &scale);
-    let versions = [(*from, *version)].into_iter();
-    let versions = versions.chain(updates.iter().map(|update| (update.at, update.version)));
-    let versions: Vec<(usize, u64)> =
-        versions.map(|(at, version)| (scale.column(at), version)).collect();
-    for (place, &(column, version)) in versions.iter().enumerate() {
-        let room = versions.get(place + 1).map_or(usize::MAX, |next| next.0 - column);
-        let label = format!("●w{version}");
-        let style = colour(version).bold();
-        server.set(column, '●', style);
-        if label.chars().count() < room {
-            server.write(column, &label, style);
-        }
-    }
-    rows.push(server);
+    let mut rows = vec![server(timeline, &scale)];
     for (learner, lane) in lanes.iter().enumerate().take(MOST_LANES) {
         let mut row = Row::new(&format!("learner {learner}"), &scale);
         draw(&mut row, lane, &scale);
@@ -55,7 +39,10 @@ pub fn text(timeline: &Timeline, width: usize) -> String {
     let mut axis = Row::new("run time", &scale);
     for (value, label) in ticks(*from, *until, (scale.last / 8).clamp(1, 10)) {
         let column = scale.column(Duration::from_secs_f64(value));
-        axis.write(column, &format!("{label} s"), DIM);
+        let label = format!("{label} s");
+        if column + label.len() <= scale.last + 1 {
+            axis.write(column, &label, DIM);
+        }
     }
     rows.push(axis);
 
@@ -118,6 +105,30 @@ impl Row {
     }
 }
 
+/// The versions where they are made, with their names where there is room.
+fn server(timeline: &Timeline, scale: &Scale) -> Row {
+    let mut row = Row::new("server", scale);
+    let versions = [(timeline.from, timeline.version)].into_iter();
+    let versions = versions.chain(timeline.updates.iter().map(|made| (made.at, made.version)));
+    let versions: Vec<_> = versions.map(|(at, version)| (scale.column(at), version)).collect();
+    let mut free = 0;
+    for (place, &(column, version)) in versions.iter().enumerate() {
+        let (label, style) = (format!("w{version}"), colour(version).bold());
+        row.set(column, '●', style);
+        let next = versions.get(place + 1).map_or(scale.last + 2, |next| next.0);
+        let (after, last) = (column + 1, place + 1 == versions.len());
+        if after + label.len() < next {
+            row.write(after, &label, style);
+            free = after + label.len();
+        } else if last && column > free + label.len() {
+            row.write(column - label.len(), &label, style);
+        } else {
+            free = after;
+        }
+    }
+    row
+}
+
 fn colour(version: u64) -> Style {
     COLOURS[(version % COLOURS.len() as u64) as usize].on_default()
 }
@@ -156,10 +167,8 @@ fn draw(row: &mut Row, lane: &Lane, scale: &Scale) {
         if label.len() <= room && from >= scale.from {
             row.write(first, &label, style.bold());
         }
-        if let (End::Accepted { staleness: 1.., .. }, Some(_)) = (end, mark)
-            && let End::Accepted { staleness, .. } = end
-        {
-            let stale = format!("s={staleness}");
+        if let (End::Accepted { staleness: stale @ 1.., .. }, Some(_)) = (end, mark) {
+            let stale = format!("s={stale}");
             if label.len() + 1 + stale.len() <= room {
                 row.write(next - 1 - stale.len(), &stale, style.bold());
             }

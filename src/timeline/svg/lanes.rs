@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use super::{
-    BAR, MOST_LANES, ON_COLOUR, PITCH, Palette, Place, SIZE, colour, cross, n, name, width,
+    BAR, MOST_LANES, ON_COLOUR, Palette, Place, colour, cross, n, name, name_width, width,
 };
-use crate::timeline::{End, Lane, Span, Timeline, outcome};
+use crate::timeline::{End, Lane, Span, Timeline};
 
 /// Text size of a staleness.
 const SMALL: f64 = 10.0;
@@ -15,6 +15,7 @@ const SMALL: f64 = 10.0;
 struct Marks {
     bars: String,
     labels: String,
+    above: String,
     crosses: String,
     circles: String,
 }
@@ -36,14 +37,14 @@ pub(super) fn lanes(timeline: &Timeline, place: &Place, palette: &Palette, prefi
         }
         draw(learner, lane, place, prefix, &mut marks);
     }
-    let Marks { bars, labels, crosses, circles } = marks;
+    let Marks { bars, labels, above, crosses, circles } = marks;
     // Arrows go behind minibatches, so that one that crosses a lane does not cross out what is in it.
     format!(
         "<g fill=\"none\" stroke=\"{muted}\"><path d=\"{waits}\"/>\
          <path d=\"{aways}\" stroke=\"{alarm}\" stroke-dasharray=\"3 3\"/></g>\n\
          {arrows}{bars}\
-         <g fill=\"{ON_COLOUR}\">{labels}</g>\n\
-         <g fill=\"none\" stroke=\"{alarm}\" stroke-width=\"2\"><path d=\"{crosses}\"/>\
+         <g pointer-events=\"none\"><g fill=\"{ON_COLOUR}\">{labels}</g>{above}</g>\n\
+         <g pointer-events=\"none\" fill=\"none\" stroke=\"{alarm}\" stroke-width=\"2\"><path d=\"{crosses}\"/>\
          <path d=\"{circles}\"/></g>\n",
         arrows = arrows(timeline, place, palette),
     )
@@ -71,7 +72,7 @@ fn draw(learner: usize, lane: &Lane, place: &Place, prefix: &str, marks: &mut Ma
             "learner {learner}, task {task}, w{version}, {} to {} s: {}",
             from.as_secs_f64(),
             to.as_secs_f64(),
-            outcome(end)
+            fate(end)
         );
         let faint = if end == End::InHand { " opacity=\".6\"" } else { "" };
         let rounded = if wide > 6.0 { " rx=\"2\"" } else { "" };
@@ -83,14 +84,15 @@ fn draw(learner: usize, lane: &Lane, place: &Place, prefix: &str, marks: &mut Ma
             n(top),
             n(wide),
         );
-        let (label, mut taken) = (name(version), 0.0);
-        let long = width(&label, SIZE) + 7.0;
-        if long <= wide {
+        let wasted = matches!(end, End::Discarded | End::Rejected | End::Cancelled | End::Lost);
+        let (long, mut taken) = (name_width(version) + 7.0, 0.0);
+        // A cross would lie on it.
+        if long + if wasted { 9.0 } else { 0.0 } <= wide {
             let (x, y) = (n(left + 4.0), n(middle + 4.0));
-            let _ = write!(marks.labels, "<text x=\"{x}\" y=\"{y}\">{label}</text>");
+            let _ = write!(marks.labels, "<text x=\"{x}\" y=\"{y}\">{}</text>", name(version));
             taken = long;
         }
-        if matches!(end, End::Discarded | End::Rejected | End::Cancelled | End::Lost) {
+        if wasted {
             // What is written stays readable.
             let (x, wide) = (n(left + taken), n((wide - taken).max(0.5)));
             let y = n(top);
@@ -121,19 +123,29 @@ fn draw(learner: usize, lane: &Lane, place: &Place, prefix: &str, marks: &mut Ma
                     (right - 2.0, top - 2.5)
                 };
                 if within || x - needs >= free {
+                    let texts = if within { &mut marks.labels } else { &mut marks.above };
                     let _ = write!(
-                        marks.labels,
-                        "<text x=\"{}\" y=\"{}\" font-size=\"{SMALL}\" text-anchor=\"end\"{}>{text}\
-                         </text>",
+                        texts,
+                        "<text x=\"{}\" y=\"{}\" font-size=\"{SMALL}\" text-anchor=\"end\">{text}</text>",
                         n(x),
                         n(y),
-                        if within { "" } else { " class=\"out\"" },
                     );
                     free = if within { free } else { x + 2.0 };
                 }
             }
             _ => {}
         }
+    }
+}
+
+/// What became of a minibatch.
+fn fate(end: End) -> String {
+    match end {
+        End::Accepted { staleness, update: Some(update) } => {
+            format!("used in w{update}, staleness {staleness}")
+        }
+        End::Accepted { staleness, .. } => format!("accepted, staleness {staleness}"),
+        other => other.word().to_owned(),
     }
 }
 
@@ -180,7 +192,6 @@ fn arrows(timeline: &Timeline, place: &Place, palette: &Palette) -> String {
             }
         }
     }
-    debug_assert!(PITCH > BAR, "there is room for heads between the lanes");
     format!(
         "<g fill=\"{muted}\" stroke=\"none\"><path d=\"{down}\" fill=\"none\" stroke=\"{muted}\"/>\
          <path d=\"{feet}\"/></g>\n\

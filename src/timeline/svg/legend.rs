@@ -58,7 +58,7 @@ pub(super) fn legend(
     let dash = " stroke-dasharray=\"3 3\"";
     type Sign<'a> = Box<dyn Fn(f64) -> String + 'a>;
     let entries: [(bool, &str, Sign<'_>); 9] = [
-        (true, "gradient at w\u{2080}", Box::new(&bar)),
+        (true, "computes", Box::new(&bar)),
         (spans().any(accepted), "push", Box::new(|y| arrow(y, ink, true))),
         (true, "read", Box::new(|y| arrow(y, muted, false))),
         (pauses().any(|away| !away), "waits", Box::new(|y| line(y, muted, ""))),
@@ -66,19 +66,18 @@ pub(super) fn legend(
         (spans().any(dropped) || late, "dropped", Box::new(circled)),
         (spans().any(|end| end == End::Lost), "lost", Box::new(crossed)),
         (pauses().any(|away| away), "away", Box::new(|y| line(y, alarm, dash))),
-        (spans().any(stale), "s staleness", Box::new(|_| String::new())),
+        (spans().any(stale), "staleness", Box::new(|y| format!("<text y=\"{}\">s=1</text>", n(y)))),
     ];
     let (mut svg, mut x, mut y) = (String::new(), LEFT, top);
     for (_, words, sign) in entries.iter().filter(|(there, ..)| *there) {
         let sign = sign(y);
-        let indent = if sign.is_empty() { 0.0 } else { SIGN };
-        let wide = indent + width(words, SIZE) + 10.0;
+        let wide = SIGN + width(words, SIZE) + 14.0;
         if x > LEFT && x + wide > LEFT + place.width + RIGHT {
             (x, y) = (LEFT, y + LINE);
         }
         let _ = write!(
             svg,
-            "<g transform=\"translate({})\">{sign}<text x=\"{indent}\" y=\"{}\">{words}</text></g>",
+            "<g transform=\"translate({})\">{sign}<text x=\"{SIGN}\" y=\"{}\">{words}</text></g>",
             n(x),
             n(y)
         );

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{LEFT, Palette, Place, SIZE, colour, n, name, width};
+use super::{LEFT, Palette, Place, colour, n, name, name_width};
 use crate::timeline::Timeline;
 
 /// Its line, with a point for each version and a name for those that have room.
@@ -22,12 +22,11 @@ pub(super) fn server(timeline: &Timeline, place: &Place, palette: &Palette) -> S
             n(x),
             colour(version)
         );
-        let name = name(version);
-        let half = width(&name, SIZE) / 2.0;
+        let half = name_width(version) / 2.0;
         if x - half >= free {
-            let _ =
-                write!(names, "<text x=\"{}\" y=\"{}\">{name}</text>", n(x), n(place.server - 9.0));
             free = x + half + 2.0;
+            let (x, y, name) = (n(x), n(place.server - 9.0), name(version));
+            let _ = write!(names, "<text x=\"{x}\" y=\"{y}\">{name}</text>");
         }
     }
     format!(
