@@ -143,7 +143,7 @@ fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String
         run.train(&limits, &mut drawing)?;
         let timeline = drawing.0.finish_at(run.cluster.now());
         let cancel = match cancel {
-            Cancellation::OnArrival if entrant.variant().cancels() => ", cancelled on arrival",
+            Cancellation::OnArrival if entrant.variant().cancels() => ", cancel on-arrival",
             _ => "",
         };
         drawn.push((format!("{entrant}, P={learners}{cancel}"), timeline));

@@ -175,7 +175,11 @@ fn draw(row: &mut Row, lane: &Lane, scale: &Scale) {
         }
     }
     for (at, _) in &lane.late {
-        row.set(scale.column(*at), '○', RED);
+        let column = scale.column(*at);
+        // What is written stays readable.
+        if !row.cells[column].0.is_ascii_alphanumeric() {
+            row.set(column, '○', RED);
+        }
     }
 }
 

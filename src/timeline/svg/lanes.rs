@@ -35,7 +35,7 @@ pub(super) fn lanes(timeline: &Timeline, place: &Place, palette: &Palette, prefi
         for &(at, _) in &lane.late {
             let _ = write!(marks.circles, "{}", circle(place.x(at), top + BAR / 2.0));
         }
-        draw(learner, lane, place, prefix, &mut marks);
+        draw(learner, lane, place, (palette.paper, prefix), &mut marks);
     }
     let Marks { bars, labels, above, crosses, circles } = marks;
     // Arrows go behind minibatches, so that one that crosses a lane does not cross out what is in it.
@@ -62,7 +62,13 @@ fn sides(span: &Span, place: &Place) -> (f64, f64) {
 }
 
 /// The minibatches of a learner.
-fn draw(learner: usize, lane: &Lane, place: &Place, prefix: &str, marks: &mut Marks) {
+fn draw(
+    learner: usize,
+    lane: &Lane,
+    place: &Place,
+    (paper, prefix): (&str, &str),
+    marks: &mut Marks,
+) {
     let (top, mut free) = (place.lane(learner), 0.0);
     for span in &lane.spans {
         let Span { from, to, task, version, end } = *span;
@@ -74,20 +80,27 @@ fn draw(learner: usize, lane: &Lane, place: &Place, prefix: &str, marks: &mut Ma
             to.as_secs_f64(),
             fate(end)
         );
-        let faint = if end == End::InHand { " opacity=\".6\"" } else { "" };
         let rounded = if wide > 6.0 { " rx=\"2\"" } else { "" };
-        let _ = write!(
-            marks.bars,
-            "<g{faint}><title>{title}</title><rect x=\"{}\" y=\"{}\" width=\"{}\" \
-             height=\"{BAR}\"{rounded} fill=\"{fill}\"/>",
+        let bar = format!(
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{BAR}\"{rounded} fill",
             n(left),
             n(top),
             n(wide),
         );
+        let _ = write!(marks.bars, "<g><title>{title}</title>");
+        let faint = if end == End::InHand {
+            // Arrows do not shine through.
+            let _ = write!(marks.bars, "{bar}=\"{paper}\"/>");
+            " opacity=\".6\""
+        } else {
+            ""
+        };
+        let _ = write!(marks.bars, "{bar}=\"{fill}\"{faint}/>");
         let wasted = matches!(end, End::Discarded | End::Rejected | End::Cancelled | End::Lost);
         let (long, mut taken) = (name_width(version) + 7.0, 0.0);
-        // A cross would lie on it.
-        if long + if wasted { 9.0 } else { 0.0 } <= wide {
+        // The mark at the end would lie on it.
+        let mark = if wasted { 9.0 } else { 0.0 };
+        if long + mark <= wide {
             let (x, y) = (n(left + 4.0), n(middle + 4.0));
             let _ = write!(marks.labels, "<text x=\"{x}\" y=\"{y}\">{}</text>", name(version));
             taken = long;

@@ -55,11 +55,12 @@ pub(super) fn legend(
     let accepted = |end: End| matches!(end, End::Accepted { .. });
     let stale = |end: End| matches!(end, End::Accepted { staleness: 1.., .. });
     let dropped = |end: End| matches!(end, End::Discarded | End::Rejected);
+    let pushes = spans().filter(|end| accepted(*end)).count();
     let dash = " stroke-dasharray=\"3 3\"";
     type Sign<'a> = Box<dyn Fn(f64) -> String + 'a>;
     let entries: [(bool, &str, Sign<'_>); 9] = [
         (true, "computes", Box::new(&bar)),
-        (spans().any(accepted), "push", Box::new(|y| arrow(y, ink, true))),
+        (pushes > 0 && place.has_room(pushes), "push", Box::new(|y| arrow(y, ink, true))),
         (true, "read", Box::new(|y| arrow(y, muted, false))),
         (pauses().any(|away| !away), "waits", Box::new(|y| line(y, muted, ""))),
         (spans().any(|end| end == End::Cancelled), "cancelled", Box::new(crossed)),
