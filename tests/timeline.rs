@@ -143,6 +143,9 @@ fn a_timeline_comes_back_from_its_lines_and_events_to_the_bit() {
 fn a_run_records_its_first_events() {
     let folder = tempdir().unwrap();
     assert!(read(folder.path()).unwrap().is_none(), "there is no run");
+    std::fs::write(folder.path().join(FILE), "").unwrap();
+    assert!(read(folder.path()).unwrap().is_none(), "nothing has happened yet");
+    std::fs::remove_file(folder.path().join(FILE)).unwrap();
     let train = Arc::new(coins(50, 3, 0).unwrap());
     let data = Dataset { train: Arc::clone(&train), test: coins(16, 3, 4).unwrap() };
     let engine = Quadratic::new(&train, vec![1.0; 3]);

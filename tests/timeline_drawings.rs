@@ -72,7 +72,9 @@ fn trace_events_are_as_the_format_wants_them() {
                 let (from, long) = (slice["ts"].as_f64(), slice["dur"].as_f64());
                 slice["ph"] == "X"
                     && slice["tid"] == thread
-                    && from.zip(long).is_some_and(|(from, long)| (from..=from + long).contains(&ts))
+                    && from
+                        .zip(long)
+                        .is_some_and(|(from, long)| from <= ts && (ts < from + long || long == 0.0))
             }));
         }
         // Microseconds.

@@ -23,7 +23,7 @@ struct Line {
 }
 
 /// The timeline of the run in `folder`, from the first events that every run records; none where
-/// there are none.
+/// there are none yet.
 ///
 /// # Errors
 /// As [`read_events`].
@@ -31,6 +31,7 @@ pub fn read(folder: &Path) -> Result<Option<Timeline>> {
     let path = folder.join(TIMELINE);
     match fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Ok(file) if file.len() == 0 => Ok(None),
         _ => read_events(&path, Duration::MAX).map(Some),
     }
 }

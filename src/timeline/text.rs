@@ -153,6 +153,10 @@ fn draw(row: &mut Row, lane: &Lane, scale: &Scale) {
     }
     for span in &lane.spans {
         let Span { from, to, version, end, .. } = *span;
+        if end == End::InHand && from == to {
+            // It started at the very end, and nothing of it is seen.
+            continue;
+        }
         let (style, (fill, mark)) = (colour(version), look(end));
         let first = scale.column(from);
         let next = scale.column(to).max(first + 1);
