@@ -14,6 +14,7 @@ mod race;
 mod report;
 mod simulate;
 mod theory;
+mod timeline;
 mod workers;
 
 use std::{
@@ -57,6 +58,8 @@ enum Command {
     /// Measure update times, staleness and waste of a variant, without gradients
     #[command(after_long_help = examples::SIMULATE)]
     Simulate(simulate::SimulateArgs),
+    /// Draw what learners and parameter server do, in virtual time or as it was recorded
+    Timeline(timeline::TimelineArgs),
     /// Say what theory knows of a variant's update time: exact, numeric or bounds
     #[command(after_long_help = examples::THEORY)]
     Theory(theory::TheoryArgs),
@@ -128,6 +131,7 @@ impl Cli {
             Command::Resume(args) => race::resume(&args, set_variable),
             Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
+            Command::Timeline(args) => timeline::run(&args),
             Command::Theory(args) => theory::run(&args),
             Command::Advise(args) => advise::run(&args, set_variable),
             Command::Estimate(args) => estimate::run(&args, set_variable),
@@ -150,7 +154,15 @@ pub fn check_config(path: &Path, text: &str) -> Result<String> {
 
 /// Writes a result to standard output. A reader that has gone away, as `head` does, wants no more.
 fn print(text: &str) -> Result<()> {
-    let mut stdout = std::io::stdout().lock();
+    write_to(std::io::stdout().lock(), text)
+}
+
+/// [`print()`] of what has ANSI styles, which only a terminal gets, and none that asks for none.
+fn print_styled(text: &str) -> Result<()> {
+    write_to(anstream::stdout().lock(), text)
+}
+
+fn write_to(mut stdout: impl Write, text: &str) -> Result<()> {
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Error::io("stdout")(error)),
         _ => Ok(()),

@@ -144,6 +144,7 @@
 //! * [`estimate`]: the constants of theory, from a run.
 //! * [`advise`]: which variant and K to choose.
 //! * [`record`] and [`report`]: what a run writes, and what a person looks at.
+//! * [`timeline`]: what learners and server did, span by span, and its pictures.
 //! * [`cli`]: the command.
 //!
 //! # Invariants
@@ -179,5 +180,6 @@ mod suggest;
 mod sync;
 mod text;
 pub mod theory;
+pub mod timeline;
 
 pub use error::{Error, Result};

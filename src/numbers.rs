@@ -7,6 +7,11 @@ pub(crate) fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, 
     Option::deserialize(deserializer).map(|number| number.unwrap_or(f64::NAN))
 }
 
+/// For `deserialize_with`, where nothing is written of what is none: what is written as null is NaN.
+pub(crate) fn some_or_nan<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f32>, D::Error> {
+    Option::deserialize(from).map(|number| Some(number.unwrap_or(f32::NAN)))
+}
+
 /// For `with`: a duration as a number of seconds.
 pub(crate) mod seconds {
     use std::time::Duration;

@@ -84,7 +84,7 @@ pub use self::{
     files::{RunDirectory, run_folder, write_whole},
     lines::{Lines, Tail},
     recorder::{Outcome, Recorded, Recorder},
-    run::{Lengths, RunFiles, read_run},
+    run::{Lengths, RunFiles, TIMELINE, read_run},
     summary::{EntrantSummary, RunSummary, Summary, read_summary},
     tensors::{params_file, parse_params, read_params, write_params},
 };

@@ -122,12 +122,13 @@ fn a_run_goes_on_with_all_its_files_or_with_none() {
     let lengths = files.lengths();
     let head = fs::read_to_string(folder.join("evaluations.csv")).unwrap();
     let evaluations = head.len() as u64;
-    assert_eq!(lengths, Lengths { updates: 0, evaluations, events: Some(0) });
+    assert_eq!(lengths, Lengths { updates: 0, evaluations, timeline: 0, events: Some(0) });
     let json = serde_json::to_string(&lengths).unwrap();
     assert_eq!(serde_json::from_str::<Lengths>(&json).unwrap(), lengths);
     drop(files);
     fs::write(folder.join("updates.jsonl"), "1\n2\n").unwrap();
     fs::write(folder.join("events.jsonl"), "3\n4\n").unwrap();
+    fs::write(folder.join("timeline.jsonl"), "5\n").unwrap();
     fs::write(folder.join("run.json"), "over").unwrap();
     let before = held(folder);
     for wrong in [
@@ -135,6 +136,7 @@ fn a_run_goes_on_with_all_its_files_or_with_none() {
         Lengths { updates: 2, events: Some(1), ..lengths },
         Lengths { updates: 2, evaluations: evaluations + 1, ..lengths },
         Lengths { updates: 6, ..lengths },
+        Lengths { updates: 2, timeline: 3, ..lengths },
     ] {
         assert!(RunFiles::resume(folder.into(), &wrong, Tail::Keep).is_err());
         assert_eq!(held(folder), before, "{wrong:?}");
@@ -148,6 +150,8 @@ fn a_run_goes_on_with_all_its_files_or_with_none() {
         &[
             ("evaluations.csv", &head),
             ("events.jsonl", "3\n4\n"),
+            ("timeline.jsonl", ""),
+            ("timeline.jsonl.after-1", "5\n"),
             ("updates.jsonl", "1\n"),
             ("updates.jsonl.after-1", "2\n"),
         ],
@@ -187,7 +191,7 @@ mod full {
         assert!(message.contains(&format!("error: {}: File too large", events.display())));
         let text = fs::read_to_string(&events).unwrap();
         assert!(text.len() > 200_000, "what had been written is there");
-        for file in ["events.jsonl", "updates.jsonl", "evaluations.csv"] {
+        for file in ["events.jsonl", "timeline.jsonl", "updates.jsonl", "evaluations.csv"] {
             let text = fs::read_to_string(run.join(file)).unwrap();
             assert!(text.ends_with('\n') && !text.contains('\0'), "{file}");
         }
@@ -206,7 +210,7 @@ mod full {
         let file = run.join("initial.safetensors");
         assert!(message.contains(&format!("error: {}: File too large", file.display())));
         let names: Vec<_> = held(&run).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["evaluations.csv", "events.jsonl", "updates.jsonl"]);
+        assert_eq!(names, ["evaluations.csv", "events.jsonl", "timeline.jsonl", "updates.jsonl"]);
     }
 }
 

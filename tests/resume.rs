@@ -89,6 +89,7 @@ fn a_race_that_is_killed_fifty_times_has_the_bits_of_one_that_is_not() {
     let whole = root.path().join("whole");
     succeeds(&mut start(RACE, &whole));
     let (expected, total) = (runs(&whole), recorded(&whole));
+    assert!(expected.keys().filter(|name| name.ends_with("timeline.jsonl")).count() == 4);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut kills, mut race) = (0, 0);
     while kills < 50 {
@@ -254,12 +255,12 @@ fn a_checkpoint_that_is_torn_or_foreign_is_refused_with_the_reason() {
     }
     with(&fs::read(run.join("initial.safetensors")).unwrap(), "is no checkpoint of a run");
     let text = String::from_utf8_lossy(&whole).into_owned();
-    let (from, to) = (r#""version":"1""#, r#""version":"0""#);
+    let (from, to) = (r#""version":"2""#, r#""version":"0""#);
     assert!(text.contains(from));
     let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
     let mut older = whole.clone();
     older[at..at + to.len()].copy_from_slice(to.as_bytes());
-    with(&older, "has the form 0, and this tortoise reads 1");
+    with(&older, "has the form 0, and this tortoise reads 2");
 
     fs::write(&path, &whole).unwrap();
     let config = folder.join("config.toml");

@@ -1,9 +1,11 @@
 //! What the scheduler does, drawn so that one can hold it beside figures 3 and 4 of Dutta et al.
-//! 2018: scripts of delays in `timelines/`, each followed by the timeline that must come of it.
+//! 2018: scripts of delays in `timelines/`, each followed by the timeline that must come of it, event
+//! by event and then as the command draws it.
 //! `UPDATE_EXPECT=1 cargo test --test timelines` writes the timelines anew.
 
 use std::{collections::VecDeque, fmt::Write as _, time::Duration};
 
+use anstream::adapter::strip_str;
 use expect_test::expect_file;
 use tortoise::{
     Result,
@@ -12,6 +14,7 @@ use tortoise::{
         Cancellation, Entrant, Event, LearnerId, Limits, Observer, ParameterServer, Run, Scheduler,
         Verdict, Version, learning_rate::Constant,
     },
+    timeline::{Collector, text},
 };
 
 /// The durations of each learner, in order; the last one repeats.
@@ -32,6 +35,7 @@ impl DelayModel for Script {
 struct Timeline {
     text: String,
     line: Option<(u64, Option<LearnerId>)>,
+    collector: Collector,
     /// What evaluations find, one a second; the last one repeats.
     losses: VecDeque<f64>,
     loss: Option<f64>,
@@ -39,6 +43,7 @@ struct Timeline {
 
 impl Observer for Timeline {
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        self.collector.event(time, event)?;
         let pusher = match *event {
             Event::Push { learner, .. } => Some(learner),
             _ => self.line.and_then(|(_, pusher)| pusher),
@@ -91,7 +96,7 @@ fn draw(script: &str) -> String {
         other => panic!("{other} is no way to cancel"),
     };
     let until = Duration::from_secs(head[3].parse().unwrap());
-    let mut timeline = Timeline::default();
+    let mut timeline = Timeline { collector: Collector::new(1000), ..Timeline::default() };
     let mut durations = Vec::new();
     for line in lines {
         let (name, numbers) = line.split_once(':').unwrap();
@@ -112,7 +117,10 @@ fn draw(script: &str) -> String {
     let evaluate_every = (!timeline.losses.is_empty()).then_some(second);
     let limits = Limits { time: Some(until), evaluate_every, ..Limits::default() };
     run.train(&limits, &mut timeline).unwrap();
-    timeline.text
+    let lanes = timeline.collector.finish_at(until);
+    // Eleven columns of names, then seven a second.
+    let lanes = text(&lanes, 11 + 7 * until.as_secs() as usize + 1);
+    format!("{}\n--\n{}", timeline.text, strip_str(lanes.trim_end()))
 }
 
 #[test]

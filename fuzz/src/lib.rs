@@ -11,6 +11,7 @@ use tortoise::{
     engine::model::{Model, Shape},
     estimate::delays::{Observed, fit, parse_events},
     record::{params_file, parse_params},
+    timeline::{self, Look},
 };
 
 /// The name of what is read.
@@ -91,13 +92,27 @@ pub fn trace(bytes: &[u8]) -> bool {
     true
 }
 
-/// The events of a run: durations from 0 on, that have a fit.
+/// The events of a run: durations from 0 on, that have a fit, and perhaps a timeline.
 pub fn events(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
+    check_timeline(text);
     let Some(observed) = taken(parse_events(Path::new(FILE), text)) else { return false };
     assert!(observed.iter().all(|one| one.seconds.is_finite() && one.seconds >= 0.0));
     check_fit(&observed);
     true
+}
+
+/// Events that follow from each other are a timeline, which can be drawn.
+fn check_timeline(text: &str) {
+    let read = timeline::parse_events(Path::new(FILE), text, Duration::MAX);
+    let Some(whole) = taken(read) else { return };
+    let half = whole.between(whole.until / 4, whole.until / 2);
+    for part in [&whole, &half] {
+        assert!(part.from <= part.until);
+        assert!(timeline::svg(part, &Look::picture()).ends_with("</svg>\n"));
+        assert!(timeline::text(part, 80).starts_with("server"));
+        assert!(timeline::perfetto(part, FILE).ends_with("]}\n"));
+    }
 }
 
 /// Two finished durations have a fit, whose laws are laws.

@@ -34,7 +34,7 @@ struct UpdateLine<'a> {
     learners: &'a [LearnerId],
 }
 
-/// A line of `events.jsonl`.
+/// A line of `events.jsonl`; without the batch, of `timeline.jsonl`.
 #[derive(Serialize)]
 struct EventLine<'a> {
     t: f64,
@@ -71,6 +71,8 @@ pub struct Recorded {
     pub activities: Activities,
     /// How long its files are.
     pub lengths: Lengths,
+    /// Events in `timeline.jsonl`.
+    first_events: u64,
     /// Bytes of parameters that are to be evaluated later, and how many parameters there are.
     deferred: u64,
     params: usize,
@@ -105,6 +107,8 @@ pub struct Outcome {
     pub observed: Vec<Observed>,
 }
 
+/// Events that every run records.
+const FIRST_EVENTS: u64 = 2000;
 /// How long what is recorded may be in memory only.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
@@ -226,6 +230,10 @@ impl Observer for Recorder<'_> {
         self.now = time;
         let t = time.as_secs_f64();
         self.record_update(t, event)?;
+        if self.recorded.first_events < FIRST_EVENTS {
+            self.recorded.first_events += 1;
+            self.files.timeline.json(&EventLine { t, event, batch: None })?;
+        }
         if let Some(events) = &mut self.files.events {
             let batch = match *event {
                 Event::Assign { learner, task, .. } => {

@@ -18,6 +18,8 @@ use crate::{Error, Result, engine::model::Model, sgd::Ended};
 const END: &str = "run.json";
 /// What its evaluations are in.
 const EVALUATIONS: &str = "evaluations.csv";
+/// What its first events are in.
+pub const TIMELINE: &str = "timeline.jsonl";
 
 /// The files of one run.
 #[derive(Debug)]
@@ -25,6 +27,7 @@ pub struct RunFiles {
     folder: PathBuf,
     pub(super) updates: Lines,
     pub(super) evaluations: Lines,
+    pub(super) timeline: Lines,
     pub(super) events: Option<Lines>,
 }
 
@@ -35,6 +38,8 @@ pub struct Lengths {
     pub updates: u64,
     /// Of `evaluations.csv`.
     pub evaluations: u64,
+    /// Of `timeline.jsonl`.
+    pub timeline: u64,
     /// Of `events.jsonl`, if events are recorded.
     pub events: Option<u64>,
 }
@@ -47,9 +52,10 @@ impl RunFiles {
     pub fn create(folder: PathBuf, events: bool) -> Result<Self> {
         let lines = |name: &str| Lines::create(folder.join(name));
         let (updates, mut evaluations) = (lines("updates.jsonl")?, lines(EVALUATIONS)?);
+        let timeline = lines(TIMELINE)?;
         let events = if events { Some(lines("events.jsonl")?) } else { None };
         evaluations.text(HEAD)?;
-        Ok(Self { folder, updates, evaluations, events })
+        Ok(Self { folder, updates, evaluations, timeline, events })
     }
 
     /// Goes on with the files in `folder` from `lengths`; what comes after is cut off, and becomes
@@ -59,14 +65,15 @@ impl RunFiles {
     /// [`Error::Config`] where a file is shorter, or its length is inside a line: then nothing has
     /// changed. [`Error::Io`]: then it can be done again.
     pub fn resume(folder: PathBuf, lengths: &Lengths, tail: Tail) -> Result<Self> {
-        let Lengths { updates, evaluations, events } = *lengths;
+        let Lengths { updates, evaluations, timeline, events } = *lengths;
         let lines = |name: &str, length| Lines::open(folder.join(name), length);
         let updates = lines("updates.jsonl", updates)?;
         let evaluations = lines(EVALUATIONS, evaluations)?;
+        let timeline = lines(TIMELINE, timeline)?;
         let events = events.map(|length| lines("events.jsonl", length)).transpose()?;
         remove(&folder.join(END))?;
         sync_folder(&folder).map_err(Error::io(&folder))?;
-        let mut files = Self { folder, updates, evaluations, events };
+        let mut files = Self { folder, updates, evaluations, timeline, events };
         files.lines().try_for_each(|lines| lines.cut(tail))?;
         Ok(files)
     }
@@ -84,6 +91,7 @@ impl RunFiles {
         Lengths {
             updates: self.updates.length(),
             evaluations: self.evaluations.length(),
+            timeline: self.timeline.length(),
             events: self.events.as_ref().map(Lines::length),
         }
     }
@@ -128,7 +136,8 @@ impl RunFiles {
     }
 
     fn lines(&mut self) -> impl Iterator<Item = &mut Lines> {
-        [&mut self.updates, &mut self.evaluations].into_iter().chain(&mut self.events)
+        let Self { updates, evaluations, timeline, events, .. } = self;
+        [updates, evaluations, timeline].into_iter().chain(events)
     }
 }
 

@@ -161,7 +161,7 @@ pub(super) fn marker(style: &Style, x: f64, y: f64, r: f64) -> String {
 }
 
 /// Text as XML has it, which knows no control characters.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let text: String = text
         .chars()
         .map(|c| if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) { ' ' } else { c })

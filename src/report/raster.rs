@@ -9,7 +9,7 @@ use resvg::{
 };
 
 /// What the text of every picture is set in.
-pub(super) const FONT_FAMILY: &str = "Open Sans";
+pub(crate) const FONT_FAMILY: &str = "Open Sans";
 const FONT: &[u8] = include_bytes!("../../data/fonts/OpenSans-Regular.ttf");
 /// Pixels a logical pixel.
 const SCALE: f32 = 2.0;
@@ -18,7 +18,7 @@ const SCALE: f32 = 2.0;
 ///
 /// # Panics
 /// If `svg` is no SVG of a size.
-pub(super) fn png(svg: &str) -> Vec<u8> {
+pub(crate) fn png(svg: &str) -> Vec<u8> {
     let mut fonts = Database::new();
     fonts.load_font_data(FONT.to_vec());
     let options = Options {

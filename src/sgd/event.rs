@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     scheduler::{LearnerId, Verdict, Version},
     server::Snapshot,
     train::State,
 };
-use crate::{Result, cluster::Task};
+use crate::{Result, cluster::Task, numbers};
 
 /// Everything that happens in a run, in the order in which it happens. `computing` is how many seconds
 /// the learner's engine was at work, where that is measured.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+///
+/// Written and read again it is the same, but that a rate or a loss that is not finite is read as NaN.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the fields are those of the run record")]
 pub enum Event {
@@ -26,8 +28,10 @@ pub enum Event {
         version: Version,
         verdict: Verdict,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "numbers::some_or_nan")]
         rate: Option<f32>,
         #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, deserialize_with = "numbers::some_or_nan")]
         loss: Option<f32>,
         #[serde(skip_serializing_if = "Option::is_none")]
         computing: Option<f64>,

@@ -84,7 +84,7 @@ pub enum Action {
 
 /// Whether a pushed gradient counts.
 #[must_use = "a discarded gradient must not be accumulated"]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It goes into the next update.

@@ -1,0 +1,222 @@
+//! `tortoise timeline`: what learners and parameter server do, drawn.
+
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use clap::Args;
+
+use super::{Exit, print, print_styled};
+use crate::{
+    Error, Result,
+    cluster::{
+        Cluster,
+        delay::{Delays, Distribution, Slow},
+    },
+    record::write_whole,
+    report::raster,
+    sgd::{Cancellation, Entrant, Event, Limits, Observer, simulate::times_only},
+    timeline::{self, Collector, Look, Timeline},
+};
+
+/// The most events of a timeline that is drawn.
+const MOST_EVENTS: usize = 100_000;
+/// Updates of the first entrant, if nothing is said.
+const UPDATES: u64 = 4;
+/// Columns of text where there is no terminal.
+const COLUMNS: usize = 100;
+/// From the narrowest picture to the widest, in logical pixels.
+const PIXELS: std::ops::RangeInclusive<usize> = 200..=20_000;
+
+#[derive(Debug, Args)]
+pub(super) struct TimelineArgs {
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; several are drawn over the
+    /// same run time, with the same delays [default: all six with K = P/2]
+    entrants: Vec<Entrant>,
+    /// P, the number of learners
+    #[arg(long, short = 'p', default_value_t = 4)]
+    learners: usize,
+    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them. trace:FILE
+    /// with lines LEARNER,SECONDS gives each learner the times you choose
+    #[arg(long, default_value = "exponential:mean=1")]
+    delay: Distribution,
+    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
+    #[arg(long, default_value = "", hide_default_value = true)]
+    slow: Slow,
+    /// Whether cancelled work stops at once or is dropped when it arrives
+    #[arg(long, default_value = "preempt")]
+    cancel: Cancellation,
+    /// Of the delays
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Updates of the first entrant to draw [default: 4]
+    #[arg(long)]
+    updates: Option<u64>,
+    /// Draw what a run has recorded instead: its timeline.jsonl or events.jsonl
+    #[arg(
+        long,
+        value_name = "FILE",
+        conflicts_with_all = ["entrants", "learners", "delay", "slow", "cancel", "seed", "updates"]
+    )]
+    events: Option<PathBuf>,
+    /// Run time to draw from, in seconds
+    #[arg(long, default_value_t = 0.0)]
+    from: f64,
+    /// Run time to draw up to, in seconds
+    #[arg(long)]
+    until: Option<f64>,
+    /// Write a file instead, .svg, .png or .json (for ui.perfetto.dev); can be given several times
+    #[arg(long, value_name = "FILE")]
+    out: Vec<PathBuf>,
+    /// Columns of the text [default: those of the terminal], or pixels of a picture [default: 560]
+    #[arg(long)]
+    width: Option<usize>,
+}
+
+pub(super) fn run(args: &TimelineArgs) -> Result<Exit> {
+    let (from, until) = (seconds("--from", args.from)?, args.until);
+    let until = until.map(|until| seconds("--until", until)).transpose()?;
+    if until.is_some_and(|until| until <= from) {
+        return Err(Error::config("--until must be later than --from"));
+    }
+    for out in &args.out {
+        Form::of(out)?;
+    }
+    let drawn = match &args.events {
+        Some(path) => {
+            let timeline = timeline::read_events(path, until.unwrap_or(Duration::MAX))?;
+            vec![(path.display().to_string(), timeline)]
+        }
+        None => simulated(args, until)?,
+    };
+    let mut drawn: Vec<(String, Timeline)> = drawn
+        .into_iter()
+        .map(|(title, whole)| (title, whole.between(from, until.unwrap_or(Duration::MAX))))
+        .collect();
+    if let Some((title, timeline)) = drawn.iter().find(|(_, timeline)| timeline.until <= from) {
+        let end = timeline.until.as_secs_f64();
+        return Err(Error::config(format!("{title}: nothing happens after {end} s")));
+    }
+    if args.out.is_empty() {
+        text(args, &drawn)?;
+        return Ok(Exit::Done);
+    }
+    let (title, timeline) = drawn.pop().filter(|_| drawn.is_empty()).ok_or_else(|| {
+        Error::config("a file holds the timeline of one entrant: name one with --out")
+    })?;
+    for path in &args.out {
+        write(path, &title, &timeline, args.width)?;
+        print(&format!("{}\n", path.display()))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The entrants over the same run time: so long, or as the first needs for its updates.
+fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String, Timeline)>> {
+    let TimelineArgs { learners, delay, slow, cancel, seed, updates, .. } = args;
+    if !(1..=1 << 20).contains(learners) {
+        return Err(Error::config("--learners (P) must be from 1 to 1048576"));
+    }
+    if *updates == Some(0) {
+        return Err(Error::config("--updates must be at least 1"));
+    }
+    let entrants =
+        if args.entrants.is_empty() { Entrant::six(*learners) } else { args.entrants.clone() };
+    let mut drawn: Vec<(String, Timeline)> = Vec::new();
+    for entrant in &entrants {
+        // The first may be limited by its updates; all others end when it does.
+        let first = drawn.first().map(|(_, first)| first.until);
+        let limits = Limits {
+            time: first.or(until),
+            updates: match (first, until) {
+                (Some(_), _) => None,
+                (None, Some(_)) => *updates,
+                (None, None) => Some(updates.unwrap_or(UPDATES)),
+            },
+            ..Limits::default()
+        };
+        let delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
+        let mut run = times_only(entrant, *cancel, *learners, delays)?;
+        let mut drawing = Drawing(Collector::new(MOST_EVENTS));
+        run.train(&limits, &mut drawing)?;
+        let timeline = drawing.0.finish_at(run.cluster.now());
+        let cancel = match cancel {
+            Cancellation::OnArrival if entrant.variant().cancels() => ", cancel on-arrival",
+            _ => "",
+        };
+        drawn.push((format!("{entrant}, P={learners}{cancel}"), timeline));
+    }
+    Ok(drawn)
+}
+
+/// Takes no more than can be drawn.
+struct Drawing(Collector);
+
+impl Observer for Drawing {
+    fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        if self.0.is_full() {
+            return Err(Error::config(format!(
+                "more than {MOST_EVENTS} events are no picture; choose an earlier --until or fewer \
+                 --updates"
+            )));
+        }
+        self.0.event(time, event)
+    }
+}
+
+/// What a file is written in.
+enum Form {
+    Vector,
+    Pixels,
+    Trace,
+}
+
+impl Form {
+    fn of(path: &Path) -> Result<Self> {
+        match path.extension().and_then(OsStr::to_str) {
+            Some("svg") => Ok(Self::Vector),
+            Some("png") => Ok(Self::Pixels),
+            Some("json") => Ok(Self::Trace),
+            _ => Err(Error::config(format!(
+                "--out {} ends in neither .svg, .png nor .json",
+                path.display()
+            ))),
+        }
+    }
+}
+
+fn write(path: &Path, title: &str, timeline: &Timeline, width: Option<usize>) -> Result<()> {
+    if width.is_some_and(|width| !PIXELS.contains(&width)) {
+        return Err(Error::config("the --width of a picture must be from 200 to 20000 pixels"));
+    }
+    let mut look = Look { title: title.to_owned(), ..Look::picture() };
+    look.width = width.map_or(look.width, |width| width as f64);
+    let bytes = match Form::of(path)? {
+        Form::Vector => timeline::svg(timeline, &look).into_bytes(),
+        Form::Pixels => raster::png(&timeline::svg(timeline, &look)),
+        Form::Trace => timeline::perfetto(timeline, title).into_bytes(),
+    };
+    write_whole(path, &bytes)
+}
+
+fn text(args: &TimelineArgs, drawn: &[(String, Timeline)]) -> Result<()> {
+    let terminal = || console::Term::stdout().size_checked().map(|(_, columns)| columns.into());
+    let width = args.width.or_else(terminal).unwrap_or(COLUMNS);
+    if !(24..=10_000).contains(&width) {
+        return Err(Error::config("--width must be from 24 to 10000 columns"));
+    }
+    let parts: Vec<String> = drawn
+        .iter()
+        .map(|(title, timeline)| format!("{title}\n{}", timeline::text(timeline, width)))
+        .collect();
+    print_styled(&parts.join("\n"))
+}
+
+fn seconds(option: &str, value: f64) -> Result<Duration> {
+    match value {
+        0.0..=1e9 => Ok(Duration::from_secs_f64(value)),
+        _ => Err(Error::config(format!("{option} must be seconds from 0 on (and at most 1e9)"))),
+    }
+}
