@@ -61,7 +61,7 @@
 //!     interrupted: false,
 //! };
 //! let mut report = Report::default();
-//! report.add("light and dark", race, "what was run", "how = \"to run it again\"");
+//! report.add("light and dark", race, "what was run", "how = \"to run it again\"", Vec::new());
 //! println!("{}", report.table());
 //! assert!(report.draw(directory.path())?.iter().all(|file| file.exists()));
 //! # Ok(())

@@ -34,6 +34,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct Report {
     entrants: Vec<EntrantSummary>,
+    /// As many as entrants; empty where there is none.
+    timelines: Vec<String>,
     sources: Vec<Source>,
 }
 
@@ -62,8 +64,17 @@ pub struct Source {
 
 impl Report {
     /// Adds a race of this name. `caption` says in a line what was run, and `configuration`, a TOML
-    /// file, gives it again. Where there are several races, their entrants are told apart by name.
-    pub fn add<C>(&mut self, name: &str, summary: Summary<C>, caption: &str, configuration: &str) {
+    /// file, gives it again. `timelines` are those of its entrants, as [SVG of a
+    /// page](crate::timeline::Look::of_page), or empty. Where there are several races, their entrants
+    /// are told apart by name.
+    pub fn add<C>(
+        &mut self,
+        name: &str,
+        summary: Summary<C>,
+        caption: &str,
+        configuration: &str,
+        timelines: Vec<String>,
+    ) {
         if self.sources.len() == 1 {
             let first = self.sources[0].name.clone();
             self.entrants.iter_mut().for_each(|entrant| of_race(entrant, &first));
@@ -73,6 +84,8 @@ impl Report {
             entrants.iter_mut().for_each(|entrant| of_race(entrant, name));
         }
         self.entrants.extend(entrants);
+        self.timelines.extend(timelines);
+        self.timelines.resize(self.entrants.len(), String::new());
         self.sources.push(Source {
             name: name.to_owned(),
             caption: caption.to_owned(),
@@ -88,7 +101,7 @@ impl Report {
 
     /// What came of it: a line an entrant, what was run above it, what ran it below, and the verdict.
     pub fn table(&self) -> String {
-        let Self { entrants, sources } = self;
+        let Self { entrants, sources, .. } = self;
         let (caption, cells) = (self.caption(), align(&table::cells(entrants)));
         let (notes, verdict) = (table::notes(entrants, sources), verdict(entrants).join(" "));
         format!("{caption}\n\n{cells}\n{notes}\n{verdict}\n")
@@ -119,7 +132,7 @@ impl Report {
 
     /// All in one HTML page, which needs no other file and no network.
     pub fn page(&self) -> String {
-        page::page(&self.entrants, &self.sources)
+        page::page(&self.entrants, &self.timelines, &self.sources)
     }
 
     /// What was run, in a line each.

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     path::{self, Path, PathBuf},
+    time::Duration,
 };
 
 use clap::Args;
@@ -10,9 +11,13 @@ use clap::Args;
 use super::{Exit, experiment::Experiment, print};
 use crate::{
     Error, Result,
-    record::{RunDirectory, Summary, read_summary},
+    record::{EntrantSummary, RunDirectory, Summary, read_summary, run_folder},
     report::Report,
+    timeline::{self, Look, Timeline, svg},
 };
+
+/// Minibatches of a run whose timeline is drawn.
+const SHOWN: usize = 80;
 
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
@@ -52,10 +57,11 @@ pub(super) fn tell(
 ) -> Result<()> {
     let mut report = Report::default();
     let names = names(races.iter().map(|(directory, _)| *directory));
-    for (name, (_, summary)) in names.iter().zip(races) {
+    for (at, (name, (directory, summary))) in names.iter().zip(races).enumerate() {
         let experiment = &summary.configuration;
         let (caption, configuration) = (experiment.caption(), experiment.to_toml());
-        report.add(name, summary, &caption, &configuration);
+        let timelines = timelines(directory, &summary, at)?;
+        report.add(name, summary, &caption, &configuration, timelines);
     }
     let files = report.draw(into)?;
     if silent {
@@ -67,6 +73,23 @@ pub(super) fn tell(
         print(&format!("\n{learners}"))?;
     }
     print(&said(into, &files))
+}
+
+/// How the first run of each entrant began, all over the same run time; the race is the `at`-th of the
+/// page.
+fn timelines<C>(directory: &Path, summary: &Summary<C>, at: usize) -> Result<Vec<String>> {
+    let read = |entrant: &EntrantSummary| {
+        let first = entrant.runs.first().map_or(0, |run| run.seed);
+        timeline::read(&run_folder(directory, &entrant.entrant, first))
+    };
+    let all: Vec<_> = summary.entrants.iter().map(read).collect::<Result<_>>()?;
+    let ends = all.iter().flatten().map(|timeline| timeline.beginning(SHOWN).until);
+    let Some(end) = ends.min() else { return Ok(Vec::new()) };
+    let draw = |(n, timeline): (usize, &Option<Timeline>)| {
+        let look = Look::of_page(&format!("t{at}-{n}-"));
+        timeline.as_ref().map_or_else(String::new, |whole| svg(&whole.between(Duration::ZERO, end), &look))
+    };
+    Ok(all.iter().enumerate().map(draw).collect())
 }
 
 /// Where the pictures are.

@@ -11,8 +11,12 @@ mod sections;
 use super::{Source, panel::escape, style::styles, verdict::verdict};
 use crate::record::EntrantSummary;
 
-/// The page of these entrants.
-pub(super) fn page(entrants: &[EntrantSummary], sources: &[Source]) -> String {
+/// The page of these entrants, each with its timeline as SVG, or an empty one.
+pub(super) fn page(
+    entrants: &[EntrantSummary],
+    timelines: &[String],
+    sources: &[Source],
+) -> String {
     let looks = styles(entrants.iter().map(|entrant| &*entrant.entrant));
     let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
     let (verdict, line) = (verdict(entrants), |text: &String| format!("<p>{}</p>\n", escape(text)));
@@ -28,6 +32,7 @@ pub(super) fn page(entrants: &[EntrantSummary], sources: &[Source]) -> String {
         version = env!("CARGO_PKG_VERSION"),
         captions = sections::captions(sources),
         legend = sections::legend(entrants, &looks),
+        timelines = sections::timelines(entrants, timelines),
         utilisation = sections::utilisation(entrants, &looks),
         learners = sections::activity(entrants),
         results = sections::results(entrants, sources),

@@ -35,6 +35,17 @@ pub(super) fn legend(entrants: &[EntrantSummary], looks: &[Style]) -> String {
     html
 }
 
+/// The timelines, one below the other.
+pub(super) fn timelines(entrants: &[EntrantSummary], timelines: &[String]) -> String {
+    let drawn = entrants.iter().zip(timelines).enumerate().filter(|(_, (_, svg))| !svg.is_empty());
+    drawn
+        .map(|(at, (entrant, svg))| {
+            let name = escape(&entrant.entrant);
+            format!("<figure data-entrant=\"{at}\"><figcaption>{name}</figcaption>{svg}</figure>\n")
+        })
+        .collect()
+}
+
 /// What the learners' time went into, a bar an entrant.
 pub(super) fn utilisation(entrants: &[EntrantSummary], looks: &[Style]) -> String {
     let parts: [(&str, fn(&RunSummary, &Activity) -> f64); 4] = [
