@@ -17,6 +17,10 @@ pub mod theory;
 use std::path::{Path, PathBuf};
 
 use self::pictures::{Point, Series};
+pub(crate) use self::{
+    axis::Axis,
+    style::{Style, styles},
+};
 pub use self::{
     learners::{csv, learners},
     table::{align, line, table},

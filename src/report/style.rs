@@ -22,16 +22,18 @@ const SHADES: [(f64, f64); 3] = [(0.0, 0.0), (0.0, 0.35), (255.0, 0.35)];
 
 /// How the lines and markers of an entrant look.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Style {
+pub(crate) struct Style {
     pub(super) colour: String,
+    /// Red, green and blue of the colour.
+    pub(crate) rgb: [u8; 3],
     pub(super) dash: &'static str,
     /// 0: circle, 1: square, 2: triangle, 3: diamond, 4: triangle on its tip, 5: plus; then again.
-    pub(super) marker: usize,
-    pub(super) hollow: bool,
+    pub(crate) marker: usize,
+    pub(crate) hollow: bool,
 }
 
 /// A style for each name; what follows a colon tells entrants of one variant apart.
-pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
+pub(crate) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
     let (mut seen, mut others) = (Vec::new(), Vec::new());
     let variant = |name: &'a str| name.split(':').next().unwrap_or(name);
     let known = |name| COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant(name));
@@ -49,9 +51,10 @@ pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<St
             seen.push(variant);
             let (end, part) = SHADES[again % SHADES.len()];
             let shade = |channel: u8| (f64::from(channel) * (1.0 - part) + end * part) as u8;
-            let [r, g, b] = COLOURS[row].1.map(shade);
+            let rgb @ [r, g, b] = COLOURS[row].1.map(shade);
             Style {
                 colour: format!("#{r:02x}{g:02x}{b:02x}"),
+                rgb,
                 dash: DASHES[again % DASHES.len()],
                 marker: row % 6,
                 hollow: again % 2 == 1,
