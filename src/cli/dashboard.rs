@@ -9,6 +9,8 @@ mod learners;
 mod palette;
 mod screen;
 mod state;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::{

@@ -1,7 +1,10 @@
 //! What happens in a race, told to whoever shows it while it lasts: a dashboard or a bar on a
 //! terminal, a line a finished run elsewhere; all of it on standard error.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -61,7 +64,7 @@ pub(super) struct Show {
 impl Show {
     /// How the progress of a race is shown.
     pub(super) fn progress(&self) -> Box<dyn Progress> {
-        let terminal = std::io::stderr().is_terminal() && !dumb();
+        let terminal = io::stderr().is_terminal() && !dumb();
         match (self.quiet, terminal) {
             (true, _) => Box::new(Lines { quiet: true }),
             (false, false) => Box::new(Lines { quiet: false }),
@@ -147,8 +150,7 @@ impl Drop for Bar {
     }
 }
 
-/// A line on standard error.
-#[expect(clippy::print_stderr, reason = "progress belongs on standard error")]
+/// A line on standard error, if there is anybody left to read it.
 pub(super) fn say(line: &str) {
-    eprintln!("{line}");
+    let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -29,24 +29,20 @@ struct Curve {
 
 /// Draws all courses so far.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, palette: &Palette, view: &View) {
-    if area.width < 12 || area.height < 4 {
-        return;
-    }
     let (curves, trace) = curves(state, palette, view);
     let all = || curves.iter().flat_map(|curve| &curve.points).chain(&trace).copied();
     let (across, up) = axes(state, view, all());
     let faint = palette.faint();
-    let title = if view.log_up { "training loss, log" } else { "training loss" };
-    Line::styled(title, faint).render(Rect { height: 1, ..area }, buffer);
     let labels = up.ticks();
     let gutter = labels.iter().map(|(_, label)| label.len()).max().unwrap_or(0) as u16 + 2;
-    let plot = Rect {
-        x: area.x + gutter.min(area.width / 2),
-        y: area.y + 1,
-        width: area.width - gutter.min(area.width / 2),
-        height: area.height - 3,
-    };
-    draw_up(buffer, plot, gutter, &up, faint);
+    if area.width < 2 * gutter || area.height < 4 {
+        return;
+    }
+    let (x, y) = (area.x + gutter, area.y + 1);
+    let plot = Rect { x, y, width: area.width - gutter, height: area.height - 3 };
+    let title = if view.log_up { "training loss, log" } else { "training loss" };
+    Line::styled(title, faint).render(Rect { height: 1, ..area }, buffer);
+    draw_up(buffer, plot, &up, faint);
     draw_across(buffer, plot, &across, view, faint);
     if all().next().is_none() {
         let text = Line::styled("no loss yet", faint);
@@ -148,23 +144,23 @@ fn axes(
     (across, up)
 }
 
-/// The next of 1, 2, 5, 10, ... that is not below `value`.
+/// The next round number that is not below `value`.
 fn round_up(value: f64) -> f64 {
     steps(value).into_iter().find(|step| *step >= value * (1.0 - 1e-9)).unwrap_or(value)
 }
 
-/// The next of 1, 2, 5, 10, ... that is not above `value`.
+/// The next round number that is not above `value`.
 fn round_down(value: f64) -> f64 {
     steps(value).into_iter().rfind(|step| *step <= value * (1.0 + 1e-9)).unwrap_or(value)
 }
 
-fn steps(value: f64) -> [f64; 4] {
+fn steps(value: f64) -> [f64; 7] {
     let decade = 10_f64.powf(value.log10().floor());
-    [1.0, 2.0, 5.0, 10.0].map(|step| step * decade)
+    [1.0, 1.5, 2.0, 3.0, 5.0, 7.0, 10.0].map(|step| step * decade)
 }
 
 /// The edge on the left with its ticks.
-fn draw_up(buffer: &mut Buffer, plot: Rect, gutter: u16, up: &Axis, faint: Style) {
+fn draw_up(buffer: &mut Buffer, plot: Rect, up: &Axis, faint: Style) {
     for row in plot.rows() {
         Line::styled("│", faint).render(Rect { x: plot.x - 1, width: 1, ..row }, buffer);
     }
@@ -172,7 +168,7 @@ fn draw_up(buffer: &mut Buffer, plot: Rect, gutter: u16, up: &Axis, faint: Style
     for (value, label) in up.ticks().into_iter().rev() {
         let dots = f64::from(4 * plot.height - 1);
         let row = ((1.0 - up.place(value)) * dots / 4.0) as u16;
-        if row < free || row >= plot.height || usize::from(gutter) < label.len() + 2 {
+        if row < free || row >= plot.height {
             continue;
         }
         free = row + 1;
@@ -222,7 +218,7 @@ mod tests {
     #[test]
     fn round_losses_enclose() {
         for (value, down, up) in
-            [(0.3, 0.2, 0.5), (2.3, 2.0, 5.0), (0.2, 0.2, 0.2), (9.0, 5.0, 10.0)]
+            [(0.4, 0.3, 0.5), (2.3, 2.0, 3.0), (0.2, 0.2, 0.2), (9.0, 7.0, 10.0)]
         {
             assert!((round_down(value) - down).abs() < 1e-9, "{value}: {}", round_down(value));
             assert!((round_up(value) - up).abs() < 1e-9, "{value}: {}", round_up(value));

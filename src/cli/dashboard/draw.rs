@@ -20,7 +20,7 @@ use super::{
 
 /// The least width at which lanes stand beside the curves.
 const WIDE: u16 = 70;
-/// The least height at which the last lines of the log stand below all.
+/// The least height at which the last of the log stands below all.
 const HIGH: u16 = 34;
 
 const KEYS: [(&str, &str); 9] = [
@@ -129,7 +129,7 @@ impl Picture<'_> {
 
     fn race(&self, buffer: &mut Buffer, mut area: Rect) {
         if area.height >= HIGH {
-            let lines = take_below(&mut area, 6);
+            let lines = take_below(&mut area, (self.state.lines.len() as u16).min(6));
             self.log(buffer, lines);
         }
         if area.height >= 10 {
@@ -157,34 +157,34 @@ impl Picture<'_> {
         let Some(run) = &self.state.run else { return };
         let [own, wall] = run.rates(self.wall);
         let Run { tally, now, .. } = run;
-        let run_time = number(now.as_secs_f64());
         let budget = self.state.race.as_ref().and_then(|race| race.budget);
         let of = budget.map_or(String::new(), |budget| format!(" of {}", number(budget)));
-        let k = run.k.map_or(String::new(), |k| format!("K {k}  "));
-        let both = |own: f64, wall: f64| format!("{}/s, {}/s wall", number(own), number(wall));
-        let first = format!(
-            " {run_time}{of} s   updates {} ({})   gradients {} ({})",
-            tally.updates,
-            both(own.updates, wall.updates),
-            tally.used,
-            both(own.gradients, wall.gradients)
-        );
-        let second = format!(
-            " {k}staleness {:.2}, {:.0} % fresh   {:.0} % wasted   {}",
-            tally.mean_staleness(),
-            100.0 * tally.fresh_fraction(),
-            100.0 * run.wasted(),
-            learners::counts(run)
-        );
-        Line::raw(first).render(take(&mut area, 1), buffer);
-        Line::raw(second).render(take(&mut area, 1), buffer);
+        let both = |own: f64, wall: f64| format!("{}, wall {}", number(own), number(wall));
+        let counts = [
+            format!("{}{of} s", number(now.as_secs_f64())),
+            format!("{} updates", tally.updates),
+            format!("{} gradients", tally.used),
+            format!("staleness {:.2}", tally.mean_staleness()),
+            format!("{:.0} % fresh", 100.0 * tally.fresh_fraction()),
+            run.k.map_or(String::new(), |k| format!("K {k}")),
+        ];
+        let speeds = [
+            format!("updates/s {}", both(own.updates, wall.updates)),
+            format!("gradients/s {}", both(own.gradients, wall.gradients)),
+            format!("{:.0} % wasted", 100.0 * run.wasted()),
+            learners::counts(run),
+        ];
+        for parts in [&counts[..], &speeds] {
+            let line = fitting(parts, area.width.into());
+            Line::raw(line).render(take(&mut area, 1), buffer);
+        }
     }
 
     /// A line an entrant: what its finished runs came to, or where the one in progress is.
     fn table(&self, buffer: &mut Buffer, mut area: Rect) {
         let State { entrants, run, .. } = self.state;
         let names = entrants.iter().map(|entrant| entrant.name.len()).max().unwrap_or(0).max(7);
-        let head = ["updates", "used", "s/update", "staleness", "train loss", "test acc. %"];
+        let head = ["updates", "used", "s/update", "staleness", "train loss", "acc. %"];
         let cells = |cells: [String; 6]| -> String {
             cells
                 .iter()
@@ -267,6 +267,19 @@ fn row(figures: &Figures) -> [String; 6] {
         or_dash(figures.loss.map(|loss| format!("{loss:.4}"))),
         or_dash(figures.accuracy.map(|accuracy| format!("{:.2}", 100.0 * accuracy))),
     ]
+}
+
+/// The first of `parts`, as many as there is room for.
+fn fitting(parts: &[String], width: usize) -> String {
+    let mut line = String::new();
+    for part in parts {
+        let gap = if line.is_empty() { " " } else { "   " };
+        if line.len() + gap.len() + part.len() > width {
+            break;
+        }
+        line = line + gap + part;
+    }
+    line
 }
 
 /// A number in three digits.

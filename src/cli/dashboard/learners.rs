@@ -11,31 +11,41 @@ use ratatui::{
 };
 
 use super::{
-    draw::{Picture, number},
+    draw::Picture,
     lanes::{Cell, Doing, End, Lane},
     palette::{Look, Palette},
     state::Run,
 };
 
-/// Minibatches of mean length that a strip has room for, about.
-const MINIBATCHES: f64 = 12.0;
+/// Columns of a strip that a minibatch of mean length takes, at most.
+const COLUMNS: f64 = 4.0;
+/// Columns that what became of a learner's minibatches takes.
+const COUNTS: u16 = 26;
 
 /// Lanes and staleness beside the curves, as much as there is room for.
 pub(super) fn beside(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>) {
+    draw_all(buffer, area, picture, 0);
+}
+
+/// The same on a page of its own, and what became of each learner's minibatches.
+pub(super) fn page(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>) {
+    draw_all(buffer, area, picture, COUNTS);
+}
+
+fn draw_all(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, counts: u16) {
     let Some(run) = &picture.state.run else { return };
     let all = run.lanes.lanes().len() as u16 + 1;
     let lanes = Rect { height: all.min(area.height), ..area };
-    draw_lanes(buffer, lanes, picture, run);
+    draw_lanes(buffer, Rect { width: area.width.saturating_sub(counts), ..lanes }, picture, run);
+    if counts > 0 && area.width > counts {
+        let counts = Rect { x: area.x + area.width - counts, width: counts, ..lanes };
+        draw_counts(buffer, counts, picture.palette, run);
+    }
     let rest = area.height - lanes.height;
     if rest > 4 {
         let area = Rect { y: area.y + lanes.height + 1, height: rest - 1, ..area };
         draw_staleness(buffer, area, picture, run);
     }
-}
-
-/// The same on a page of its own.
-pub(super) fn page(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>) {
-    beside(buffer, area, picture);
 }
 
 /// How many learners do what.
@@ -58,9 +68,9 @@ fn draw_lanes(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &Run)
     let version = run.tally.updates.to_string().len().max(4);
     let cells = usize::from(area.width).saturating_sub(digits + version + 4);
     let minibatch = run.lanes.minibatch_time().map_or(1.0, |time| time.as_secs_f64());
-    let window = round(MINIBATCHES * minibatch);
+    let window = round(cells as f64 / COLUMNS * minibatch);
     let more = if shown < learners { format!(", {shown} of {learners}") } else { String::new() };
-    let head = format!("learners{more}: the last {} s", number(window));
+    let head = format!("learners{more}: the last {window} s");
     let rows = area.rows();
     for (at, row) in rows.enumerate().take(shown + 1) {
         let Some(at) = at.checked_sub(1) else {
@@ -78,6 +88,19 @@ fn draw_lanes(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &Run)
         let window = Duration::try_from_secs_f64(window).unwrap_or(Duration::MAX);
         spans.extend(strip(lane, run.now, window, cells, look, picture.palette));
         Line::from(spans).render(row, buffer);
+    }
+}
+
+/// What became of each learner's minibatches, as long as the run is.
+fn draw_counts(buffer: &mut Buffer, area: Rect, palette: &Palette, run: &Run) {
+    let mut rows = area.rows();
+    let line = |counted: &str, wasted: &str| format!("{counted:>12}{wasted:>12}");
+    if let Some(head) = rows.next() {
+        Line::styled(line("counted", "wasted"), palette.faint()).render(head, buffer);
+    }
+    for (lane, row) in run.lanes.lanes().iter().zip(rows) {
+        let Lane { counted, wasted, .. } = lane;
+        Line::raw(line(&counted.to_string(), &wasted.to_string())).render(row, buffer);
     }
 }
 
@@ -124,13 +147,13 @@ fn style(cell: Cell, look: Look, palette: &Palette) -> Style {
 fn draw_staleness(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &Run) {
     let counts = &run.tally.staleness;
     let all: u64 = counts.iter().sum();
+    if all == 0 {
+        return;
+    }
     let mut rows = area.rows();
     let Some(head) = rows.next() else { return };
     let text = "gradients by staleness, in %";
     Line::styled(text, picture.palette.faint()).render(head, buffer);
-    if all == 0 {
-        return;
-    }
     let bars = usize::from(area.height) - 1;
     let single = if counts.len() <= bars { counts.len() } else { bars.saturating_sub(1) };
     let rest: u64 = counts[single..].iter().sum();

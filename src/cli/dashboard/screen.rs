@@ -8,7 +8,7 @@ use std::{
 
 use ratatui::{
     Frame, Terminal,
-    backend::CrosstermBackend,
+    backend::{Backend, ClearType, CrosstermBackend},
     crossterm::{
         cursor::Show,
         execute,
@@ -58,7 +58,7 @@ impl Screen {
         // What fails from here on leaves it again.
         enable_raw_mode()?;
         execute!(screen.terminal.backend_mut(), EnterAlternateScreen)?;
-        screen.terminal.clear()?;
+        screen.redraw()?;
         Ok(screen)
     }
 
@@ -68,7 +68,10 @@ impl Screen {
 
     /// Forgets what is on the screen, so that all of it is drawn again.
     pub(super) fn redraw(&mut self) -> io::Result<()> {
-        self.terminal.clear()
+        // `Terminal::clear` would ask the terminal where its cursor is, and wait for the answer.
+        self.terminal.backend_mut().clear_region(ClearType::All)?;
+        self.terminal.swap_buffers();
+        Ok(())
     }
 
     /// What was written on standard error since it was asked last.
