@@ -149,6 +149,7 @@ impl Picture<'_> {
             let lanes = Rect { x: area.x + curves.width + 1, width, ..area };
             learners::beside(buffer, lanes, self);
         }
+        let curves = Rect { x: curves.x + 1, width: curves.width.saturating_sub(1), ..curves };
         chart::draw(buffer, curves, self.state, self.palette, self.view);
     }
 

@@ -143,7 +143,7 @@ fn style(cell: Cell, look: Look, palette: &Palette) -> Style {
     }
 }
 
-/// How many gradients were how stale: a bar each, the rest in one.
+/// How many gradients were how stale: a bar each, the stalest in one.
 fn draw_staleness(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &Run) {
     let counts = &run.tally.staleness;
     let all: u64 = counts.iter().sum();
@@ -155,7 +155,14 @@ fn draw_staleness(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &
     let text = "gradients by staleness, in %";
     Line::styled(text, picture.palette.faint()).render(head, buffer);
     let bars = usize::from(area.height) - 1;
-    let single = if counts.len() <= bars { counts.len() } else { bars.saturating_sub(1) };
+    let room = if counts.len() <= bars { counts.len() } else { bars.saturating_sub(1) };
+    // A long tail of a hundredth in all would only flicker.
+    let mut seen = 0;
+    let mut up_to = counts.iter().map(|count| {
+        seen += count;
+        seen
+    });
+    let single = up_to.position(|seen| 100 * seen >= 99 * all).map_or(room, |s| room.min(s + 1));
     let rest: u64 = counts[single..].iter().sum();
     let mut shares: Vec<(String, u64)> =
         counts[..single].iter().enumerate().map(|(s, count)| (s.to_string(), *count)).collect();
