@@ -3,10 +3,12 @@
 mod advise;
 mod case;
 mod completions;
+mod dashboard;
 mod devices;
 mod estimate;
 mod examples;
 mod experiment;
+mod interrupt;
 mod kernels;
 mod learner;
 mod progress;
@@ -20,10 +22,6 @@ mod workers;
 use std::{
     io::{ErrorKind, Write},
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
 };
 
 use clap::{Parser, Subcommand};
@@ -174,17 +172,4 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
     let text =
         serde_json::to_string_pretty(value).map_err(|error| Error::io("stdout")(error.into()))?;
     print(&format!("{text}\n"))
-}
-
-/// Becomes true at Ctrl-C; a second one ends the process at once.
-fn interrupt() -> Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted.code().into());
-        }
-    })
-    .map_err(|error| Error::io("the handler of Ctrl-C")(std::io::Error::other(error)))?;
-    Ok(interrupted)
 }

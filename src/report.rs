@@ -19,6 +19,10 @@ mod verdict;
 use std::path::{Path, PathBuf};
 
 use self::pictures::{Point, Series};
+pub(crate) use self::{
+    axis::Axis,
+    style::{Style, styles},
+};
 pub use self::{
     learners::{csv, learners},
     table::{align, line},

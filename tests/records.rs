@@ -122,8 +122,8 @@ fn quadratic(folder: &Path) -> RunSummary {
     let (queues, mut evaluator) = (Queues::here(&train, engine.clone()), engine);
     let terms = Terms { updates: Some(30), evaluate_every: Some(0.7), ..Terms::new(4, 0.1) };
     let files = RunFiles::create(folder.into(), true).unwrap();
-    let (minibatches, mut look) = (Minibatches::new(0, train.len(), 1), |_, _: &_| {});
-    let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches, &mut look);
+    let minibatches = Minibatches::new(0, train.len(), 1);
+    let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
     let run = terms.run(&entrant, 0, &[0.0; 5][..], &queues, None, &mut recorder);
     let Finished { ended, .. } = run.unwrap();

@@ -7,7 +7,8 @@ use clap::Args;
 use super::{
     Exit, SetVariable,
     experiment::{Clock, Experiment, Flags},
-    interrupt, print, print_json,
+    interrupt::Interrupt,
+    print, print_json,
     race::{Output, Race},
     report::said,
 };
@@ -89,7 +90,7 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
     if let Some(given) = &args.constants {
         let advice = advise_given(given, &experiment.terms(), &entrants, goal)?;
         let caption = experiment.caption();
-        return tell(&advice, &caption, output.json).map(|()| Exit::Done);
+        return tell(&advice, &caption, output.show.json).map(|()| Exit::Done);
     }
     // The pilots see other delays and minibatches than the run that is advised.
     let plan = Plan {
@@ -98,8 +99,8 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
         seed: experiment.seed + experiment.seeds,
     };
     experiment.entrants.clear();
-    let mut race = Race::open(experiment, output.quiet, set_variable)?;
-    let interrupted = interrupt()?;
+    let mut race = Race::open(experiment, &output.show, set_variable)?;
+    let interrupt = Interrupt::listening()?;
     let (terms, model) = (race.experiment.terms(), race.model.clone());
     let objective = race.objective(EVALUATED)?;
     let initial = |seed| model.initial(seed);
@@ -110,15 +111,14 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
         (true, Some(best)) => {
             follow(&mut race.experiment, best, goal);
             let directory = RunDirectory::create(output.out.as_deref(), "advise")?;
-            Some((race.run(&directory, &interrupted)?, directory))
+            Some((race.run(&directory, &interrupt)?, directory))
         }
         _ => None,
     };
-    race.progress.finish();
-    tell(&advice, &caption, output.json)?;
+    tell(&advice, &caption, output.show.json)?;
     let Some((summary, directory)) = followed else { return Ok(Exit::Done) };
     let pictures = outcome::draw(&summary, &advice, &caption, directory.path())?;
-    if !output.json {
+    if !output.show.json {
         print(&outcome::text(&summary, &advice))?;
         print(&said(directory.path(), &pictures))?;
     }

@@ -7,7 +7,8 @@ use clap::Args;
 use super::{
     Exit, SetVariable,
     experiment::{Experiment, Flags},
-    interrupt, print, print_json,
+    interrupt::Interrupt,
+    print, print_json,
     race::{Output, Race},
 };
 use crate::{Error, Result, estimate::Estimates, record::RunDirectory, sgd::Entrant};
@@ -28,15 +29,15 @@ pub(super) fn run(args: &EstimateArgs, set_variable: SetVariable<'_>) -> Result<
     let mut flags = flags.clone();
     flags.estimate = true;
     let experiment = Experiment::new(&[*entrant], &flags, output.config.as_deref())?;
-    let mut race = Race::open(experiment, output.quiet, set_variable)?;
-    let interrupted = interrupt()?;
+    let mut race = Race::open(experiment, &output.show, set_variable)?;
+    let interrupt = Interrupt::listening()?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
-    let summary = race.run(&directory, &interrupted)?;
+    let summary = race.run(&directory, &interrupt)?;
     let run = summary.entrants.first().and_then(|entrant| entrant.runs.first());
     let Some(estimates) = run.and_then(|run| run.estimates.as_ref()) else {
         return Err(Error::config("the run tells no constants: it diverged or made no update"));
     };
-    if output.json {
+    if output.show.json {
         print_json(estimates)?;
     } else {
         print(&format!("{entrant}: {}\n\n{}", race.experiment.caption(), text(estimates)))?;

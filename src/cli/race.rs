@@ -1,21 +1,18 @@
 //! `tortoise race`, `tortoise train` and `tortoise resume`: runs on equal terms, recorded and summed up.
 
 mod one;
+mod shown;
 
-use std::{
-    env::consts,
-    path::PathBuf,
-    sync::{Arc, atomic::AtomicBool},
-    thread,
-};
+use std::{env::consts, path::PathBuf, sync::Arc, thread};
 
 use clap::Args;
 
 use super::{
     Exit, SetVariable,
     experiment::{Experiment, Flags},
-    interrupt, print_json,
-    progress::Progress,
+    interrupt::Interrupt,
+    print_json,
+    progress::{News, Progress, Show},
     report::tell,
     workers::{Workers, queues},
 };
@@ -70,24 +67,16 @@ pub(super) struct Output {
     /// Folder to write to, new or empty [default: the next free runs/NAME-N]
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Print summary.json in place of the table
-    #[arg(long)]
-    pub(super) json: bool,
-    /// No progress
-    #[arg(long)]
-    pub(super) quiet: bool,
+    #[command(flatten)]
+    pub(super) show: Show,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
     /// Run directory of a race that was interrupted, or that something brought to an end
     directory: PathBuf,
-    /// Print summary.json in place of the table
-    #[arg(long)]
-    json: bool,
-    /// No progress
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    show: Show,
 }
 
 pub(super) fn race(args: &RaceArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
@@ -111,7 +100,7 @@ pub(super) struct Race {
     workers: Workers,
     evaluator: Box<dyn Engine>,
     evaluations: Backend,
-    pub(super) progress: Progress,
+    progress: Box<dyn Progress>,
 }
 
 fn run(
@@ -122,10 +111,10 @@ fn run(
     set_variable: SetVariable<'_>,
 ) -> Result<Exit> {
     let experiment = Experiment::new(entrants, flags, output.config.as_deref())?;
-    let race = Race::open(experiment, output.quiet, set_variable)?;
-    let interrupted = interrupt()?;
+    let race = Race::open(experiment, &output.show, set_variable)?;
+    let interrupt = Interrupt::listening()?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
-    carry_on(race, &directory, &interrupted, output.json)
+    carry_on(race, &directory, &interrupt, output.show.json)
 }
 
 /// Goes on with a race that stopped.
@@ -133,18 +122,18 @@ pub(super) fn resume(args: &ResumeArgs, set_variable: SetVariable<'_>) -> Result
     let directory = RunDirectory::open(&args.directory)?;
     let config = args.directory.join("config.toml");
     let experiment = Experiment::new(&[], &Flags::default(), Some(&config))?;
-    let race = Race::open(experiment, args.quiet, set_variable)?;
-    carry_on(race, &directory, &*interrupt()?, args.json)
+    let race = Race::open(experiment, &args.show, set_variable)?;
+    carry_on(race, &directory, &Interrupt::listening()?, args.show.json)
 }
 
 /// Runs what is not over yet, and tells what came of all.
 fn carry_on(
     mut race: Race,
     directory: &RunDirectory,
-    interrupted: &AtomicBool,
+    interrupt: &Interrupt,
     json: bool,
 ) -> Result<Exit> {
-    let summary = race.run(directory, interrupted)?;
+    let summary = race.run(directory, interrupt)?;
     let interrupted = summary.interrupted;
     if json {
         print_json(&summary)?;
@@ -156,7 +145,7 @@ fn carry_on(
 impl Race {
     pub(super) fn open(
         experiment: Experiment,
-        quiet: bool,
+        show: &Show,
         set_variable: SetVariable<'_>,
     ) -> Result<Self> {
         let Experiment { minibatch: m, l2, ref model, ref device, ref data, .. } = experiment;
@@ -186,14 +175,14 @@ impl Race {
             None => Backend::host(device),
         };
         let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
-        let runs = experiment.entrants.len() * experiment.seeds as usize;
-        let progress = Progress::new(runs, quiet);
-        gradients.iter().filter_map(Backend::note).for_each(|note| progress.note(&note));
+        let mut progress = show.progress();
+        let notes = gradients.iter().filter_map(Backend::note);
+        notes.for_each(|note| progress.tell(News::Note(&note)));
         let evaluations = gradients[0].for_evaluation();
         let evaluator = evaluations.open(&model, m)?;
         let workers = Workers::open(&experiment, &data, &model, &gradients)?;
         if gradients.len() > 1 {
-            progress.note(&workers.to_string());
+            progress.tell(News::Note(&workers.to_string()));
         }
         Ok(Self { experiment, data, model, gradients, workers, evaluator, evaluations, progress })
     }
@@ -210,14 +199,15 @@ impl Race {
     pub(super) fn run(
         &mut self,
         directory: &RunDirectory,
-        interrupted: &AtomicBool,
+        interrupt: &Interrupt,
     ) -> Result<Summary<Experiment>> {
         let file = |name: &str| directory.path().join(name);
         if !file("config.toml").exists() {
             write_whole(&file("config.toml"), self.experiment.to_toml().as_bytes())?;
         }
-        let summary = self.entrants(directory, interrupted)?;
-        self.progress.finish();
+        self.progress.tell(News::Start { race: &self.experiment, interrupt });
+        let summary = self.entrants(directory, interrupt)?;
+        self.progress.tell(News::End);
         let json = serde_json::to_vec_pretty(&summary)
             .map_err(|error| Error::io("summary.json")(error.into()))?;
         write_whole(&file("summary.json"), &json)?;
@@ -228,9 +218,9 @@ impl Race {
     fn entrants(
         &mut self,
         directory: &RunDirectory,
-        interrupted: &AtomicBool,
+        interrupt: &Interrupt,
     ) -> Result<Summary<Experiment>> {
-        let (mut entrants, mut number, mut stopped) = (Vec::new(), 0, false);
+        let (mut entrants, mut stopped) = (Vec::new(), false);
         for entrant in self.experiment.entrants.clone() {
             let Experiment { learners, slow, cancel, seed, seeds, .. } = &self.experiment;
             let (variant, learners, k) = (entrant.variant(), *learners, entrant.k(*learners)?);
@@ -248,11 +238,10 @@ impl Race {
             let (slow, cancel) = (slow.clone(), *cancel);
             for seed in *seed..*seed + *seeds {
                 if !stopped {
-                    let run = self.one(&entrant, seed, number, directory, interrupted)?;
+                    let run = self.one(&entrant, seed, directory, interrupt)?;
                     stopped = run.ended == Ended::Interrupted;
-                    self.progress.done(&report::line(&summary.entrant, &run));
+                    self.progress.tell(News::Over { entrant: &summary.entrant, run: &run });
                     summary.runs.push(run);
-                    number += 1;
                 }
             }
             let Some(first) = summary.runs.first() else { continue };

@@ -51,7 +51,6 @@ pub struct Recorder<'a> {
     evaluator: &'a mut dyn Engine,
     data: &'a Dataset,
     minibatches: Minibatches,
-    progress: &'a mut dyn FnMut(Duration, &Tally),
     recorded: Recorded,
     rows: Vec<EvaluationRow>,
     recording: Option<Recording>,
@@ -113,20 +112,18 @@ const FIRST_EVENTS: u64 = 2000;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 impl<'a> Recorder<'a> {
-    /// A recorder that writes to `files` and calls `progress` at every update.
+    /// A recorder that writes to `files`.
     pub fn new(
         files: RunFiles,
         evaluator: &'a mut dyn Engine,
         data: &'a Dataset,
         minibatches: Minibatches,
-        progress: &'a mut dyn FnMut(Duration, &Tally),
     ) -> Self {
         Self {
             files,
             evaluator,
             data,
             minibatches,
-            progress,
             recorded: Recorded::default(),
             rows: Vec::new(),
             recording: None,
@@ -163,6 +160,16 @@ impl<'a> Recorder<'a> {
         self.deferred = Some(Deferred::open(self.files.folder(), self.recorded.deferred)?);
         self.recording = Some(recording);
         Ok(self)
+    }
+
+    /// What became of every minibatch so far.
+    pub fn tally(&self) -> &Tally {
+        &self.recorded.tally
+    }
+
+    /// The evaluations so far, those that are deferred left out.
+    pub fn rows(&self) -> &[EvaluationRow] {
+        &self.rows
     }
 
     /// Evaluates what was deferred, writes what is still gathered, and gives back the files and what
@@ -248,12 +255,9 @@ impl Observer for Recorder<'_> {
         if let Some(recording) = &mut self.recording {
             recording.event(time, event);
         }
-        if matches!(event, Event::Update { .. }) {
-            (self.progress)(time, &self.recorded.tally);
-            if self.flushed.elapsed() > FLUSH_EVERY {
-                self.flushed = Instant::now();
-                self.files.flush()?;
-            }
+        if matches!(event, Event::Update { .. }) && self.flushed.elapsed() > FLUSH_EVERY {
+            self.flushed = Instant::now();
+            self.files.flush()?;
         }
         Ok(())
     }

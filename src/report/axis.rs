@@ -2,7 +2,7 @@
 
 /// A scale with its range.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Axis {
+pub(crate) struct Axis {
     log: bool,
     low: f64,
     high: f64,
@@ -10,13 +10,13 @@ pub(super) struct Axis {
 
 impl Axis {
     /// From 0 to a little above `high`.
-    pub(super) fn from_zero(high: f64) -> Self {
+    pub(crate) fn from_zero(high: f64) -> Self {
         let high = if high > 0.0 { 1.02 * high } else { 1.0 };
         Self { log: false, low: 0.0, high }
     }
 
     /// Logarithmic, a little wider than from `low` to `high`.
-    pub(super) fn log(low: f64, high: f64) -> Self {
+    pub(crate) fn log(low: f64, high: f64) -> Self {
         let (low, high) = if low > 0.0 && high >= low { (low, high) } else { (0.1, 1.0) };
         // Never so narrow that equal values have no place.
         let margin = 0.05 * (high / low).ln().max(0.7);
@@ -24,21 +24,21 @@ impl Axis {
     }
 
     /// Logarithmic where the values span more than a factor of ten, else linear from 0.
-    pub(super) fn fitting(low: f64, high: f64) -> Self {
+    pub(crate) fn fitting(low: f64, high: f64) -> Self {
         if low > 0.0 && high > 10.0 * low { Self::log(low, high) } else { Self::from_zero(high) }
     }
 
-    pub(super) fn is_log(&self) -> bool {
+    pub(crate) fn is_log(&self) -> bool {
         self.log
     }
 
     /// Where it begins.
-    pub(super) fn low(&self) -> f64 {
+    pub(crate) fn low(&self) -> f64 {
         self.low
     }
 
     /// Where `value` lies: 0 at the low end, 1 at the high end.
-    pub(super) fn place(&self, value: f64) -> f64 {
+    pub(crate) fn place(&self, value: f64) -> f64 {
         if self.log {
             (value / self.low).ln() / (self.high / self.low).ln()
         } else {
@@ -47,7 +47,7 @@ impl Axis {
     }
 
     /// The ticks: value and label.
-    pub(super) fn ticks(&self) -> Vec<(f64, String)> {
+    pub(crate) fn ticks(&self) -> Vec<(f64, String)> {
         let values = if self.log { self.log_ticks() } else { self.linear_ticks() };
         values.into_iter().map(|value| (value, label(value))).collect()
     }

@@ -86,7 +86,8 @@ impl Sheet {
             }
         }
         if !self.thin.is_empty() && lines().any(|line| line.look == Look::Thin) {
-            let grey = Style { colour: "#555555".to_owned(), dash: "", marker: 0, hollow: false };
+            let (colour, rgb) = ("#555555".to_owned(), [0x55; 3]);
+            let grey = Style { colour, rgb, dash: "", marker: 0, hollow: false };
             legend.push((&self.thin, grey, Key::Thin));
         }
         let (entries, height) = entries(&legend, width, below);

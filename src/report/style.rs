@@ -22,23 +22,23 @@ const SHADES: [(f64, f64); 3] = [(0.0, 0.0), (0.0, 0.35), (255.0, 0.35)];
 
 /// How the lines and markers of an entrant look.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Style {
+pub(crate) struct Style {
     pub(super) colour: String,
+    /// Red, green and blue of the colour.
+    pub(crate) rgb: [u8; 3],
     pub(super) dash: &'static str,
     /// 0: circle, 1: square, 2: triangle, 3: diamond, 4: triangle on its tip, 5: plus; then again.
-    pub(super) marker: usize,
-    pub(super) hollow: bool,
+    pub(crate) marker: usize,
+    pub(crate) hollow: bool,
 }
 
 impl Style {
     /// The colour on a dark ground: what is nearly black becomes nearly white, the others are light
     /// enough.
     pub(super) fn on_dark(&self) -> String {
-        let channel = |at| u8::from_str_radix(&self.colour[at..at + 2], 16);
-        let channels = [1, 3, 5].map(|at| channel(at).expect("colours are written as #rrggbb"));
-        match channels.iter().max() {
+        match self.rgb.iter().max() {
             Some(0..=0x60) => {
-                let [r, g, b] = channels.map(|channel| 0xe8 - channel);
+                let [r, g, b] = self.rgb.map(|channel| 0xe8 - channel);
                 format!("#{r:02x}{g:02x}{b:02x}")
             }
             _ => self.colour.clone(),
@@ -53,7 +53,7 @@ pub(super) fn variant(name: &str) -> &str {
 }
 
 /// A style for each name; what follows its variant tells entrants of one variant apart.
-pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
+pub(crate) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
     let (mut seen, mut others) = (Vec::new(), Vec::new());
     let known = |name| COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant(name));
     // Where nothing is a variant, all colours are free.
@@ -70,9 +70,10 @@ pub(super) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<St
             seen.push(variant);
             let (end, part) = SHADES[again % SHADES.len()];
             let shade = |channel: u8| (f64::from(channel) * (1.0 - part) + end * part) as u8;
-            let [r, g, b] = COLOURS[row].1.map(shade);
+            let rgb @ [r, g, b] = COLOURS[row].1.map(shade);
             Style {
                 colour: format!("#{r:02x}{g:02x}{b:02x}"),
+                rgb,
                 dash: DASHES[again % DASHES.len()],
                 marker: row % 6,
                 hollow: again % 2 == 1,

@@ -3,14 +3,17 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::atomic::AtomicBool,
     time::{Duration, Instant},
 };
 
-use super::Race;
+use super::{Race, shown::Shown};
 use crate::{
     Error, Result,
-    cli::experiment::{Clock, Experiment},
+    cli::{
+        experiment::{Clock, Experiment},
+        interrupt::Interrupt,
+        progress::News,
+    },
     dataset::minibatches::Minibatches,
     estimate::{Settings, Watch, delays::Recording, estimate},
     record::{
@@ -18,24 +21,23 @@ use crate::{
         read_run,
     },
     sgd::{
-        Ended, Entrant, Tally,
+        Ended, Entrant,
         terms::{Finished, Start},
     },
 };
 
 impl Race {
-    /// One run of `entrant`, the `number`-th of the race. If it is over already, what came of it; if
+    /// One run of `entrant`. If it is over already, what came of it; if
     /// it stopped, it goes on from its checkpoint, or starts over where it has none.
     pub(super) fn one(
         &mut self,
         entrant: &Entrant,
         seed: u64,
-        number: usize,
         directory: &RunDirectory,
-        interrupted: &AtomicBool,
+        interrupt: &Interrupt,
     ) -> Result<RunSummary> {
         let Self { experiment, data, model, workers, evaluator, progress, .. } = self;
-        let Experiment { minibatch, budget, updates, learners, clock, .. } = *experiment;
+        let Experiment { minibatch, learners, clock, .. } = *experiment;
         let (name, real) = (entrant.to_string(), clock == Clock::Real);
         let folder = directory.folder(&name, seed);
         if let Some(over) = read_run(&folder)?.filter(|run| run.ended != Ended::Interrupted) {
@@ -45,8 +47,10 @@ impl Race {
         let identity = Identity { entrant: name.clone(), seed, configuration };
         let stopped = read_checkpoint(&folder, &identity, learners, model.params())?;
         let initial = model.initial(seed);
+        let mut time = Duration::ZERO;
         let (files, start, recorded) = match stopped {
             Some(Checkpoint { state, recorded }) => {
+                time = state.now;
                 // In virtual time it will come again, to the bit.
                 let tail = if real { Tail::Keep } else { Tail::Drop };
                 let files = RunFiles::resume(folder, &recorded.lengths, tail)?;
@@ -59,18 +63,14 @@ impl Race {
                 (files, Start::Initial(&initial), None)
             }
         };
-        let mut on_update = |time: Duration, tally: &Tally| {
-            let of_time = budget.map(|budget| time.as_secs_f64() / budget);
-            let of_updates = updates.map(|updates| tally.updates as f64 / updates as f64);
-            let share = of_time.into_iter().chain(of_updates).fold(0.0, f64::max);
-            progress.at(number, &name, share);
-        };
         let (evaluator, minibatches) =
             (evaluator.as_mut(), Minibatches::new(seed, data.train.len(), minibatch));
-        let mut recorder = Recorder::new(files, evaluator, data, minibatches, &mut on_update);
+        let mut recorder = Recorder::new(files, evaluator, data, minibatches);
         if let Some(recorded) = recorded {
             recorder = recorder.resume(recorded)?;
         }
+        let (tally, evaluations) = (recorder.tally(), recorder.rows());
+        progress.tell(News::Run { entrant: &name, seed, time, tally, evaluations });
         if real {
             let measured = experiment.law().is_none();
             let recording = if measured { Recording::of_engines() } else { Recording::default() };
@@ -85,14 +85,17 @@ impl Race {
         let (terms, begin) = (experiment.terms(), Instant::now());
         let k = entrant.k(learners)?;
         let settings = Settings::new(experiment.learning_rate, k, minibatch, seed);
+        let (progress, flag) = (&mut **progress, interrupt.flag());
         let (finished, seen) = if estimates {
             let mut watch = Watch::new(recorder, &settings);
-            let finished = workers.run(&terms, entrant, seed, start, interrupted, &mut watch)?;
+            let mut shown = Shown { inner: &mut watch, progress };
+            let finished = workers.run(&terms, entrant, seed, start, flag, &mut shown)?;
             let (inner, seen) = watch.finish();
             recorder = inner;
             (finished, Some(seen))
         } else {
-            (workers.run(&terms, entrant, seed, start, interrupted, &mut recorder)?, None)
+            let mut shown = Shown { inner: &mut recorder, progress };
+            (workers.run(&terms, entrant, seed, start, flag, &mut shown)?, None)
         };
         let Finished { ended, params } = finished;
         let (files, outcome) = recorder.finish()?;
@@ -105,7 +108,7 @@ impl Race {
                 Ok(estimates) => summary.estimates = Some(estimates),
                 // A run that diverged, or made no update, tells nothing; the race goes on.
                 Err(error @ (Error::Config(_) | Error::Diverged(_))) => {
-                    progress.note(&format!("{name}: no estimates: {error}"));
+                    progress.tell(News::Note(&format!("{name}: no estimates: {error}")));
                 }
                 Err(error) => return Err(error),
             }
