@@ -11,6 +11,7 @@ mod lines;
 mod recorder;
 mod run;
 pub mod summary;
+mod tensorboard;
 mod tensors;
 
 pub use self::{
