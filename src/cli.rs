@@ -7,10 +7,12 @@ mod estimate;
 mod experiment;
 mod kernels;
 mod learner;
+mod predict;
 mod progress;
 mod race;
 mod simulate;
 mod theory;
+mod trained;
 mod workers;
 
 use std::{
@@ -54,6 +56,8 @@ enum Command {
     Advise(advise::AdviseArgs),
     /// Train, and estimate the constants of theory and the law of the delays from the run
     Estimate(estimate::EstimateArgs),
+    /// Classify pictures of digits with a trained model
+    Predict(predict::PredictArgs),
     /// List the adapters, what they can do, and what to install if there is none
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
@@ -113,6 +117,7 @@ impl Cli {
             Command::Theory(args) => theory::run(&args),
             Command::Advise(args) => advise::run(&args, set_variable),
             Command::Estimate(args) => estimate::run(&args, set_variable),
+            Command::Predict(args) => predict::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
             Command::Learner => learner::run(),

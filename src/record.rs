@@ -13,6 +13,7 @@ mod run;
 pub mod summary;
 mod tensorboard;
 mod tensors;
+mod trained;
 
 pub use self::{
     checkpoint::{Checkpoint, Identity, read_checkpoint},
@@ -23,4 +24,5 @@ pub use self::{
     run::{Lengths, RunFiles, read_run},
     summary::{EntrantSummary, RunSummary, Summary},
     tensors::{params_file, parse_params, read_params, write_params},
+    trained::{find_trained, parse_model, read_model},
 };
