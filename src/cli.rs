@@ -10,6 +10,7 @@ mod learner;
 mod predict;
 mod progress;
 mod race;
+mod show;
 mod simulate;
 mod theory;
 mod trained;
@@ -58,6 +59,8 @@ enum Command {
     Estimate(estimate::EstimateArgs),
     /// Classify pictures of digits with a trained model
     Predict(predict::PredictArgs),
+    /// Show a trained model: its weights, its confusions and its worst mistakes, as pictures
+    Show(show::ShowArgs),
     /// List the adapters, what they can do, and what to install if there is none
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
@@ -118,6 +121,7 @@ impl Cli {
             Command::Advise(args) => advise::run(&args, set_variable),
             Command::Estimate(args) => estimate::run(&args, set_variable),
             Command::Predict(args) => predict::run(&args),
+            Command::Show(args) => show::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
             Command::Learner => learner::run(),

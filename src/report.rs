@@ -2,8 +2,11 @@
 
 mod axis;
 pub mod chart;
+pub mod confusion;
 mod learners;
+pub mod mistakes;
 pub mod outcome;
+mod page;
 mod panel;
 pub mod pictures;
 mod raster;
@@ -13,6 +16,7 @@ mod staleness;
 mod style;
 mod table;
 pub mod theory;
+pub mod weights;
 
 use std::path::{Path, PathBuf};
 
