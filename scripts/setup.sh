@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Makes a fresh machine ready: a C linker for cargo, and a Vulkan loader and driver for wgpu where
 # there is none. Asks nothing, and does nothing where all is there.
+#
+# scripts/setup.sh tests: also what only the tests need.
 set -euo pipefail
 
 fail() {
@@ -66,6 +68,46 @@ has_vulkan_driver() {
         compgen -G "/etc/vulkan/icd.d/*.json" >/dev/null
 }
 
+# TensorBoard, with whose reader tests/tensorboard.rs reads, in a Python of its own.
+tensorboard=2.21.0
+
+has_tensorboard() {
+    local python=target/tensorboard/bin/python
+    [ -x "$python" ] && "$python" -c "
+import sys
+from importlib.metadata import version
+sys.exit(version('tensorboard') != '$tensorboard')" 2>/dev/null
+}
+
+install_tensorboard() {
+    if has_tensorboard; then
+        return
+    fi
+    if ! python3 -c "import venv, ensurepip" 2>/dev/null; then
+        # Debian has both in a package apart; elsewhere they come with Python.
+        install "Python with venv" "python3-venv" "python3" "python" "python3" "python3"
+    fi
+    echo "setup: installing TensorBoard $tensorboard into target/tensorboard" >&2
+    rm -rf target/tensorboard
+    mkdir -p target
+    if ! python3 -m venv target/tensorboard ||
+        ! target/tensorboard/bin/python -m pip install --quiet --disable-pip-version-check \
+            "tensorboard==$tensorboard"; then
+        fail "could not install TensorBoard with pip into target/tensorboard"
+    fi
+    has_tensorboard || fail "found no TensorBoard $tensorboard after installing it"
+}
+
+install_for_tests() {
+    install_tensorboard
+}
+
+case "${1:-}" in
+"" | tests) ;;
+*) fail "\"$1\" is nothing to set up: give tests, or nothing" ;;
+esac
+cd "$(dirname "$0")/.."
+
 if ! command -v cargo >/dev/null; then
     fail "cargo is missing: install Rust with rustup, as https://rustup.rs says, and run this again"
 fi
@@ -73,6 +115,9 @@ fi
 # macOS has Metal; its linker comes with the command line tools.
 if [ "$(uname -s)" = Darwin ]; then
     command -v cc >/dev/null || fail "cc is missing: run xcode-select --install"
+    if [ "${1:-}" = tests ]; then
+        install_for_tests
+    fi
     exit 0
 fi
 
@@ -94,4 +139,8 @@ if ! has_vulkan_loader || ! has_vulkan_driver; then
     if ! has_vulkan_loader || ! has_vulkan_driver; then
         fail "found no Vulkan loader and driver after installing them"
     fi
+fi
+
+if [ "${1:-}" = tests ]; then
+    install_for_tests
 fi

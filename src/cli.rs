@@ -11,12 +11,15 @@ mod experiment;
 mod interrupt;
 mod kernels;
 mod learner;
+mod predict;
 mod progress;
 mod race;
 mod report;
+mod show;
 mod simulate;
 mod theory;
 mod timeline;
+mod trained;
 mod workers;
 
 use std::{
@@ -52,11 +55,13 @@ enum Command {
     #[command(after_long_help = examples::RESUME)]
     Resume(race::ResumeArgs),
     /// Draw the report of a race again, or one of several races side by side
+    #[command(after_long_help = examples::REPORT)]
     Report(report::ReportArgs),
     /// Measure update times, staleness and waste of a variant, without gradients
     #[command(after_long_help = examples::SIMULATE)]
     Simulate(simulate::SimulateArgs),
     /// Draw what learners and parameter server do, in virtual time or as it was recorded
+    #[command(after_long_help = examples::TIMELINE)]
     Timeline(timeline::TimelineArgs),
     /// Say what theory knows of a variant's update time: exact, numeric or bounds
     #[command(after_long_help = examples::THEORY)]
@@ -67,6 +72,12 @@ enum Command {
     /// Train, and estimate the constants of theory and the law of the delays from the run
     #[command(after_long_help = examples::ESTIMATE)]
     Estimate(estimate::EstimateArgs),
+    /// Classify pictures of digits with a trained model
+    #[command(after_long_help = examples::PREDICT)]
+    Predict(predict::PredictArgs),
+    /// Show a trained model: its weights, its confusions and its worst mistakes, as pictures
+    #[command(after_long_help = examples::SHOW)]
+    Show(show::ShowArgs),
     /// List the adapters, what they can do, and what to install if there is none
     #[command(after_long_help = examples::DEVICES)]
     Devices(devices::DevicesArgs),
@@ -133,6 +144,8 @@ impl Cli {
             Command::Theory(args) => theory::run(&args),
             Command::Advise(args) => advise::run(&args, set_variable),
             Command::Estimate(args) => estimate::run(&args, set_variable),
+            Command::Predict(args) => predict::run(&args),
+            Command::Show(args) => show::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
             Command::Completions(args) => completions::run(&args),

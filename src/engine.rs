@@ -3,6 +3,7 @@
 //! An engine knows no variant, no version and no clock.
 
 pub mod backend;
+pub mod classify;
 pub mod gpu;
 pub mod host;
 pub mod isolated;

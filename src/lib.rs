@@ -143,6 +143,7 @@
 //! * [`theory`]: expected times beside the measurements.
 //! * [`estimate`]: the constants of theory, from a run.
 //! * [`advise`]: which variant and K to choose.
+//! * [`picture`]: from any picture of a digit to what the models know.
 //! * [`record`] and [`report`]: what a run writes, and what a person looks at.
 //! * [`timeline`]: what learners and server did, span by span, and its pictures.
 //! * [`cli`]: the command.
@@ -170,6 +171,7 @@ mod error;
 pub mod estimate;
 mod file;
 mod numbers;
+pub mod picture;
 pub mod record;
 pub mod report;
 mod rng;

@@ -76,7 +76,9 @@ mod lines;
 mod recorder;
 mod run;
 pub mod summary;
+mod tensorboard;
 mod tensors;
+mod trained;
 
 pub use self::{
     checkpoint::{Checkpoint, Identity, read_checkpoint},
@@ -87,4 +89,5 @@ pub use self::{
     run::{Lengths, RunFiles, TIMELINE, read_run},
     summary::{EntrantSummary, RunSummary, Summary, read_summary},
     tensors::{params_file, parse_params, read_params, write_params},
+    trained::{find_trained, parse_model, read_model},
 };

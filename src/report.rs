@@ -2,7 +2,9 @@
 
 mod axis;
 pub mod chart;
+pub mod confusion;
 mod learners;
+pub mod mistakes;
 pub mod outcome;
 mod page;
 pub(crate) mod panel;
@@ -14,7 +16,9 @@ mod staleness;
 mod style;
 mod table;
 pub mod theory;
+mod tiles;
 mod verdict;
+pub mod weights;
 
 use std::path::{Path, PathBuf};
 

@@ -122,7 +122,9 @@ fn a_run_goes_on_with_all_its_files_or_with_none() {
     let lengths = files.lengths();
     let head = fs::read_to_string(folder.join("evaluations.csv")).unwrap();
     let evaluations = head.len() as u64;
-    assert_eq!(lengths, Lengths { updates: 0, evaluations, timeline: 0, events: Some(0) });
+    let expected =
+        Lengths { updates: 0, evaluations, timeline: 0, events: Some(0), tensorboard: None };
+    assert_eq!(lengths, expected);
     let json = serde_json::to_string(&lengths).unwrap();
     assert_eq!(serde_json::from_str::<Lengths>(&json).unwrap(), lengths);
     drop(files);

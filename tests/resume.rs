@@ -17,9 +17,10 @@ use tempfile::tempdir;
 /// Four entrants: one with stale work in hand, one with a K that grows, one that keeps what was read.
 const RACE: &str = "race sync k-async:2 k-batch-sync:adasync async --rate-rule compensated:c=0.01 \
                     --device host --model logistic -p 4 --updates 400 --evaluate-every 30 \
-                    --learning-rate 0.1 --checkpoint-every 0.01 --events --quiet";
+                    --learning-rate 0.1 --checkpoint-every 0.01 --events --tensorboard --quiet";
 const REAL: &str = "race sync async --clock real --device host --model logistic -p 4 \
-                    --budget 1 --evaluate-every 0.1 --checkpoint-every 0.01 --events --quiet";
+                    --budget 1 --evaluate-every 0.1 --checkpoint-every 0.01 --events --tensorboard \
+                    --quiet";
 
 fn tortoise(arguments: &str, folder: &Path) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));

@@ -32,6 +32,27 @@ pub(super) const RESUME: &str = examples!(
     "tortoise resume runs/race-1 --json"
 );
 
+pub(super) const REPORT: &str = examples!(
+    "tortoise report runs/race-1"
+    "tortoise report runs/race-1 runs/race-2 --out side-by-side"
+);
+
+pub(super) const TIMELINE: &str = examples!(
+    "tortoise timeline"
+    "tortoise timeline k-async:2 -p 3 --slow 2=3 --out k-async.svg --out k-async.png"
+    "tortoise timeline --events runs/race-1/async/seed-0/timeline.jsonl --until 10 --out trace.json"
+);
+
+pub(super) const PREDICT: &str = examples!(
+    "tortoise predict --weights runs/race-1/sync/seed-0 digit.png"
+    "tortoise predict --weights final.safetensors one.jpg two.png --json"
+);
+
+pub(super) const SHOW: &str = examples!(
+    "tortoise show --weights runs/race-1/sync/seed-0"
+    "tortoise show --weights final.safetensors --data fashion-mnist --out shown"
+);
+
 pub(super) const SIMULATE: &str = examples!(
     "tortoise simulate k-async:4"
     "tortoise simulate sync --delay weibull:shape=0.5,scale=1 -p 16 --json"

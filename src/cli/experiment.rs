@@ -75,6 +75,7 @@ pub(super) struct Experiment {
     pub(super) checkpoint_every: f64,
     pub(super) estimate: bool,
     pub(super) events: bool,
+    pub(super) tensorboard: bool,
 }
 
 /// What holds where nobody says otherwise.
@@ -102,6 +103,7 @@ non-finite = "stop"
 checkpoint-every = 30.0
 estimate = false
 events = false
+tensorboard = false
 "#;
 
 impl Experiment {

@@ -8,6 +8,7 @@ use super::{
     EvaluationRow, Lengths, RunFiles,
     checkpoint::{self, Identity},
     deferred::{Deferred, Moment},
+    tensorboard::tells_of,
 };
 use crate::{
     Result,
@@ -82,6 +83,7 @@ pub struct Recorded {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 struct Gathered {
     loss: f64,
+    rate: f64,
     staleness: Vec<u64>,
     learners: Vec<LearnerId>,
 }
@@ -191,11 +193,17 @@ impl<'a> Recorder<'a> {
 
     fn record_update(&mut self, t: f64, event: &Event) -> Result<()> {
         let Recorded { gathered, tally, .. } = &mut self.recorded;
-        let Gathered { loss, staleness, learners } = gathered;
+        let Gathered { loss, rate, staleness, learners } = gathered;
         match *event {
             Event::Push {
-                learner, version, verdict: Verdict::Accept, loss: batch_loss, ..
+                learner,
+                version,
+                verdict: Verdict::Accept,
+                rate: own,
+                loss: batch_loss,
+                ..
             } => {
+                *rate += f64::from(own.unwrap_or(f32::NAN));
                 *loss += f64::from(batch_loss.unwrap_or(f32::NAN));
                 staleness.push(tally.updates - version);
                 learners.push(learner);
@@ -203,6 +211,17 @@ impl<'a> Recorder<'a> {
             Event::Update { version, k } => {
                 let (j, loss) = (version - 1, *loss / k as f64);
                 self.files.updates.json(&UpdateLine { j, t, k, loss, staleness, learners })?;
+                if let Some(board) = self.files.tensorboard.as_mut().filter(|_| tells_of(version)) {
+                    let mean = |sum: f64| sum / k as f64;
+                    let stale = mean(staleness.iter().sum::<u64>() as f64);
+                    let values = [
+                        ("update/loss", loss),
+                        ("update/staleness", stale),
+                        ("update/k", k as f64),
+                        ("update/rate", mean(*rate)),
+                    ];
+                    board.scalars(t, version, &values)?;
+                }
                 *gathered = Gathered::default();
             }
             _ => {}
@@ -227,6 +246,15 @@ impl<'a> Recorder<'a> {
             }
         };
         self.files.evaluations.text(&row.to_string())?;
+        if let Some(board) = &mut self.files.tensorboard {
+            let EvaluationRow { train_loss, test_loss, test_accuracy, .. } = row;
+            let values = [
+                ("train_loss", train_loss),
+                ("test_loss", test_loss),
+                ("test_accuracy", test_accuracy),
+            ];
+            board.scalars(t, update, &values)?;
+        }
         self.rows.push(row);
         Ok(row.train_loss)
     }
@@ -266,6 +294,9 @@ impl Observer for Recorder<'_> {
         (self.now, self.recorded.params) = (time, params.len());
         let gradients = self.recorded.tally.used;
         let moment = Moment { t: time.as_secs_f64(), update, gradients };
+        if let Some(board) = &mut self.files.tensorboard {
+            board.histogram(moment.t, update, "staleness", &self.recorded.tally.staleness)?;
+        }
         if let Some(deferred) = &mut self.deferred {
             deferred.push(moment, params)?;
             return Ok(None);

@@ -9,8 +9,12 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    EvaluationRow, Lines, RunSummary, Tail, checkpoint, deferred, evaluations::HEAD,
-    files::sync_folder, read_evaluations, write_params, write_whole,
+    EvaluationRow, Lines, RunSummary, Tail, checkpoint, deferred,
+    evaluations::HEAD,
+    files::sync_folder,
+    read_evaluations,
+    tensorboard::{self, TensorBoard},
+    write_params, write_whole,
 };
 use crate::{Error, Result, engine::model::Model, sgd::Ended};
 
@@ -29,6 +33,7 @@ pub struct RunFiles {
     pub(super) evaluations: Lines,
     pub(super) timeline: Lines,
     pub(super) events: Option<Lines>,
+    pub(super) tensorboard: Option<TensorBoard>,
 }
 
 /// How long the files of a run are, in bytes: where it goes on from.
@@ -42,6 +47,8 @@ pub struct Lengths {
     pub timeline: u64,
     /// Of `events.jsonl`, if events are recorded.
     pub events: Option<u64>,
+    /// Of `events.out.tfevents.tortoise`, if TensorBoard is written for.
+    pub tensorboard: Option<u64>,
 }
 
 impl RunFiles {
@@ -55,7 +62,16 @@ impl RunFiles {
         let timeline = lines(TIMELINE)?;
         let events = if events { Some(lines("events.jsonl")?) } else { None };
         evaluations.text(HEAD)?;
-        Ok(Self { folder, updates, evaluations, timeline, events })
+        Ok(Self { folder, updates, evaluations, timeline, events, tensorboard: None })
+    }
+
+    /// Also writes what `TensorBoard` reads.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn with_tensorboard(mut self) -> Result<Self> {
+        self.tensorboard = Some(TensorBoard::create(self.folder.join(tensorboard::FILE))?);
+        Ok(self)
     }
 
     /// Goes on with the files in `folder` from `lengths`; what comes after is cut off, and becomes
@@ -65,16 +81,19 @@ impl RunFiles {
     /// [`Error::Config`] where a file is shorter, or its length is inside a line: then nothing has
     /// changed. [`Error::Io`]: then it can be done again.
     pub fn resume(folder: PathBuf, lengths: &Lengths, tail: Tail) -> Result<Self> {
-        let Lengths { updates, evaluations, timeline, events } = *lengths;
+        let Lengths { updates, evaluations, timeline, events, tensorboard } = *lengths;
         let lines = |name: &str, length| Lines::open(folder.join(name), length);
         let updates = lines("updates.jsonl", updates)?;
         let evaluations = lines(EVALUATIONS, evaluations)?;
         let timeline = lines(TIMELINE, timeline)?;
         let events = events.map(|length| lines("events.jsonl", length)).transpose()?;
+        let board = |length| TensorBoard::open(folder.join(tensorboard::FILE), length);
+        let tensorboard = tensorboard.map(board).transpose()?;
         remove(&folder.join(END))?;
         sync_folder(&folder).map_err(Error::io(&folder))?;
-        let mut files = Self { folder, updates, evaluations, timeline, events };
+        let mut files = Self { folder, updates, evaluations, timeline, events, tensorboard };
         files.lines().try_for_each(|lines| lines.cut(tail))?;
+        files.tensorboard.iter_mut().try_for_each(TensorBoard::cut)?;
         Ok(files)
     }
 
@@ -93,6 +112,7 @@ impl RunFiles {
             evaluations: self.evaluations.length(),
             timeline: self.timeline.length(),
             events: self.events.as_ref().map(Lines::length),
+            tensorboard: self.tensorboard.as_ref().map(TensorBoard::length),
         }
     }
 
@@ -101,6 +121,7 @@ impl RunFiles {
     /// # Errors
     /// [`Error::Io`].
     pub fn sync(&mut self) -> Result<()> {
+        self.tensorboard.iter_mut().try_for_each(TensorBoard::sync)?;
         self.lines().try_for_each(Lines::sync)
     }
 
@@ -132,6 +153,7 @@ impl RunFiles {
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {
+        self.tensorboard.iter_mut().try_for_each(TensorBoard::flush)?;
         self.lines().try_for_each(Lines::flush)
     }
 

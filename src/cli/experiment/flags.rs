@@ -235,4 +235,9 @@ pub(crate) struct Flags {
     #[arg(long, help_heading = FILES)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     events: bool,
+    /// Write what TensorBoard reads, a run an entrant and seed: tensorboard --logdir DIR; its axis
+    /// "Relative" is run time
+    #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    tensorboard: bool,
 }

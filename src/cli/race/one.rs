@@ -58,7 +58,10 @@ impl Race {
             }
             None => {
                 put_aside(&folder, real)?;
-                let files = RunFiles::create(directory.run(&name, seed)?, experiment.events)?;
+                let mut files = RunFiles::create(directory.run(&name, seed)?, experiment.events)?;
+                if experiment.tensorboard {
+                    files = files.with_tensorboard()?;
+                }
                 files.params("initial", model, &initial)?;
                 (files, Start::Initial(&initial), None)
             }

@@ -129,6 +129,11 @@ enum Kind {
     Assign,
     Push,
     Cancel,
+    Lost,
+    // What follows tells nothing of a minibatch's time.
+    Late,
+    Return,
+    Leave,
     Update,
 }
 
@@ -160,8 +165,11 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
             return Err(wrong("time runs backwards, or beyond 1e10 seconds"));
         }
         now = Duration::from_nanos(nanoseconds as u64);
-        if event == Kind::Update {
-            continue;
+        match (&event, task) {
+            (Kind::Late | Kind::Return | Kind::Leave | Kind::Update, _) | (Kind::Lost, None) => {
+                continue;
+            }
+            _ => {}
         }
         let (Some(learner), Some(task)) = (learner, task) else {
             return Err(wrong("an event of a minibatch names its learner and its task"));

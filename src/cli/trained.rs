@@ -1,0 +1,59 @@
+//! A trained model, as `predict` and `show` take it: its file, and where it is computed.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::{
+    Result,
+    dataset::Minibatch,
+    engine::{
+        Engine,
+        backend::{Backend, FamilyChoice},
+        classify::{Classified, classify},
+        gpu::adapter::DeviceChoice,
+        model::Model,
+    },
+    record::{find_trained, read_model},
+};
+
+#[derive(Debug, Args)]
+pub(super) struct TrainedArgs {
+    /// Parameters that were trained: final.safetensors, or the folder of a run that holds it, or a
+    /// run directory that holds one such
+    #[arg(long, value_name = "FILE|DIR")]
+    weights: PathBuf,
+    /// auto, host, an adapter's index or part of its name
+    #[arg(long, default_value = "host")]
+    device: DeviceChoice,
+    /// Family of the kernels
+    #[arg(long, default_value = "auto")]
+    kernels: FamilyChoice,
+}
+
+/// A model, its parameters, and an engine.
+pub(super) struct Trained {
+    /// Where the parameters are from.
+    pub(super) file: PathBuf,
+    pub(super) model: Model,
+    pub(super) params: Vec<f32>,
+    engine: Box<dyn Engine>,
+}
+
+impl TrainedArgs {
+    /// Reads the model, and opens what computes it.
+    pub(super) fn open(&self) -> Result<Trained> {
+        let file = find_trained(&self.weights)?;
+        let (model, params) = read_model(&file)?;
+        let backend = Backend::choose(&self.device, self.kernels, model.longest_side())?;
+        let engine = backend.open(&model, 1)?;
+        Ok(Trained { file, model, params, engine })
+    }
+}
+
+impl Trained {
+    /// What it makes of each image.
+    pub(super) fn classify(&mut self, batch: &Minibatch) -> Result<Vec<Classified>> {
+        classify(&mut *self.engine, &self.model, &self.params, batch)
+    }
+}

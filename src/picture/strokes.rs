@@ -1,0 +1,166 @@
+//! Which ink is the digit: strokes that hang together or are near each other, without the noise of
+//! the paper, specks, and what comes in from the edge.
+
+use image::{Luma, imageops};
+
+use super::{
+    Plane,
+    field::stroke_width,
+    ink::{FAINTEST, grain, level},
+};
+
+/// So many times the noise of the paper is ink.
+const ABOVE_NOISE: f32 = 5.0;
+/// Of the level of the ink, what is still a stroke.
+const STROKE: f32 = 0.35;
+/// What reaches the edge counts this much.
+const AT_EDGE: f64 = 0.2;
+/// A part has at least this share of the ink of the largest.
+const SMALLEST_PART: f64 = 0.02;
+/// A part is within this share of the size of the largest.
+const NEAR: f32 = 0.35;
+/// The least height or width of a digit, in pixels.
+const SMALLEST: u32 = 5;
+
+/// Pixels that hang together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// Of each pixel.
+    pub places: Vec<(u32, u32)>,
+    /// Of all of them.
+    pub ink: f64,
+    /// Left, top, right and bottom; all are inside.
+    pub around: [u32; 4],
+}
+
+/// The digit on the paper.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strokes {
+    /// Its ink alone, with a margin around it.
+    pub ink: Plane,
+    /// How wide its strokes are, by its longer side.
+    pub width: f32,
+    /// Left, top, right and bottom in the picture; all are inside.
+    pub around: [u32; 4],
+    /// Whether it reaches the edge of the picture.
+    pub at_edge: bool,
+}
+
+/// The digit, from the ink as it is and without what is finer than strokes; none where there is no
+/// stroke.
+pub fn digit([ink, smoothed]: &[Plane; 2]) -> Option<Strokes> {
+    let (width, height) = ink.dimensions();
+    let threshold = threshold(smoothed)?;
+    let digit = together(parts(smoothed, threshold), (width, height));
+    let around = digit.iter().map(|part| part.around).reduce(union)?;
+    let longest = (around[2] - around[0]).max(around[3] - around[1]) + 1;
+    if longest < SMALLEST {
+        return None;
+    }
+    let [left, top, right, bottom] = around;
+    let mut mask = Plane::new(right - left + 1, bottom - top + 1);
+    let places = || digit.iter().flat_map(|part| &part.places);
+    places().for_each(|&(x, y)| mask.put_pixel(x - left, y - top, Luma([1.0])));
+    let stroke_width = stroke_width(&mask) / longest as f32;
+    // The ink of the digit ends a little outside of where the smoothed ink falls below the threshold.
+    let margin = 1 + (2.0 * grain(width, height)).ceil() as u32;
+    let mut own = vec![false; (width * height) as usize];
+    for &(x, y) in places() {
+        for y in y.saturating_sub(margin)..=(y + margin).min(height - 1) {
+            let row = (y * width) as usize;
+            let (from, to) = (x.saturating_sub(margin), (x + margin).min(width - 1));
+            own[row + from as usize..=row + to as usize].fill(true);
+        }
+    }
+    let alone = Plane::from_fn(width, height, |x, y| {
+        let own = own[(y * width + x) as usize];
+        if own { *ink.get_pixel(x, y) } else { Luma([0.0]) }
+    });
+    // At the edge there is none, so that a margin has to be made.
+    let mut whole = Plane::new(right - left + 1 + 2 * margin, bottom - top + 1 + 2 * margin);
+    let offset = |start: u32| i64::from(margin) - i64::from(start);
+    imageops::replace(&mut whole, &alone, offset(left), offset(top));
+    let at_edge = at_edge(around, (width, height));
+    Some(Strokes { ink: whole, width: stroke_width, around, at_edge })
+}
+
+/// What is ink, and not noise of the paper; none where there is none.
+pub fn threshold(ink: &Plane) -> Option<f32> {
+    let mut values: Vec<f32> = ink.pixels().map(|pixel| pixel.0[0]).collect();
+    let paper = level(values.iter().copied()) / 2.0;
+    // Ink is nowhere less than nothing, so that half of the paper has none: of noise with a normal
+    // law the third quartile is what the median of its magnitude is.
+    let mut noise: Vec<f32> = values.iter().copied().filter(|value| *value <= paper).collect();
+    if noise.is_empty() {
+        return None;
+    }
+    let quartile = 3 * noise.len() / 4;
+    let noise = *noise.select_nth_unstable_by(quartile, f32::total_cmp).1 / 0.6745;
+    let least = (ABOVE_NOISE * noise).max(FAINTEST / 2.0);
+    values.retain(|value| *value > least);
+    let level = level(values.into_iter());
+    (level > FAINTEST).then(|| least.max(STROKE * level))
+}
+
+/// What hangs together, in eight directions, of the pixels above `threshold`.
+pub fn parts(ink: &Plane, threshold: f32) -> Vec<Part> {
+    let (width, height) = ink.dimensions();
+    let mut seen = vec![false; (width * height) as usize];
+    let mut parts = Vec::new();
+    for (x, y, _) in ink.enumerate_pixels() {
+        let mut waiting = Vec::new();
+        let mut part = Part { places: Vec::new(), ink: 0.0, around: [x, y, x, y] };
+        let mut meet = |x: u32, y: u32, waiting: &mut Vec<(u32, u32)>| {
+            let seen = &mut seen[(y * width + x) as usize];
+            if !*seen && ink.get_pixel(x, y).0[0] > threshold {
+                *seen = true;
+                waiting.push((x, y));
+            }
+        };
+        meet(x, y, &mut waiting);
+        while let Some((x, y)) = waiting.pop() {
+            part.ink += f64::from(ink.get_pixel(x, y).0[0]);
+            part.around = union(part.around, [x, y, x, y]);
+            part.places.push((x, y));
+            for y in y.saturating_sub(1)..=(y + 1).min(height - 1) {
+                for x in x.saturating_sub(1)..=(x + 1).min(width - 1) {
+                    meet(x, y, &mut waiting);
+                }
+            }
+        }
+        if !part.places.is_empty() {
+            parts.push(part);
+        }
+    }
+    parts
+}
+
+/// The part with most ink, where the edge makes doubtful, and those that belong to it.
+pub fn together(parts: Vec<Part>, size: (u32, u32)) -> Vec<Part> {
+    let at_edge = |part: &Part| at_edge(part.around, size);
+    let weight = |part: &Part| part.ink * if at_edge(part) { AT_EDGE } else { 1.0 };
+    let main = parts.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)));
+    let Some(Part { ink, around, .. }) = main.cloned() else { return parts };
+    let edge = main.is_some_and(at_edge);
+    let reach = NEAR * (around[2] - around[0]).max(around[3] - around[1]) as f32;
+    let belongs = |part: &Part| {
+        part.ink >= SMALLEST_PART * ink
+            && gap(part.around, around) <= reach
+            && (edge || !at_edge(part))
+    };
+    parts.into_iter().filter(belongs).collect()
+}
+
+fn at_edge([left, top, right, bottom]: [u32; 4], (width, height): (u32, u32)) -> bool {
+    left == 0 || top == 0 || right + 1 == width || bottom + 1 == height
+}
+
+fn union(a: [u32; 4], b: [u32; 4]) -> [u32; 4] {
+    [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
+}
+
+/// How far two boxes are apart.
+fn gap(a: [u32; 4], b: [u32; 4]) -> f32 {
+    let along = |a: (u32, u32), b: (u32, u32)| b.0.saturating_sub(a.1).max(a.0.saturating_sub(b.1));
+    along((a[0], a[2]), (b[0], b[2])).max(along((a[1], a[3]), (b[1], b[3]))) as f32
+}
