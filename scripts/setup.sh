@@ -98,7 +98,33 @@ install_tensorboard() {
     has_tensorboard || fail "found no TensorBoard $tensorboard after installing it"
 }
 
+# A browser, with which tests/report_page.rs looks at the page of a race.
+has_browser() {
+    local name
+    if [ -x "${CHROME:-}" ] || compgen -G "/Applications/*Chrom*.app" >/dev/null; then
+        return 0
+    fi
+    for name in google-chrome-stable chromium chromium-browser chrome microsoft-edge-stable; do
+        if command -v "$name" >/dev/null; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+install_browser() {
+    if has_browser; then
+        return
+    fi
+    if [ "$(uname -s)" = Darwin ]; then
+        fail "a browser is missing: install Chrome or Chromium, or name one in CHROME"
+    fi
+    install "Chromium" "chromium" "chromium" "chromium" "chromium" "chromium"
+    has_browser || fail "found no Chromium after installing it; name a browser in CHROME"
+}
+
 install_for_tests() {
+    install_browser
     install_tensorboard
 }
 

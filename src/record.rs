@@ -13,7 +13,7 @@
 //!     engine::{host::Host, model::{Model, Shape}},
 //!     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_run},
 //!     report::Report,
-//!     sgd::{Tally, Terms},
+//!     sgd::Terms,
 //! };
 //!
 //! # fn main() -> tortoise::Result<()> {
@@ -26,9 +26,9 @@
 //! let folder = tempfile::tempdir().expect("a folder");
 //! let directory = RunDirectory::create(Some(&folder.path().join("race")), "race")?;
 //! let files = RunFiles::create(directory.run("async", 0)?, true)?;
-//! let (mut evaluator, mut progress) = (Host::new(model.clone()), |_, _: &Tally| {});
+//! let mut evaluator = Host::new(model.clone());
 //! let minibatches = Minibatches::new(0, 16, 2);
-//! let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches, &mut progress);
+//! let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
 //!
 //! let queues = Queues::here(&data.train, Host::new(model.clone()));
 //! let terms = Terms { minibatch: 2, updates: Some(50), ..Terms::new(4, 0.5) };

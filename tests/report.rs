@@ -94,8 +94,14 @@ fn the_verdict_says_who_never_got_there() {
         "No entrant reached a training loss of 0.5. Lowest at the end: sync with a training loss \
          of 1.9000. async diverged.",
     );
-    check(&[("async", &[&[2.0, f64::INFINITY]])], "No entrant reached a training loss of 0.5. async diverged.");
-    check(&[("async", &[near])], "async reached a training loss of 0.2 in 20 s. At the end: async with a training loss of 0.2000.");
+    check(
+        &[("async", &[&[2.0, f64::INFINITY]])],
+        "No entrant reached a training loss of 0.5. async diverged.",
+    );
+    check(
+        &[("async", &[near])],
+        "async reached a training loss of 0.2 in 20 s. At the end: async with a training loss of 0.2000.",
+    );
     check(&[], "");
 }
 
@@ -129,7 +135,8 @@ fn race(out: &Path, flags: &str) {
 fn drawn(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let drawn = |path: &PathBuf| {
-        path.extension().is_some_and(|ending| ["svg", "png", "html"].map(OsStr::new).contains(&ending))
+        path.extension()
+            .is_some_and(|ending| ["svg", "png", "html"].map(OsStr::new).contains(&ending))
     };
     let mut files: Vec<_> =
         files.filter(drawn).map(|path| (path.clone(), fs::read(path).unwrap())).collect();

@@ -162,9 +162,9 @@ fn a_page_is_hovered_switched_and_hidden_without_a_word_on_the_console() {
         assert!((numbers[1] - error).abs() < 1e-2 * error + 1e-5, "{name}: {numbers:?}, {error}");
     }
 
-    for n in 0..6 {
-        assert!(page.pixels("course", n) > 100, "{} is drawn", SIX[n]);
-        assert!(page.pixels("places", n) > 20, "{} has its place", SIX[n]);
+    for (n, name) in SIX.iter().enumerate() {
+        assert!(page.pixels("course", n) > 100, "{name} is drawn");
+        assert!(page.pixels("places", n) > 20, "{name} has its place");
     }
 
     page.click("#updates");
@@ -201,7 +201,8 @@ fn a_page_is_hovered_switched_and_hidden_without_a_word_on_the_console() {
     page.click("[data-toggle='3']");
     assert!(page.pixels("course", 3) > 100);
 
-    let ground = |page: &Looked| -> String { page.js("getComputedStyle(document.body).backgroundColor") };
+    let ground =
+        |page: &Looked| -> String { page.js("getComputedStyle(document.body).backgroundColor") };
     let light = ground(&page);
     page.click("#theme");
     assert_ne!(ground(&page), light);
@@ -232,14 +233,18 @@ fn races_of_every_kind_have_a_page_without_a_word_on_the_console() {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how long it takes is to be seen, and hangs on the machine")]
+#[expect(
+    clippy::print_stdout,
+    reason = "how long it takes is to be seen, and hangs on the machine"
+)]
 fn a_page_of_six_entrants_and_five_seeds_is_small_and_needs_no_other_file() {
     let out = race(&SIX, "--budget 20 --seeds 5 --evaluate-every 0.5");
     let path = out.path().join("report.html");
     let bytes = fs::metadata(&path).unwrap().len();
     assert!(bytes < 2_000_000, "{bytes} bytes");
     let html = fs::read_to_string(&path).unwrap();
-    for outside in ["src=", "<link rel=\"stylesheet", "@import", "url(", "fetch(", "XMLHttpRequest"] {
+    for outside in ["src=", "<link rel=\"stylesheet", "@import", "url(", "fetch(", "XMLHttpRequest"]
+    {
         assert!(!html.contains(outside), "{outside}");
     }
     let Some(page) = Looked::at(&path) else { return };

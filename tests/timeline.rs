@@ -152,8 +152,8 @@ fn a_run_records_its_first_events() {
     let (queues, mut evaluator) = (Queues::here(&train, engine.clone()), engine);
     let terms = Terms { updates: Some(2000), ..Terms::new(LEARNERS, 0.1) };
     let files = RunFiles::create(folder.path().into(), true).unwrap();
-    let (minibatches, mut look) = (Minibatches::new(0, train.len(), 1), |_, _: &_| {});
-    let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches, &mut look);
+    let minibatches = Minibatches::new(0, train.len(), 1);
+    let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
     terms.run(&entrant, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
     drop(recorder.finish().unwrap());

@@ -87,7 +87,9 @@ fn timelines<C>(directory: &Path, summary: &Summary<C>, at: usize) -> Result<Vec
     let Some(end) = ends.min() else { return Ok(Vec::new()) };
     let draw = |(n, timeline): (usize, &Option<Timeline>)| {
         let look = Look::of_page(&format!("t{at}-{n}-"));
-        timeline.as_ref().map_or_else(String::new, |whole| svg(&whole.between(Duration::ZERO, end), &look))
+        timeline
+            .as_ref()
+            .map_or_else(String::new, |whole| svg(&whole.between(Duration::ZERO, end), &look))
     };
     Ok(all.iter().enumerate().map(draw).collect())
 }

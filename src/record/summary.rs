@@ -179,8 +179,10 @@ impl RunSummary {
     ) -> Self {
         let Outcome { tally, learners, rows: evaluations, observed } = outcome;
         let last = *evaluations.last().expect("there is an evaluation at the start of every run");
-        let time_to_loss =
-            targets.iter().map(|&loss| TimeToLoss { loss, time: first(&evaluations, loss) }).collect();
+        let time_to_loss = targets
+            .iter()
+            .map(|&loss| TimeToLoss { loss, time: first(&evaluations, loss) })
+            .collect();
         let mean_update_time =
             (tally.updates > 0).then(|| tally.last_update.as_secs_f64() / tally.updates as f64);
         Self {

@@ -9,8 +9,8 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    tiles::{MARGIN, Tiles, Text, between},
     table::align,
+    tiles::{MARGIN, Text, Tiles, between},
 };
 use crate::{Result, engine::classify::Classified};
 

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use super::{
     confusion::{Mistake, Scores},
-    tiles::{MARGIN, Tiles, Text},
+    tiles::{MARGIN, Text, Tiles},
 };
 use crate::{Error, Result, dataset::Minibatch};
 
@@ -60,7 +60,11 @@ pub fn draw(
         tiles.picture((x, y), (TILE, TILE), &image);
         let middle = x + TILE / 2.0;
         tiles.text((middle, y + TILE + 16.0), &format!("{label} as {prediction}"), Text::PLAIN);
-        tiles.text((middle, y + TILE + 31.0), &format!("{:.1} %", 100.0 * probability), Text::SMALL);
+        tiles.text(
+            (middle, y + TILE + 31.0),
+            &format!("{:.1} %", 100.0 * probability),
+            Text::SMALL,
+        );
     }
     let rows = worst.len().div_ceil(across);
     let width = place(across, GAPS[0], MARGIN) - GAPS[0] + MARGIN;

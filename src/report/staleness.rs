@@ -14,9 +14,8 @@ const RAREST: f64 = 1e-4;
 pub(super) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
     let EntrantSummary { staleness_theory, runs, .. } = entrant;
     let longest = runs.iter().map(|run| run.staleness_histogram.len()).max().unwrap_or(0);
-    let count = |s: usize| -> u64 {
-        runs.iter().filter_map(|run| run.staleness_histogram.get(s)).sum()
-    };
+    let count =
+        |s: usize| -> u64 { runs.iter().filter_map(|run| run.staleness_histogram.get(s)).sum() };
     let all: u64 = (0..longest).map(count).sum();
     let mut measured: Vec<f64> = (0..longest).map(|s| count(s) as f64 / all as f64).collect();
     let law = staleness_theory.and_then(|expected| expected.law);
@@ -24,7 +23,8 @@ pub(super) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f
     if longest < 2 {
         return None;
     }
-    let drawn = |shares: &[f64]| shares.iter().rposition(|share| *share >= RAREST).map_or(0, |s| s + 1);
+    let drawn =
+        |shares: &[f64]| shares.iter().rposition(|share| *share >= RAREST).map_or(0, |s| s + 1);
     let end = drawn(&measured).max(law.as_deref().map_or(0, drawn));
     measured.truncate(end);
     Some((measured, law.map(|law| law[..end].to_vec())))

@@ -13,11 +13,13 @@ const ALIKE: f64 = 1.05;
 /// race looks for. A sentence each.
 pub fn verdict(entrants: &[EntrantSummary]) -> Vec<String> {
     let Some(first) = entrants.first() else { return Vec::new() };
-    let mut targets: Vec<f64> = first.runs[0].time_to_loss.iter().map(|target| target.loss).collect();
+    let mut targets: Vec<f64> =
+        first.runs[0].time_to_loss.iter().map(|target| target.loss).collect();
     targets.sort_by(f64::total_cmp);
-    let reached = targets.iter().find_map(|&loss| soonest(entrants, loss)).or_else(|| {
-        Some(format!("No entrant reached a training loss of {}.", targets.last()?))
-    });
+    let reached = targets
+        .iter()
+        .find_map(|&loss| soonest(entrants, loss))
+        .or_else(|| Some(format!("No entrant reached a training loss of {}.", targets.last()?)));
     reached.into_iter().chain(lowest(entrants)).chain(diverged(entrants)).collect()
 }
 
@@ -38,12 +40,12 @@ fn soonest(entrants: &[EntrantSummary], loss: f64) -> Option<String> {
         .collect();
     reached.sort_by(|a, b| a.time.total_cmp(&b.time));
     let best = reached.first()?;
-    let close = |other: &&Reached<'_>| {
-        other.time - best.time <= ERRORS * best.error.hypot(other.error)
-    };
+    let close =
+        |other: &&Reached<'_>| other.time - best.time <= ERRORS * best.error.hypot(other.error);
     let (first, later): (Vec<_>, Vec<_>) = reached.iter().partition(close);
     let names: Vec<&str> = first.iter().map(|one| one.name).collect();
-    let what = format!("{} reached a training loss of {loss} in {}", list(&names), seconds(best.time));
+    let what =
+        format!("{} reached a training loss of {loss} in {}", list(&names), seconds(best.time));
     let others: Vec<&str> =
         entrants.iter().map(|one| &*one.entrant).filter(|name| !names.contains(name)).collect();
     let known = |name: &str| others.iter().find(|other| variant(other) == name);

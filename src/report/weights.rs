@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use super::{
     mistakes::square,
-    tiles::{MARGIN, Tiles, Text, between},
+    tiles::{MARGIN, Text, Tiles, between},
 };
 use crate::{Result, engine::model::Model};
 
@@ -120,7 +120,11 @@ fn classes(tiles: &mut Tiles, units: &[Unit], image: &dyn Fn(&Unit) -> RgbImage)
 }
 
 /// A row or two of small images a class; returns where they end, and how many units are left out.
-fn hidden(tiles: &mut Tiles, units: &[Unit], image: &dyn Fn(&Unit) -> RgbImage) -> (f64, f64, usize) {
+fn hidden(
+    tiles: &mut Tiles,
+    units: &[Unit],
+    image: &dyn Fn(&Unit) -> RgbImage,
+) -> (f64, f64, usize) {
     let (left, mut top, mut left_out) = (MARGIN + NAME, MARGIN + 24.0, 0);
     let groups = || units.chunk_by(|a, b| a.class == b.class);
     let across = groups().map(<[Unit]>::len).max().unwrap_or(1).min(ACROSS);

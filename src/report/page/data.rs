@@ -70,7 +70,8 @@ struct Shares {
 
 impl<'a> Data<'a> {
     pub(super) fn new(entrants: &'a [EntrantSummary], looks: &'a [Style]) -> Self {
-        let first = |entrant: &EntrantSummary| Some(entrant.runs[0].evaluations.first()?.train_loss);
+        let first =
+            |entrant: &EntrantSummary| Some(entrant.runs[0].evaluations.first()?.train_loss);
         let start = entrants.iter().filter_map(first).filter(|loss| loss.is_finite());
         let entrants = entrants.iter().zip(looks).map(|(one, look)| entrant(one, look)).collect();
         Self { entrants, ceiling: start.reduce(f64::max).map(|loss| 3.0 * loss) }

@@ -46,9 +46,12 @@ pub(super) fn timelines(entrants: &[EntrantSummary], timelines: &[String]) -> St
         .collect()
 }
 
+/// A part of the time of a learner in a run, in seconds.
+type Time = fn(&RunSummary, &Activity) -> f64;
+
 /// What the learners' time went into, a bar an entrant.
 pub(super) fn utilisation(entrants: &[EntrantSummary], looks: &[Style]) -> String {
-    let parts: [(&str, fn(&RunSummary, &Activity) -> f64); 4] = [
+    let parts: [(&str, Time); 4] = [
         ("used", |_, one| (one.busy.saturating_sub(one.wasted)).as_secs_f64()),
         ("wasted", |_, one| one.wasted.as_secs_f64()),
         ("waiting", learners::waiting),
@@ -56,13 +59,14 @@ pub(super) fn utilisation(entrants: &[EntrantSummary], looks: &[Style]) -> Strin
     ];
     let mut html = String::new();
     for (at, (entrant, look)) in entrants.iter().zip(looks).enumerate() {
-        let share = |of: fn(&RunSummary, &Activity) -> f64| {
+        let share = |of: Time| {
             let sum = |run: &RunSummary| run.learners.iter().map(|one| of(run, one)).sum::<f64>();
             let all = |run: &RunSummary| run.learners.len() as f64 * run.run_time;
-            let (sum, all): (f64, f64) =
-                entrant.runs.iter().map(|run| (sum(run), all(run))).fold((0.0, 0.0), |a, b| {
-                    (a.0 + b.0, a.1 + b.1)
-                });
+            let (sum, all): (f64, f64) = entrant
+                .runs
+                .iter()
+                .map(|run| (sum(run), all(run)))
+                .fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
             if all > 0.0 { 100.0 * sum / all } else { 0.0 }
         };
         let mut bar = String::new();
