@@ -152,6 +152,29 @@ fn specks_edges_and_what_is_far_away_are_no_part_of_a_digit() {
 }
 
 #[test]
+fn of_what_is_near_a_digit_only_a_fiftieth_of_its_ink_belongs_to_it() {
+    for (length, count) in [(3, 1), (4, 2)] {
+        let digit = |x: u32, y: u32| (20..30).contains(&x) && (20..40).contains(&y);
+        let speck = |x: u32, y: u32| x == 33 && (25..25 + length).contains(&y);
+        let ink = plane(60, 60, |x, y| f32::from(u8::from(digit(x, y) || speck(x, y))));
+        assert_eq!(together(parts(&ink, 0.5), (60, 60)).len(), count, "{length} of 200");
+    }
+}
+
+#[test]
+fn one_of_many_specks_is_no_digit() {
+    let dotted = |dots: u32| {
+        let ink = plane(100, 100, |x, y| {
+            f32::from(u8::from(x % 12 < 6 && y % 12 < 6 && x / 12 > 1 && x / 12 < 2 + dots))
+        });
+        strokes::digit(&[ink.clone(), ink])
+    };
+    assert!(dotted(5).is_none());
+    let alone = plane(100, 100, |x, y| f32::from(u8::from(bar(x, y, 100))));
+    assert!(strokes::digit(&[alone.clone(), alone]).is_some());
+}
+
+#[test]
 fn the_threshold_is_above_the_noise_and_below_the_ink() {
     let noise = |x: u32, y: u32| (((x * 7 + y * 13) % 11) as f32 - 5.0) / 100.0;
     let inked = plane(100, 100, |x, y| {

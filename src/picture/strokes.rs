@@ -19,6 +19,9 @@ const AT_EDGE: f64 = 0.2;
 const SMALLEST_PART: f64 = 0.02;
 /// A part is within this share of the size of the largest.
 const NEAR: f32 = 0.35;
+/// A digit has at least this share of all ink that does not come in from the edge; noise has none
+/// that stands out.
+const STANDS_OUT: f64 = 0.3;
 /// The least height or width of a digit, in pixels.
 const SMALLEST: u32 = 5;
 
@@ -51,7 +54,12 @@ pub struct Strokes {
 pub fn digit([ink, smoothed]: &[Plane; 2]) -> Option<Strokes> {
     let (width, height) = ink.dimensions();
     let threshold = threshold(smoothed)?;
-    let digit = together(parts(smoothed, threshold), (width, height));
+    let parts = parts(smoothed, threshold);
+    let within = parts.iter().filter(|part| !at_edge(part.around, (width, height)));
+    let (all, digit) = (ink_of(within), together(parts.clone(), (width, height)));
+    if ink_of(&digit) < STANDS_OUT * all {
+        return None;
+    }
     let around = digit.iter().map(|part| part.around).reduce(union)?;
     let longest = (around[2] - around[0]).max(around[3] - around[1]) + 1;
     if longest < SMALLEST {
@@ -149,6 +157,10 @@ pub fn together(parts: Vec<Part>, size: (u32, u32)) -> Vec<Part> {
             && (edge || !at_edge(part))
     };
     parts.into_iter().filter(belongs).collect()
+}
+
+fn ink_of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> f64 {
+    parts.into_iter().map(|part| part.ink).sum()
 }
 
 fn at_edge([left, top, right, bottom]: [u32; 4], (width, height): (u32, u32)) -> bool {
