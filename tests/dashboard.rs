@@ -187,7 +187,7 @@ fn an_error_is_seen_when_the_dashboard_is_gone() {
     let (code, text) = Terminal::start("sh", &arguments, &[]).end();
     assert_eq!(code, 1, "{text}");
     let (before, after) = around(&text);
-    assert!(after.contains("error: ") && after.contains(".jsonl"), "{after}");
+    assert!(after.contains("error:") && after.contains(".jsonl"), "{after}");
     assert!(!before.contains("error"), "{before}");
 }
 

@@ -27,8 +27,8 @@ use crate::{
 };
 
 impl Race {
-    /// One run of `entrant`. If it is over already, what came of it; if
-    /// it stopped, it goes on from its checkpoint, or starts over where it has none.
+    /// One run of `entrant`. If it is over already, what came of it; if it stopped, it goes on from
+    /// its checkpoint, or starts over where it has none.
     pub(super) fn one(
         &mut self,
         entrant: &Entrant,
