@@ -11,6 +11,9 @@ mod sections;
 use super::{Source, panel::escape, style::styles, verdict::verdict};
 use crate::record::EntrantSummary;
 
+/// What is said of the curves where there are several seeds.
+const BAND: &str = "The band is one standard error over the seeds. ";
+
 /// The page of these entrants, each with its timeline as SVG, or an empty one.
 pub(super) fn page(
     entrants: &[EntrantSummary],
@@ -28,9 +31,10 @@ pub(super) fn page(
         include_str!("page/page.html"),
         title = escape(&names.join(", ")),
         verdict = escape(verdict.first().map_or("Nothing came of it.", |first| first)),
-        rest = verdict[1.min(verdict.len())..].iter().map(line).collect::<String>(),
+        rest = verdict.iter().skip(1).map(line).collect::<String>(),
         version = env!("CARGO_PKG_VERSION"),
         captions = sections::captions(sources),
+        band = if entrants.iter().any(|entrant| entrant.runs.len() > 1) { BAND } else { "" },
         legend = sections::legend(entrants, &looks),
         timelines = sections::timelines(entrants, timelines),
         utilisation = sections::utilisation(entrants, &looks),

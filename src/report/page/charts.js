@@ -149,13 +149,19 @@ const draw = (() => {
 
   // Names beside places, and bars of one standard error.
   function labels(u, lines) {
-    const { ctx } = u, ratio = devicePixelRatio, taken = [];
+    const { ctx } = u, ratio = devicePixelRatio;
+    const place = ([x, y]) => [u.valToPos(x, "x", true), u.valToPos(y, "y", true)];
+    // From where on, how high up and how wide: the places themselves to begin with.
+    const taken = lines.map(({ points: [point] }) => {
+      const [px, py] = place(point);
+      return [px - 6 * ratio, py, 12 * ratio];
+    });
     ctx.save();
     ctx.font = `${12 * ratio}px system-ui, sans-serif`;
     ctx.textAlign = "left";
     ctx.textBaseline = "middle";
     for (const { name, colour: ink, points: [[x, y, error]] } of lines) {
-      const px = u.valToPos(x, "x", true), py = u.valToPos(y, "y", true);
+      const [px, py] = place([x, y]);
       if (error > 0) {
         ctx.strokeStyle = ink;
         ctx.lineWidth = 1.5 * ratio;
@@ -169,7 +175,7 @@ const draw = (() => {
       const free = ([left, middle]) => left > u.bbox.left && left + width < u.bbox.left + u.bbox.width
         && !taken.some(([l, m, w]) => left < l + w && l < left + width && Math.abs(m - middle) < high);
       const [left, middle] = places.find(free) ?? places[0];
-      taken.push([left, middle, width], [px - gap / 2, py, gap]);
+      taken.push([left, middle, width]);
       ctx.fillStyle = colour("--ink");
       ctx.fillText(name, left, middle);
     }
