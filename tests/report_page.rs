@@ -209,7 +209,13 @@ fn a_page_is_hovered_switched_and_hidden_without_a_word_on_the_console() {
 
     // On the frontier, only a place tells of itself.
     assert_eq!(page.hover("places", 0.5), "");
-    assert!(page.hover("shares", 0.02).contains("share") || !page.hover("shares", 0.0).is_empty());
+    // Of each entrant with stale gradients, and of no other, some are fresh.
+    let fresh = page.hover("shares", 0.0);
+    assert!(fresh.starts_with("staleness s: 0"), "{fresh}");
+    for (name, stale) in SIX.iter().zip([false, false, false, true, true, true]) {
+        let told = fresh.lines().any(|line| line.trim_start().starts_with(&format!("{name}\t")));
+        assert_eq!(told, stale, "{name}: {fresh}");
+    }
     page.says_nothing();
 }
 
