@@ -177,7 +177,7 @@ impl Layers {
                 };
                 part.iter().map(move |dot| panel.place(x(dot), y(dot)))
             };
-            let Style { colour, dash, .. } = style;
+            let (colour, dash) = (style.colour(), style.dash);
             if part.iter().any(|dot| dot.error.is_some_and(|error| error > 0.0)) {
                 if matches!(line.look, Look::Points | Look::Dots) {
                     for ((x, top), (_, bottom)) in edge(1.0).zip(edge(-1.0)) {
@@ -194,7 +194,7 @@ impl Layers {
                     );
                 }
             }
-            let (dash, width) = if line.look == Look::Thin { ("1.5 3", 1.5) } else { (*dash, 2.0) };
+            let (dash, width) = if line.look == Look::Thin { ("1.5 3", 1.5) } else { (dash, 2.0) };
             let points: Vec<_> = places.iter().map(place).collect();
             let points = points.join(" ");
             if line.look != Look::Dots {

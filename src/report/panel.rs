@@ -154,7 +154,7 @@ pub(super) fn marker(style: &Style, x: f64, y: f64, r: f64) -> String {
             y - 1.5 * t
         ),
     };
-    let colour = style.colour.as_str();
+    let colour = &*style.colour();
     let (fill, edge, width) =
         if style.hollow { ("#fff", colour, 1.5) } else { (colour, "#fff", 0.8) };
     format!("<path d=\"{path}\" fill=\"{fill}\" stroke=\"{edge}\" stroke-width=\"{width}\"/>")

@@ -86,8 +86,7 @@ impl Sheet {
             }
         }
         if !self.thin.is_empty() && lines().any(|line| line.look == Look::Thin) {
-            let (colour, rgb) = ("#555555".to_owned(), [0x55; 3]);
-            let grey = Style { colour, rgb, dash: "", marker: 0, hollow: false };
+            let grey = Style { rgb: [0x55; 3], dash: "", marker: 0, hollow: false };
             legend.push((&self.thin, grey, Key::Thin));
         }
         let (entries, height) = entries(&legend, width, below);
@@ -130,10 +129,10 @@ fn entries(legend: &[(&str, Style, Key)], width: f64, top: f64) -> (String, f64)
     for (at, (name, style, key)) in legend.iter().enumerate() {
         let x = LEFT + column * (at % columns) as f64;
         let y = top + LEGEND_LINE * (at / columns) as f64;
-        let (Style { colour, dash, .. }, name) = (style, escape(name));
+        let (colour, dash, name) = (style.colour(), style.dash, escape(name));
         let (end, text, middle) = (x + 34.0, x + 42.0, y - 4.5);
         let (dash, stroke) = match key {
-            Key::Line => (*dash, 2.5),
+            Key::Line => (dash, 2.5),
             Key::Thin => ("1.5 3", 1.5),
             Key::Dot => ("", 0.0),
         };

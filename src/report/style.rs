@@ -23,7 +23,6 @@ const SHADES: [(f64, f64); 3] = [(0.0, 0.0), (0.0, 0.35), (255.0, 0.35)];
 /// How the lines and markers of an entrant look.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Style {
-    pub(super) colour: String,
     /// Red, green and blue of the colour.
     pub(crate) rgb: [u8; 3],
     pub(super) dash: &'static str,
@@ -33,17 +32,23 @@ pub(crate) struct Style {
 }
 
 impl Style {
+    /// The colour, as SVG and CSS write it.
+    pub(super) fn colour(&self) -> String {
+        hex(self.rgb)
+    }
+
     /// The colour on a dark ground: what is nearly black becomes nearly white, the others are light
     /// enough.
     pub(super) fn on_dark(&self) -> String {
         match self.rgb.iter().max() {
-            Some(0..=0x60) => {
-                let [r, g, b] = self.rgb.map(|channel| 0xe8 - channel);
-                format!("#{r:02x}{g:02x}{b:02x}")
-            }
-            _ => self.colour.clone(),
+            Some(0..=0x60) => hex(self.rgb.map(|channel| 0xe8 - channel)),
+            _ => self.colour(),
         }
     }
+}
+
+fn hex([r, g, b]: [u8; 3]) -> String {
+    format!("#{r:02x}{g:02x}{b:02x}")
 }
 
 /// The variant in the name of an entrant: what stands before a colon, or before a space where a race
@@ -70,10 +75,8 @@ pub(crate) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<St
             seen.push(variant);
             let (end, part) = SHADES[again % SHADES.len()];
             let shade = |channel: u8| (f64::from(channel) * (1.0 - part) + end * part) as u8;
-            let rgb @ [r, g, b] = COLOURS[row].1.map(shade);
             Style {
-                colour: format!("#{r:02x}{g:02x}{b:02x}"),
-                rgb,
+                rgb: COLOURS[row].1.map(shade),
                 dash: DASHES[again % DASHES.len()],
                 marker: row % 6,
                 hollow: again % 2 == 1,

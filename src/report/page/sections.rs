@@ -158,7 +158,7 @@ pub(super) fn repeat(entrants: &[EntrantSummary], sources: &[Source]) -> String 
 
 /// The colours of an entrant, for light and for dark, as variables.
 fn colours(look: &Style) -> String {
-    format!("--light:{};--dark:{}", look.colour, look.on_dark())
+    format!("--light:{};--dark:{}", look.colour(), look.on_dark())
 }
 
 /// As [`escape`], with its lines.
