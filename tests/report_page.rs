@@ -226,7 +226,10 @@ fn races_of_every_kind_have_a_page_without_a_word_on_the_console() {
         // No update is made, and so there is no frontier.
         (&["sync"], "--budget 0.001 --evaluate-every 0.001"),
         (&["async", "sync"], "--budget 20 --learning-rate 1e9"),
-        (&["k-sync:adasync", "async"], "--updates 20 --evaluate-every 1"),
+        (
+            &["k-sync:adasync", "async"],
+            "--budget 60 --learning-rate 0.2 --adasync-every 5 --evaluate-every 5",
+        ),
     ];
     for (entrants, flags) in cases {
         let out = race(entrants, flags);
@@ -234,6 +237,21 @@ fn races_of_every_kind_have_a_page_without_a_word_on_the_console() {
         let stale: bool = page.js("!document.getElementById('staleness').hidden");
         assert_eq!(stale, entrants.contains(&"async"), "{entrants:?}");
         page.hover("course", 0.5);
+        let k_moves: bool = page.js("!!document.getElementById('per_update')");
+        assert_eq!(k_moves, entrants[0] == "k-sync:adasync", "{entrants:?}");
+        if k_moves {
+            page.click("#per_update");
+            let file = out.path().join("k-sync-adasync/seed-0/evaluations.csv");
+            let rows = read_evaluations(&file).unwrap();
+            let [.., before, last] = &*rows else { panic!("{rows:?}") };
+            let (gradients, updates) =
+                (last.gradients - before.gradients, last.update - before.update);
+            let k = gradients as f64 / updates as f64;
+            let tip = page.hover("course", 1.0);
+            let told = tip.lines().find_map(|line| line.trim().strip_prefix("k-sync:adasync\t"));
+            let told: f64 = told.unwrap().trim().parse().unwrap();
+            assert!((told - k).abs() < 1e-3, "{k}: {tip}");
+        }
         page.says_nothing();
     }
 }

@@ -42,6 +42,8 @@ struct Course {
     train_loss: Column,
     test_loss: Column,
     test_accuracy: Column,
+    /// Gradients per update since the evaluation before: K, where it moves.
+    per_update: Column,
     /// What theory says the loss does not exceed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     bound: Vec<f64>,
@@ -111,8 +113,8 @@ fn course(runs: &[&[EvaluationRow]]) -> Course {
     let every = evaluations.div_ceil(MOST_POINTS).max(1);
     let shown: Vec<usize> =
         (0..evaluations).filter(|at| at % every == 0 || at + 1 == evaluations).collect();
-    let column = |of: &dyn Fn(&EvaluationRow) -> f64| {
-        let at = |&at: &usize| runs.iter().map(|rows| of(&rows[at])).collect::<Vec<f64>>();
+    let column_of = |of: &dyn Fn(&[EvaluationRow], usize) -> f64| {
+        let at = |&at: &usize| runs.iter().map(|rows| of(rows, at)).collect::<Vec<f64>>();
         let all: Vec<Vec<f64>> = shown.iter().map(at).collect();
         let mean = |values: &Vec<f64>| statistics::mean(values).map_or(f64::NAN, figures);
         let error = |values: &Vec<f64>| statistics::standard_error(values).map(figures);
@@ -121,16 +123,24 @@ fn course(runs: &[&[EvaluationRow]]) -> Course {
             errors: all.iter().filter_map(error).collect(),
         }
     };
+    let column = |of: fn(&EvaluationRow) -> f64| column_of(&|rows, at| of(&rows[at]));
     Course {
         seed: None,
-        time: column(&|row| row.t).values,
-        updates: column(&|row| row.update as f64).values,
-        gradients: column(&|row| row.gradients as f64).values,
-        train_loss: column(&|row| row.train_loss),
-        test_loss: column(&|row| row.test_loss),
-        test_accuracy: column(&|row| row.test_accuracy),
+        time: column(|row| row.t).values,
+        updates: column(|row| row.update as f64).values,
+        gradients: column(|row| row.gradients as f64).values,
+        train_loss: column(|row| row.train_loss),
+        test_loss: column(|row| row.test_loss),
+        test_accuracy: column(|row| row.test_accuracy),
+        per_update: column_of(&per_update),
         bound: Vec::new(),
     }
+}
+
+/// Gradients per update from the evaluation before to this one; not a number where there was none.
+fn per_update(rows: &[EvaluationRow], at: usize) -> f64 {
+    let Some(before) = at.checked_sub(1).map(|before| &rows[before]) else { return f64::NAN };
+    (rows[at].gradients - before.gradients) as f64 / (rows[at].update - before.update) as f64
 }
 
 /// In six figures, which is more than a picture shows.

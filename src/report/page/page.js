@@ -9,10 +9,12 @@ const ACROSS = {
   updates: { label: "updates", name: "updates" },
   gradients: { label: "gradients", name: "gradients" },
 };
+const K_MOVES = entrants.some(({ mean }) => new Set(mean.per_update.values.filter((k) => k !== null)).size > 1);
 const UP = {
-  train_loss: { label: "training loss", log: true },
-  test_loss: { label: "test loss", log: true },
-  test_accuracy: { label: "test accuracy", log: false, percent: true },
+  train_loss: { label: "training loss", log: true, top: ceiling ?? Infinity },
+  test_loss: { label: "test loss", log: true, top: ceiling ?? Infinity },
+  test_accuracy: { label: "test accuracy", log: false, percent: true, top: 1 },
+  ...(K_MOVES && { per_update: { label: "gradients per update", log: false, top: Infinity } }),
 };
 
 const state = { across: "time", up: "train_loss", seeds: false, logX: null, logY: null, hidden: new Set() };
@@ -51,10 +53,9 @@ function course() {
     }
   }
   const values = lines.filter((line) => line.look !== "thin").flatMap((line) => line.points.map(([, y]) => y));
-  const top = up === "test_accuracy" ? 1 : ceiling ?? Infinity;
   draw(at("course"), {
     x: { ...ACROSS[across], log: logX },
-    y: { ...UP[up], log: logY, range: range(values, logY, top) },
+    y: { ...UP[up], log: logY, range: range(values, logY, UP[up].top) },
     lines, height: 420,
   });
   for (const [id, on] of [["logX", logX], ["logY", logY], ["seeds", state.seeds]]) at(id)?.setAttribute("aria-pressed", on);
