@@ -59,6 +59,24 @@ fn the_edge_of_a_shadow_is_in_the_paper() {
     }
 }
 
+/// A line down the diagonal, with a black speck on it.
+fn faint_line(side: u32) -> Plane {
+    plane(side, side, |x, y| match (x.abs_diff(y), x.abs_diff(side / 2)) {
+        (0..2, 0..2) => 1.0,
+        (0..2, _) => 0.1,
+        _ => 0.0,
+    })
+}
+
+#[test]
+fn a_speck_on_a_faint_line_takes_no_more_pixels_than_a_digit() {
+    // At 120 pixels for the speck, the larger line would have 120000 by 120000.
+    for side in [20, 3000] {
+        let digit = place(&faint_line(side)).unwrap();
+        assert!(digit.0.iter().sum::<f32>() > 5.0, "{side}");
+    }
+}
+
 #[test]
 fn a_digit_is_found_across_the_edge_of_a_shadow_and_on_a_sheet_on_a_table() {
     let seven = |x: u32, y: u32| {

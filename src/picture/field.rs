@@ -14,6 +14,9 @@ pub const SIDE: usize = 28;
 const BOX: u32 = 20;
 /// Pixels of the working size a pixel of the field.
 const FINE: u32 = 6;
+/// The longest side of what is enlarged, in working sizes: of a line so faint that a speck on it is
+/// all that counts, no more is made than this.
+const LARGEST: u32 = 4;
 /// How wide the strokes of MNIST are, in pixels of the field: all but a few, and half of them.
 const WIDTHS: [f32; 2] = [1.7, 4.4];
 const USUAL_WIDTH: f32 = 2.3;
@@ -67,7 +70,8 @@ pub fn place(ink: &Plane) -> Option<Digit> {
 fn enlarged(ink: &Plane) -> Option<Plane> {
     let [left, top, right, bottom] = around(ink, 0.3 * level(ink.pixels().map(|p| p.0[0])))?;
     let longest = (right - left).max(bottom - top) + 1;
-    let factor = (BOX * FINE) as f32 / longest as f32;
+    let whole = ink.width().max(ink.height()).div_ceil(LARGEST);
+    let factor = (BOX * FINE) as f32 / longest.max(whole) as f32;
     let fit = |length: u32| ((length as f32 * factor).round() as u32).max(1);
     let (width, height) = (fit(ink.width()), fit(ink.height()));
     let filter = if factor > 1.0 { FilterType::CatmullRom } else { FilterType::Triangle };
