@@ -17,7 +17,7 @@ pub mod strokes;
 
 use image::{ImageBuffer, Luma, Rgb32FImage, imageops};
 
-pub use self::read::read;
+pub use self::read::{parse, read};
 use self::{field::SIDE, strokes::Strokes};
 
 /// One number a pixel, from 0 to 1.

@@ -50,6 +50,16 @@ fn idx_files_are_refused_or_hold_what_they_say() {
 }
 
 #[test]
+fn pictures_are_refused_or_prepared() {
+    replay("picture", checks::picture);
+}
+
+#[test]
+fn pixels_are_a_digit_or_none() {
+    replay("digit", checks::digit);
+}
+
+#[test]
 fn parameters_are_refused_or_read_again_to_the_bit() {
     replay("safetensors", checks::safetensors);
 }

@@ -4,12 +4,14 @@
 
 use std::{path::Path, time::Duration};
 
+use image::{Rgb, Rgb32FImage};
 use tortoise::{
     Result, cli,
     cluster::delay::{DelayModel, Delays, Distribution, Slow, Trace},
     dataset::idx::Idx,
     engine::model::{Model, Shape},
     estimate::delays::{Observed, fit, parse_events},
+    picture,
     record::{params_file, parse_params},
     timeline::{self, Look},
 };
@@ -41,6 +43,38 @@ fn idx_of<const D: usize>(bytes: &[u8]) -> bool {
     plain.extend_from_slice(&read.elements);
     assert!(bytes == plain || bytes.starts_with(&[0x1f, 0x8b]));
     assert_eq!(Idx::parse(Path::new(FILE), &plain).unwrap(), read);
+    true
+}
+
+/// A picture: each pixel is a colour, and what is on it a digit or nothing.
+pub fn picture(bytes: &[u8]) -> bool {
+    let Some(picture) = taken(picture::parse(Path::new(FILE), bytes)) else { return false };
+    let channels = picture.pixels().flat_map(|pixel| pixel.0);
+    assert!(channels.into_iter().all(|value| (0.0..=1.0).contains(&value)));
+    check_digit(&picture);
+    true
+}
+
+/// Pixels, after the width and how many times each is repeated: a digit, or nothing.
+pub fn digit(bytes: &[u8]) -> bool {
+    let [width, scale, pixels @ ..] = bytes else { return false };
+    let (pixels, _) = pixels.as_chunks::<3>();
+    let (width, scale) = (1 + u32::from(*width), 1 + u32::from(scale % 8));
+    let height = pixels.len() as u32 / width;
+    if height == 0 {
+        return false;
+    }
+    check_digit(&Rgb32FImage::from_fn(scale * width, scale * height, |x, y| {
+        let pixel = pixels[(y / scale * width + x / scale) as usize];
+        Rgb(pixel.map(|channel| f32::from(channel) / 255.0))
+    }))
+}
+
+/// A digit is ink on nothing, from 0 to 1. Whether there is one.
+fn check_digit(picture: &Rgb32FImage) -> bool {
+    let Some(digit) = picture::prepare(picture) else { return false };
+    assert!(digit.0.iter().all(|value| (0.0..=1.0).contains(value)));
+    assert!(digit.0.iter().any(|value| *value > 0.0));
     true
 }
 

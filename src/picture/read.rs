@@ -1,9 +1,6 @@
 //! Pictures from files: PNG and JPEG, upright, on paper where they are transparent.
 
-use std::{
-    io::{BufReader, Cursor},
-    path::Path,
-};
+use std::{io::Cursor, path::Path};
 
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits, Rgb, Rgb32FImage};
 
@@ -14,21 +11,28 @@ const MOST_BYTES: u64 = 1 << 28;
 /// The longest side of a picture, in pixels.
 const LONGEST: u32 = 1 << 14;
 
-/// Reads the picture at `path`, PNG or JPEG whatever its name says: turned as its EXIF orientation
-/// says, in sRGB from 0 to 1. Where it is transparent there is white paper, or black if what is to be
-/// seen is bright.
+/// Reads the picture at `path`, as [`parse`] does.
 ///
 /// # Errors
-/// [`Error::Io`] where the file cannot be read, [`Error::Config`] naming the file where it is no
-/// picture, a damaged one, or one of more than 16384 pixels a side.
+/// [`Error::Io`] where the file cannot be read, and those of [`parse`].
 pub fn read(path: &Path) -> Result<Rgb32FImage> {
-    let bytes = file::bytes(path, MOST_BYTES).map_err(Error::io(path))?;
+    parse(path, &file::bytes(path, MOST_BYTES).map_err(Error::io(path))?)
+}
+
+/// A picture from the bytes of the file at `path`, PNG or JPEG whatever its name says: turned as its
+/// EXIF orientation says, in sRGB from 0 to 1. Where it is transparent there is white paper, or black
+/// if what is to be seen is bright.
+///
+/// # Errors
+/// [`Error::Config`] naming the file where it is no picture, a damaged one, or one of more than 16384
+/// pixels a side.
+pub fn parse(path: &Path, bytes: &[u8]) -> Result<Rgb32FImage> {
     let wrong = |problem: String| Error::config(format!("{}: {problem}", path.display()));
     decode(bytes).map(upon_paper).map_err(|error| wrong(error.to_string()))
 }
 
-fn decode(bytes: Vec<u8>) -> image::ImageResult<DynamicImage> {
-    let mut reader = ImageReader::new(BufReader::new(Cursor::new(bytes))).with_guessed_format()?;
+fn decode(bytes: &[u8]) -> image::ImageResult<DynamicImage> {
+    let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format()?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(LONGEST), Some(LONGEST));
     reader.limits(limits);
