@@ -63,7 +63,7 @@ fn the_edge_of_a_shadow_is_in_the_paper() {
 fn faint_line(side: u32) -> Plane {
     plane(side, side, |x, y| match (x.abs_diff(y), x.abs_diff(side / 2)) {
         (0..2, 0..2) => 1.0,
-        (0..2, _) => 0.1,
+        (0..2, _) => 0.02,
         _ => 0.0,
     })
 }
