@@ -30,6 +30,9 @@ use std::{
 use clap::{Parser, Subcommand};
 
 use self::experiment::{Experiment, Flags};
+pub use self::interrupt::Interrupt;
+#[cfg(unix)]
+pub use self::interrupt::is_ignored;
 use crate::{Error, Result};
 
 /// Slow and stale gradients can win the race.
@@ -123,33 +126,34 @@ pub fn code(error: &Error) -> u8 {
         Error::Config(_) => 2,
         Error::NoAdapter(_) => 3,
         Error::Dataset { .. } => 4,
+        Error::Interrupted => Exit::Interrupted.code(),
         _ => 1,
     }
 }
 
 impl Cli {
     /// Carries the command out. What drivers should find in the environment it hands to
-    /// `set_variable`, before it starts a thread.
+    /// `set_variable`, before it starts a thread; `interrupt` ends it.
     ///
     /// # Errors
     /// Whatever keeps it from being done; [`code`] has its exit code.
-    pub fn run(self, set_variable: SetVariable<'_>) -> Result<Exit> {
+    pub fn run(self, set_variable: SetVariable<'_>, interrupt: &Interrupt) -> Result<Exit> {
         match self.command {
-            Command::Race(args) => race::race(&args, set_variable),
-            Command::Train(args) => race::train(&args, set_variable),
-            Command::Resume(args) => race::resume(&args, set_variable),
+            Command::Race(args) => race::race(&args, set_variable, interrupt),
+            Command::Train(args) => race::train(&args, set_variable, interrupt),
+            Command::Resume(args) => race::resume(&args, set_variable, interrupt),
             Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Timeline(args) => timeline::run(&args),
             Command::Theory(args) => theory::run(&args),
-            Command::Advise(args) => advise::run(&args, set_variable),
-            Command::Estimate(args) => estimate::run(&args, set_variable),
+            Command::Advise(args) => advise::run(&args, set_variable, interrupt),
+            Command::Estimate(args) => estimate::run(&args, set_variable, interrupt),
             Command::Predict(args) => predict::run(&args),
             Command::Show(args) => show::run(&args),
             Command::Devices(args) => devices::run(&args),
             Command::Kernels(args) => kernels::run(&args),
             Command::Completions(args) => completions::run(&args),
-            Command::Learner => learner::run(),
+            Command::Learner => learner::run(interrupt),
         }
     }
 }
@@ -182,7 +186,11 @@ fn write_to(mut stdout: impl Write, text: &str) -> Result<()> {
 
 /// Prints `value` as JSON.
 fn print_json(value: &impl serde::Serialize) -> Result<()> {
-    let text =
-        serde_json::to_string_pretty(value).map_err(|error| Error::io("stdout")(error.into()))?;
-    print(&format!("{text}\n"))
+    print(&to_json(value)?)
+}
+
+/// `value` as JSON, for people and programs.
+fn to_json(value: &impl serde::Serialize) -> Result<String> {
+    let text = serde_json::to_string_pretty(value);
+    text.map(|text| text + "\n").map_err(|error| Error::io("stdout")(error.into()))
 }

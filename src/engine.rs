@@ -6,6 +6,7 @@ pub mod backend;
 pub mod classify;
 pub mod gpu;
 pub mod host;
+pub mod interruptible;
 pub mod isolated;
 pub mod model;
 pub mod quadratic;

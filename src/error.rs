@@ -63,6 +63,9 @@ pub enum Error {
         /// What ended it.
         cause: Box<Self>,
     },
+    /// Somebody wished that it ends before it was done.
+    #[error("interrupted")]
+    Interrupted,
     /// Parameters are no longer finite: the learning rate is too large for the staleness.
     #[error("{0}")]
     Diverged(String),

@@ -35,7 +35,7 @@
 //! let initial = model.initial(0);
 //! let run = terms.run(&"async".parse()?, 0, &initial[..], &queues, None, &mut recorder)?;
 //!
-//! let (files, outcome) = recorder.finish()?;
+//! let (files, outcome) = recorder.finish(None)?;
 //! files.params("final", &model, &run.params)?;
 //! let summary = RunSummary::new(0, run.ended, 0.0, outcome, &[0.5]);
 //! files.finish(&summary)?;

@@ -7,9 +7,12 @@ use std::{
     io::{Read, Write},
     path::Path,
     process::{Command, Stdio},
-    sync::{Arc, Condvar, Mutex},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
@@ -28,7 +31,9 @@ struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     keys: Box<dyn Write + Send>,
     written: Arc<(Mutex<Written>, Condvar)>,
-    _master: Box<dyn MasterPty + Send>,
+    /// Whether to listen no more.
+    closing: Arc<AtomicBool>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 #[derive(Default)]
@@ -52,18 +57,23 @@ impl Terminal {
         let mut reader = pair.master.try_clone_reader().unwrap();
         let keys = pair.master.take_writer().unwrap();
         let written: Arc<(Mutex<Written>, Condvar)> = Arc::default();
-        let shared = Arc::clone(&written);
+        let closing: Arc<AtomicBool> = Arc::default();
+        let (shared, no_more) = (Arc::clone(&written), Arc::clone(&closing));
         thread::spawn(move || {
             let (written, news) = &*shared;
             let mut bytes = [0; 4096];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
                 written.lock().unwrap().bytes.extend(&bytes[..count]);
                 news.notify_all();
+                if no_more.load(Ordering::Relaxed) {
+                    break;
+                }
             }
+            drop(reader);
             written.lock().unwrap().ended = true;
             news.notify_all();
         });
-        Self { child, keys, written, _master: pair.master }
+        Self { child, keys, written, closing, master: pair.master }
     }
 
     fn tortoise(arguments: &str, out: &Path) -> Self {
@@ -90,6 +100,30 @@ impl Terminal {
         let text = String::from_utf8_lossy(&guard.bytes).into_owned();
         drop(guard);
         assert!(text.matches(what).count() >= times, "no {what:?} in: {text}");
+    }
+
+    /// Closes its window, and waits for the end of the command: the exit code.
+    #[track_caller]
+    fn close(mut self) -> u32 {
+        // Whoever listens notices at what comes next, which is the echo of a key at the latest.
+        self.closing.store(true, Ordering::Relaxed);
+        self.press("l");
+        let (written, news) = &*self.written;
+        let guard = written.lock().unwrap();
+        drop(news.wait_timeout_while(guard, PATIENCE, |written| !written.ended).unwrap());
+        let Self { mut child, keys, master, .. } = self;
+        drop((keys, master));
+        let start = Instant::now();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.exit_code();
+            }
+            if start.elapsed() > PATIENCE {
+                child.kill().unwrap();
+                panic!("it does not end");
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Waits for the end: the exit code, and all that was written.
@@ -154,7 +188,7 @@ fn q_ends_a_race_with_a_whole_record() {
 }
 
 #[test]
-fn ctrl_c_twice_ends_at_once_and_gives_the_terminal_back() {
+fn ctrl_c_ends_it_and_gives_the_terminal_back() {
     let out = tempdir().unwrap();
     let mut terminal = Terminal::tortoise(LONG, &out.path().join("run"));
     terminal.wait_for("training loss", 1);
@@ -162,6 +196,44 @@ fn ctrl_c_twice_ends_at_once_and_gives_the_terminal_back() {
     let (code, text) = terminal.end();
     assert_eq!(code, 130, "{text}");
     around(&text);
+}
+
+#[test]
+fn whoever_closes_the_window_has_a_whole_record() {
+    for more in ["", " --plain", " --quiet", " --json --quiet"] {
+        let out = tempdir().unwrap();
+        let run = out.path().join("run");
+        let terminal = Terminal::tortoise(&format!("{LONG}{more}"), &run);
+        let start = Instant::now();
+        while !run.join("async/seed-0/updates.jsonl").exists() {
+            assert!(start.elapsed() < PATIENCE, "it does not train");
+            thread::sleep(Duration::from_millis(1));
+        }
+        assert_eq!(terminal.close(), 130, "{more}");
+        let summary = fs::read_to_string(run.join("summary.json")).unwrap();
+        let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+        assert_eq!(summary["interrupted"], true);
+        for file in ["learners.csv", "report.html", "race.png"] {
+            assert!(run.join(file).exists(), "{more}: {file}");
+        }
+    }
+}
+
+#[test]
+fn a_race_that_is_to_outlive_its_terminal_does() {
+    let out = tempdir().unwrap();
+    let run = out.path().join("run");
+    let race = LONG.replace("100000000 --events", "40000");
+    let script = format!("trap '' HUP; exec \"$0\" {race} --out \"$1\"");
+    let arguments = ["-c", &script, tortoise(), run.to_str().unwrap()];
+    let terminal = Terminal::start("sh", &arguments, &[]);
+    terminal.wait_for("training loss", 1);
+    // All is done and written; there is nobody to print the table for.
+    assert_eq!(terminal.close(), 1);
+    let summary = fs::read_to_string(run.join("summary.json")).unwrap();
+    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(summary["interrupted"], false);
+    assert!(run.join("report.html").exists());
 }
 
 #[test]

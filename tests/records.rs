@@ -127,7 +127,7 @@ fn quadratic(folder: &Path) -> RunSummary {
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
     let run = terms.run(&entrant, 0, &[0.0; 5][..], &queues, None, &mut recorder);
     let Finished { ended, .. } = run.unwrap();
-    let (files, outcome) = recorder.finish().unwrap();
+    let (files, outcome) = recorder.finish(None).unwrap();
     let summary = RunSummary::new(0, ended, 0.1, outcome, &[0.1, 1e-9]);
     files.finish(&summary).unwrap();
     summary

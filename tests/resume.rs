@@ -7,12 +7,16 @@ use std::{
     path::Path,
     process::{Child, Command, Output, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tempfile::tempdir;
+
+#[path = "common/signals.rs"]
+mod signals;
+use signals::{DEADLINE, end, send, wait_until};
 
 /// Four entrants: one with stale work in hand, one with a K that grows, one that keeps what was read.
 const RACE: &str = "race sync k-async:2 k-batch-sync:adasync async --rate-rule compensated:c=0.01 \
@@ -23,9 +27,8 @@ const REAL: &str = "race sync async --clock real --device host --model logistic 
                     --quiet";
 
 fn tortoise(arguments: &str, folder: &Path) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));
+    let mut command = signals::tortoise();
     command.args(arguments.split_whitespace()).arg(folder);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("TORTOISE_DATA");
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
@@ -68,8 +71,9 @@ fn recorded(folder: &Path) -> u64 {
 
 /// Kills the process when it has recorded so much more, or lets it end. Returns whether it was killed.
 fn kill_after(mut process: Child, folder: &Path, more: u64) -> bool {
-    let start = recorded(folder);
+    let (start, begin) = (recorded(folder), Instant::now());
     loop {
+        assert!(begin.elapsed() < DEADLINE, "it neither records nor ends");
         if let Some(status) = process.try_wait().unwrap() {
             assert!(status.success());
             return false;
@@ -174,12 +178,9 @@ fn a_race_that_is_interrupted_says_so_and_goes_on() {
     let [whole, folder] = ["whole", "run"].map(|name| root.path().join(name));
     succeeds(&mut start(RACE, &whole));
     let total = recorded(&whole);
-    let process = start(RACE, &folder).spawn().unwrap();
-    while recorded(&folder) < total / 3 {
-        thread::sleep(Duration::from_millis(1));
-    }
-    let id = process.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    let mut process = start(RACE, &folder).spawn().unwrap();
+    wait_until(&mut process, "a third is recorded", || recorded(&folder) >= total / 3);
+    send(&process, &["INT"]);
     let output = process.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(130), "{}", String::from_utf8_lossy(&output.stderr));
     let summary: serde_json::Value =
@@ -197,15 +198,13 @@ fn a_race_that_is_interrupted_says_so_and_goes_on() {
 fn a_race_in_real_time_that_is_interrupted_goes_on_too() {
     let root = tempdir().unwrap();
     let folder = root.path().join("run");
-    let process = start(REAL, &folder).spawn().unwrap();
+    let mut process = start(REAL, &folder).spawn().unwrap();
     let deferred = folder.join("async/seed-0/deferred");
     // Three evaluations of 7850 parameters are waiting.
-    while fs::metadata(&deferred).map_or(0, |file| file.len()) < 3 * 4 * 7850 {
-        thread::sleep(Duration::from_millis(1));
-    }
-    let id = process.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
-    assert_eq!(process.wait_with_output().unwrap().status.code(), Some(130));
+    let waiting = || fs::metadata(&deferred).map_or(0, |file| file.len());
+    wait_until(&mut process, "there is something to evaluate", || waiting() >= 3 * 4 * 7850);
+    send(&process, &["INT"]);
+    assert_eq!(end(&mut process).code(), Some(130));
     succeeds(&mut resume(&folder));
     let csv = fs::read_to_string(folder.join("async/seed-0/evaluations.csv")).unwrap();
     assert_eq!(csv.lines().count(), 1 + 11, "every evaluation is there:\n{csv}");
@@ -216,10 +215,8 @@ fn a_race_in_real_time_that_is_interrupted_goes_on_too() {
 fn stopped(folder: &Path) {
     let race = RACE.replace("k-async:2 k-batch-sync:adasync async ", "");
     let mut process = start(&race, folder).spawn().unwrap();
-    while !folder.join("sync/seed-0/checkpoint.safetensors").exists() {
-        assert!(process.try_wait().unwrap().is_none(), "there was a checkpoint");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let checkpoint = folder.join("sync/seed-0/checkpoint.safetensors");
+    wait_until(&mut process, "there is a checkpoint", || checkpoint.exists());
     process.kill().unwrap();
     process.wait().unwrap();
 }

@@ -156,7 +156,7 @@ fn a_run_records_its_first_events() {
     let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
     terms.run(&entrant, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
-    drop(recorder.finish().unwrap());
+    drop(recorder.finish(None).unwrap());
     let [first, all] = [FILE, "events.jsonl"]
         .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());
     assert_eq!(first.lines().count(), 2000);

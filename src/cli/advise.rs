@@ -64,7 +64,11 @@ const EVALUATIONS: f64 = 40.0;
 /// How much longer than expected a run may take to the target, before it is given up.
 const PATIENCE: f64 = 2.0;
 
-pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+pub(super) fn run(
+    args: &AdviseArgs,
+    set_variable: SetVariable<'_>,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
     let AdviseArgs { target, flags, output, .. } = args;
     let mut experiment = Experiment::new(&args.entrants, flags, output.config.as_deref())?;
     if experiment.clock == Clock::Real {
@@ -100,7 +104,6 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
     };
     experiment.entrants.clear();
     let mut race = Race::open(experiment, &output.show, set_variable)?;
-    let interrupt = Interrupt::listening()?;
     let (terms, model) = (race.experiment.terms(), race.model.clone());
     let objective = race.objective(EVALUATED)?;
     let initial = |seed| model.initial(seed);
@@ -111,7 +114,7 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
         (true, Some(best)) => {
             follow(&mut race.experiment, best, goal);
             let directory = RunDirectory::create(output.out.as_deref(), "advise")?;
-            Some((race.run(&directory, &interrupt)?, directory))
+            Some((race.run(&directory, interrupt)?, directory))
         }
         _ => None,
     };

@@ -96,6 +96,9 @@ impl Dashboard {
             // Whatever happened, the race goes on, and the terminal is not left as it is.
             shared.end();
             if let Ok(Err(error)) = drawn {
+                if Screen::is_gone() {
+                    hand.interrupt.hang_up();
+                }
                 say(&format!("no dashboard any more: {error}"));
             }
         });
@@ -169,7 +172,8 @@ impl Hand<'_> {
                 next = Instant::now() + EVERY;
             }
             let wait = next.saturating_duration_since(Instant::now()).min(LOOK);
-            if event::poll(wait)? && !self.shared.over.load(Ordering::Relaxed) {
+            Screen::wait(wait)?;
+            if !self.shared.over.load(Ordering::Relaxed) && event::poll(Duration::ZERO)? {
                 next = Instant::now();
                 match event::read()? {
                     Input::Key(key) if key.kind == KeyEventKind::Press => {

@@ -24,16 +24,22 @@ pub(super) struct EstimateArgs {
     output: Output,
 }
 
-pub(super) fn run(args: &EstimateArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+pub(super) fn run(
+    args: &EstimateArgs,
+    set_variable: SetVariable<'_>,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
     let EstimateArgs { entrant, flags, output } = args;
     let mut flags = flags.clone();
     flags.estimate = true;
     let experiment = Experiment::new(&[*entrant], &flags, output.config.as_deref())?;
     let mut race = Race::open(experiment, &output.show, set_variable)?;
-    let interrupt = Interrupt::listening()?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
-    let summary = race.run(&directory, &interrupt)?;
+    let summary = race.run(&directory, interrupt)?;
     let run = summary.entrants.first().and_then(|entrant| entrant.runs.first());
+    if summary.interrupted {
+        return Ok(Exit::Interrupted);
+    }
     let Some(estimates) = run.and_then(|run| run.estimates.as_ref()) else {
         return Err(Error::config("the run tells no constants: it diverged or made no update"));
     };
@@ -43,7 +49,7 @@ pub(super) fn run(args: &EstimateArgs, set_variable: SetVariable<'_>) -> Result<
         print(&format!("{entrant}: {}\n\n{}", race.experiment.caption(), text(estimates)))?;
         print(&format!("\n{}\n", directory.path().display()))?;
     }
-    Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
+    Ok(Exit::Done)
 }
 
 fn text(estimates: &Estimates) -> String {

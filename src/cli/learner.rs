@@ -7,14 +7,13 @@ use std::{
     panic::{self, PanicHookInfo},
 };
 
-use super::Exit;
+use super::{Exit, interrupt::Interrupt};
 use crate::{Error, Result, engine::isolated};
 
-pub(super) fn run() -> Result<Exit> {
+pub(super) fn run(interrupt: &Interrupt) -> Result<Exit> {
     panic::set_hook(Box::new(last_words));
     // Ctrl-C goes to every process of the terminal, but the parent decides.
-    ctrlc::set_handler(|| {})
-        .map_err(|error| Error::io("the handler of Ctrl-C")(io::Error::other(error)))?;
+    interrupt.ignore();
     #[cfg(unix)]
     watch()?;
     let opened = isolated::serve(io::stdin().lock(), io::stdout().lock())?;

@@ -3,7 +3,7 @@
 mod one;
 mod shown;
 
-use std::{env::consts, path::PathBuf, sync::Arc, thread};
+use std::{env::consts, path::PathBuf, sync::Arc, thread, time::Duration};
 
 use clap::Args;
 
@@ -11,9 +11,10 @@ use super::{
     Exit, SetVariable,
     experiment::{Experiment, Flags},
     interrupt::Interrupt,
-    print_json,
+    print,
     progress::{News, Progress, Show},
     report::tell,
+    to_json,
     workers::{Workers, queues},
 };
 use crate::{
@@ -79,17 +80,31 @@ pub(super) struct ResumeArgs {
     show: Show,
 }
 
-pub(super) fn race(args: &RaceArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
-    run("race", &args.entrants, &args.flags, &args.output, set_variable)
+pub(super) fn race(
+    args: &RaceArgs,
+    set_variable: SetVariable<'_>,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    run("race", &args.entrants, &args.flags, &args.output, set_variable, interrupt)
 }
 
-pub(super) fn train(args: &TrainArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
-    run("train", &[args.entrant], &args.flags, &args.output, set_variable)
+pub(super) fn train(
+    args: &TrainArgs,
+    set_variable: SetVariable<'_>,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    run("train", &[args.entrant], &args.flags, &args.output, set_variable, interrupt)
 }
 
 /// Samples times parameters of a gradient from which a software driver gains more from two threads
 /// than it loses by waking them.
 const WORTH_TWO_THREADS: usize = 3_500_000;
+
+/// How long a race may take to come to its end once that is wished. What takes longer, an evaluation of
+/// a large model say, is cut off: nothing is lost by that but what `resume` computes again.
+const STOPPING: Duration = Duration::from_millis(1500);
+/// How long it may take from that wish until all is written and drawn.
+const FINISHING: Duration = Duration::from_secs(10);
 
 /// Everything that is checked and opened before the first file is written.
 pub(super) struct Race {
@@ -109,21 +124,25 @@ fn run(
     flags: &Flags,
     output: &Output,
     set_variable: SetVariable<'_>,
+    interrupt: &Interrupt,
 ) -> Result<Exit> {
     let experiment = Experiment::new(entrants, flags, output.config.as_deref())?;
     let race = Race::open(experiment, &output.show, set_variable)?;
-    let interrupt = Interrupt::listening()?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
-    carry_on(race, &directory, &interrupt, output.show.json)
+    carry_on(race, &directory, interrupt, output.show.json)
 }
 
 /// Goes on with a race that stopped.
-pub(super) fn resume(args: &ResumeArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
+pub(super) fn resume(
+    args: &ResumeArgs,
+    set_variable: SetVariable<'_>,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
     let directory = RunDirectory::open(&args.directory)?;
     let config = args.directory.join("config.toml");
     let experiment = Experiment::new(&[], &Flags::default(), Some(&config))?;
     let race = Race::open(experiment, &args.show, set_variable)?;
-    carry_on(race, &directory, &Interrupt::listening()?, args.show.json)
+    carry_on(race, &directory, interrupt, args.show.json)
 }
 
 /// Runs what is not over yet, and tells what came of all.
@@ -135,10 +154,10 @@ fn carry_on(
 ) -> Result<Exit> {
     let summary = race.run(directory, interrupt)?;
     let interrupted = summary.interrupted;
-    if json {
-        print_json(&summary)?;
-    }
+    // All is written before anything is printed: there may be nobody left to print for.
+    let printed = if json { Some(to_json(&summary)?) } else { None };
     tell(vec![(directory.path(), summary)], directory.path(), json)?;
+    printed.map_or(Ok(()), |json| print(&json))?;
     Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
@@ -205,8 +224,10 @@ impl Race {
         if !file("config.toml").exists() {
             write_whole(&file("config.toml"), self.experiment.to_toml().as_bytes())?;
         }
+        interrupt.give(STOPPING);
         self.progress.tell(News::Start { race: &self.experiment, interrupt });
         let summary = self.entrants(directory, interrupt)?;
+        interrupt.give(FINISHING);
         self.progress.tell(News::End);
         let json = serde_json::to_vec_pretty(&summary)
             .map_err(|error| Error::io("summary.json")(error.into()))?;

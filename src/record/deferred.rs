@@ -3,7 +3,7 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::{BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
+    io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -66,11 +66,11 @@ impl Deferred {
         Ok(self.length)
     }
 
-    /// Hands out everything, with `params` parameters each.
+    /// Hands out everything, with `params` parameters each, and whether it is the last.
     pub(super) fn each(
         &mut self,
         params: usize,
-        mut evaluate: impl FnMut(Moment, &[f32]) -> Result<()>,
+        mut evaluate: impl FnMut(Moment, &[f32], bool) -> Result<()>,
     ) -> Result<()> {
         self.file.rewind().map_err(Error::io(&self.path))?;
         let mut reader = BufReader::new(&self.file);
@@ -82,7 +82,8 @@ impl Deferred {
             }
             let read = reader.read_exact(bytemuck::cast_slice_mut(&mut numbers));
             read.map_err(Error::io(&self.path))?;
-            evaluate(moment, &numbers)?;
+            let last = reader.fill_buf().map_err(Error::io(&self.path))?.is_empty();
+            evaluate(moment, &numbers, last)?;
         }
     }
 }

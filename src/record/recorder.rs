@@ -1,6 +1,9 @@
 //! Looks on at one run and writes down what it sees.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -175,14 +178,18 @@ impl<'a> Recorder<'a> {
     }
 
     /// Evaluates what was deferred, writes what is still gathered, and gives back the files and what
-    /// came of the run.
+    /// came of the run. Where `interrupt` is or becomes true, of what was deferred only the last is
+    /// evaluated: the rest is still there when the run goes on.
     ///
     /// # Errors
     /// What evaluation returns; [`crate::Error::Io`].
-    pub fn finish(mut self) -> Result<(RunFiles, Outcome)> {
+    pub fn finish(mut self, interrupt: Option<&AtomicBool>) -> Result<(RunFiles, Outcome)> {
         if let Some(mut deferred) = self.deferred.take() {
             let params = self.recorded.params;
-            deferred.each(params, |moment, params| self.row(moment, params).map(drop))?;
+            let hurries = || interrupt.is_some_and(|wished| wished.load(Ordering::Relaxed));
+            deferred.each(params, |moment, params, last| {
+                if last || !hurries() { self.row(moment, params).map(drop) } else { Ok(()) }
+            })?;
         }
         self.files.flush()?;
         let Recorded { tally, activities, .. } = self.recorded;

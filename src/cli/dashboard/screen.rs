@@ -3,7 +3,8 @@
 
 use std::{
     fmt,
-    io::{self, BufWriter, IsTerminal, Write},
+    io::{self, BufWriter, ErrorKind, IsTerminal, Write},
+    time::Duration,
 };
 
 use ratatui::{
@@ -21,7 +22,7 @@ use self::redirect::Redirect;
 
 /// The other screen of the terminal, as long as it lives.
 pub(super) struct Screen {
-    terminal: Terminal<CrosstermBackend<BufWriter<Out>>>,
+    terminal: Terminal<CrosstermBackend<BufWriter<Tty>>>,
     left: bool,
     #[cfg(unix)]
     redirect: Redirect,
@@ -31,6 +32,39 @@ pub(super) struct Screen {
 type Out = std::fs::File;
 #[cfg(not(unix))]
 type Out = io::Stderr;
+
+/// The terminal, which may go away. It fails once for that; what is written to it afterwards, to leave
+/// it as it was, goes nowhere. `Terminal` panics where it cannot show the cursor again, since it tells
+/// of that on the standard error that is gone as well.
+struct Tty {
+    out: Out,
+    gone: bool,
+}
+
+impl Tty {
+    fn attempt<T>(
+        &mut self,
+        nothing: T,
+        write: impl FnOnce(&mut Out) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.gone {
+            return Ok(nothing);
+        }
+        let written = write(&mut self.out);
+        self.gone = written.as_ref().is_err_and(|error| error.kind() != ErrorKind::Interrupted);
+        written
+    }
+}
+
+impl Write for Tty {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(bytes.len(), |out| out.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), Write::flush)
+    }
+}
 
 impl fmt::Debug for Screen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,12 +78,29 @@ impl Screen {
         io::stdin().is_terminal() && in_foreground()
     }
 
+    /// Whether the terminal that there was is there no more.
+    pub(super) fn is_gone() -> bool {
+        !io::stdin().is_terminal()
+    }
+
+    /// Waits for keys, but not for long.
+    ///
+    /// # Errors
+    /// Where the terminal is gone. Whoever reads keys from it then never comes back.
+    pub(super) fn wait(timeout: Duration) -> io::Result<()> {
+        #[cfg(unix)]
+        return wait(timeout);
+        #[cfg(not(unix))]
+        ratatui::crossterm::event::poll(timeout).map(drop)
+    }
+
     /// Changes to the other screen. What is written on standard error from here on is [said](Self::said).
     pub(super) fn enter() -> io::Result<Self> {
         #[cfg(unix)]
         let (redirect, out) = Redirect::new()?;
         #[cfg(not(unix))]
         let out = io::stderr();
+        let out = Tty { out, gone: false };
         let terminal = Terminal::new(CrosstermBackend::new(BufWriter::new(out)))?;
         #[cfg(unix)]
         let mut screen = Self { terminal, left: false, redirect };
@@ -106,6 +157,21 @@ impl Drop for Screen {
     fn drop(&mut self) {
         self.restore();
     }
+}
+
+#[cfg(unix)]
+fn wait(timeout: Duration) -> io::Result<()> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+    let stdin = io::stdin();
+    let mut terminal = [PollFd::new(&stdin, PollFlags::IN)];
+    let timeout = Timespec::try_from(timeout).ok();
+    // A signal may cut it short: the terminal has another size.
+    let _ = poll(&mut terminal, timeout.as_ref());
+    if terminal[0].revents().intersects(PollFlags::HUP) {
+        return Err(io::Error::other("the terminal is gone"));
+    }
+    Ok(())
 }
 
 #[cfg(unix)]

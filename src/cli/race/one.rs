@@ -15,6 +15,7 @@ use crate::{
         progress::News,
     },
     dataset::minibatches::Minibatches,
+    engine::interruptible::Interruptible,
     estimate::{Settings, Watch, delays::Recording, estimate},
     record::{
         Checkpoint, Identity, Recorder, RunDirectory, RunFiles, RunSummary, Tail, read_checkpoint,
@@ -101,14 +102,17 @@ impl Race {
             (workers.run(&terms, entrant, seed, start, flag, &mut shown)?, None)
         };
         let Finished { ended, params } = finished;
-        let (files, outcome) = recorder.finish()?;
+        let (files, outcome) = recorder.finish(Some(flag))?;
         files.params("final", model, &params)?;
         let computing_time = begin.elapsed().as_secs_f64();
         let targets = &experiment.targets;
         let mut summary = RunSummary::new(seed, ended, computing_time, outcome, targets);
         if let Some(seen) = seen {
-            match estimate(&seen, evaluator, &data.train, &settings) {
+            let mut evaluator = Interruptible::new(evaluator, flag);
+            match estimate(&seen, &mut evaluator, &data.train, &settings) {
                 Ok(estimates) => summary.estimates = Some(estimates),
+                // Without what it was run for, it is not over.
+                Err(Error::Interrupted) => summary.ended = Ended::Interrupted,
                 // A run that diverged, or made no update, tells nothing; the race goes on.
                 Err(error @ (Error::Config(_) | Error::Diverged(_))) => {
                     progress.tell(News::Note(&format!("{name}: no estimates: {error}")));
