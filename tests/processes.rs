@@ -7,13 +7,16 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tempfile::tempdir;
+
+/// How long a race may take; more is a hang, and no measurement.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 fn race(arguments: &str, folder: &Path) -> Child {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));
@@ -58,7 +61,12 @@ fn harass(
     while process.try_wait().unwrap().is_none() && !has_begun(folder) {
         thread::sleep(Duration::from_millis(10));
     }
+    let start = Instant::now();
     while process.try_wait().unwrap().is_none() {
+        if start.elapsed() > DEADLINE {
+            process.kill().unwrap();
+            panic!("it does not end");
+        }
         thread::sleep(Duration::from_millis(rng.random_range(150..450)));
         if let Some(child) = children(&process).choose(&mut rng) {
             signal(signals.choose(&mut rng).unwrap(), child);

@@ -2,13 +2,18 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::{
+        Arc, Barrier, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
 };
 
 use tortoise::{
     Result,
     cluster::{
+        delay::{DelayModel, Delays, Distribution, Slow},
         learners::{Learners, Opened},
         queues::Queues,
     },
@@ -22,6 +27,8 @@ const LEARNERS: usize = 4;
 /// What else the machine does can delay threads, never hurry them: of so many attempts one is
 /// enough.
 const ATTEMPTS: usize = 3;
+/// Mean of the delays, in seconds.
+const MEAN: f64 = 0.02;
 
 /// Held by a test while its threads are timed: no two beside one another.
 fn alone() -> MutexGuard<'static, ()> {
@@ -51,6 +58,44 @@ impl Observer for Counts {
     }
 }
 
+/// What else the machine does to threads, as long as `running`: how much longer than it should
+/// synchronous SGD takes among threads that do nothing but sleep and meet, as a share of its time.
+fn disturbance(running: &AtomicBool) -> f64 {
+    let delays = Delays::new(exponential(), &Slow::default(), LEARNERS, 7).unwrap();
+    let meeting = Barrier::new(LEARNERS);
+    let goes_on = AtomicBool::new(true);
+    let start = Instant::now();
+    let slept: Vec<Vec<Duration>> = thread::scope(|scope| {
+        let learner = |learner: usize| {
+            let mut delays = delays.clone();
+            let (meeting, goes_on) = (&meeting, &goes_on);
+            scope.spawn(move || {
+                let mut slept = Vec::new();
+                while goes_on.load(Ordering::Relaxed) {
+                    slept.push(delays.sample(learner));
+                    thread::sleep(slept[slept.len() - 1]);
+                    // One decides for all, and all see it before they look.
+                    if meeting.wait().is_leader() {
+                        goes_on.store(running.load(Ordering::Relaxed), Ordering::Relaxed);
+                    }
+                    meeting.wait();
+                }
+                slept
+            })
+        };
+        let threads: Vec<_> = (0..LEARNERS).map(learner).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let took = start.elapsed();
+    let rounds = 0..slept[0].len();
+    let ideal: Duration = rounds.map(|round| slept.iter().map(|of| of[round]).max().unwrap()).sum();
+    took.as_secs_f64() / ideal.as_secs_f64() - 1.0
+}
+
+fn exponential() -> Distribution {
+    format!("exponential:mean={MEAN}").parse().unwrap()
+}
+
 fn small() -> (Arc<Split>, Quadratic) {
     let train = Arc::new(coins(100, 8, 0).unwrap());
     let objective = Quadratic::new(&train, vec![1.0; 8]);
@@ -72,9 +117,8 @@ fn threads_and_virtual_time_agree_where_delays_are_long() {
     let mut learners = learners(LEARNERS);
     for cancellation in [Cancellation::Preempt, Cancellation::OnArrival] {
         for entrant in Entrant::six(LEARNERS) {
-            let mean = 0.02;
             let terms = Terms {
-                delay: Some(format!("exponential:mean={mean}").parse().unwrap()),
+                delay: Some(exponential()),
                 updates: Some(60 * LEARNERS as u64 / entrant.k(LEARNERS).unwrap() as u64),
                 cancellation,
                 ..Terms::new(LEARNERS, 0.01)
@@ -85,17 +129,32 @@ fn threads_and_virtual_time_agree_where_delays_are_long() {
             let simulated = simulated.tally;
             let mut agree = || {
                 let mut threaded = Counts::default();
-                terms
-                    .run_in_real_time(&entrant, 1, initial, &mut learners, None, &mut threaded)
-                    .unwrap();
+                let running = AtomicBool::new(true);
+                let disturbed = thread::scope(|scope| {
+                    let beside = scope.spawn(|| disturbance(&running));
+                    let ran = terms.run_in_real_time(
+                        &entrant,
+                        1,
+                        initial,
+                        &mut learners,
+                        None,
+                        &mut threaded,
+                    );
+                    running.store(false, Ordering::Relaxed);
+                    ran.unwrap();
+                    beside.join().unwrap()
+                });
                 assert_eq!(threaded.events.get("lost"), None, "{entrant} {cancellation:?}");
                 let threaded = threaded.tally;
                 let ratio =
                     threaded.last_update.as_secs_f64() / simulated.last_update.as_secs_f64();
                 let staleness = [threaded.mean_staleness(), simulated.mean_staleness()];
-                println!("{entrant} {cancellation:?}: {ratio} {staleness:?}");
-                let apart = (staleness[0] - staleness[1]).abs();
-                (ratio - 1.0).abs() < 0.05 && apart <= 0.05 * staleness[1].max(1.0)
+                println!("{entrant} {cancellation:?}: {ratio} {staleness:?}, beside {disturbed}");
+                let apart = (staleness[0] - staleness[1]).abs() / staleness[1].max(1.0);
+                // From a gradient to the next of its learner three threads wake up after one another,
+                // and two among those that sleep and meet.
+                let allowed = 0.05 + 2.0 * disturbed;
+                (ratio - 1.0).abs() < allowed && apart <= allowed
             };
             assert!((0..ATTEMPTS).any(|_| agree()), "{entrant} {cancellation:?}: see above");
         }
