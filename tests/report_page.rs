@@ -10,6 +10,7 @@ use std::{
     path::Path,
     process::Command,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use headless_chrome::{
@@ -38,6 +39,9 @@ fn race(entrants: &[&str], flags: &str) -> TempDir {
     out
 }
 
+/// How long the browser may take for anything, however busy the machine; more is a hang.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// A page in a browser, and all that its console was told.
 struct Looked {
     tab: Arc<Tab>,
@@ -62,10 +66,12 @@ impl Looked {
             sandbox: false,
             window_size: Some((1200, 1000)),
             args: vec![OsStr::new("--force-device-scale-factor=1")],
+            idle_browser_timeout: PATIENCE,
             ..LaunchOptions::default()
         };
         let browser = Browser::new(options).unwrap();
         let tab = browser.new_tab().unwrap();
+        tab.set_default_timeout(PATIENCE);
         let said = Arc::new(Mutex::new(Vec::new()));
         let listener = Arc::clone(&said);
         tab.enable_log().unwrap().enable_runtime().unwrap();
