@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::{env, path::Path, process::ExitCode};
 
-use clap::{Parser, builder::styling::Styles};
+use clap::builder::styling::Styles;
 use tortoise::cli::{self, Cli};
 
 fn main() -> ExitCode {
     // Mesa complains on standard error, once an instance, where this is not set.
     set_variable("XDG_RUNTIME_DIR", &env::temp_dir());
     outlive_full_files();
-    match Cli::parse().run(&|name, value| set_variable(name, value.as_ref())) {
+    match Cli::read().unwrap_or_else(|error| error.exit()).run(&|name, value| set_variable(name, value.as_ref())) {
         Ok(exit) => exit.code().into(),
         Err(error) => {
             let style = Styles::styled();

@@ -57,7 +57,7 @@ pub(super) struct Show {
     #[arg(long)]
     quiet: bool,
     /// A bar in place of the dashboard
-    #[arg(long)]
+    #[arg(long, conflicts_with = "quiet")]
     plain: bool,
 }
 
