@@ -107,6 +107,9 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
         true => advise::entrants(experiment.learners),
         false => experiment.entrants.clone(),
     };
+    if target.is_some_and(|loss| !(loss.is_finite() && loss > 0.0)) {
+        return Err(Error::config("--target must be a number above 0"));
+    }
     let goal = match (*target, experiment.budget) {
         (Some(loss), _) => Goal::Target(loss),
         (None, Some(budget)) => Goal::Budget(budget),

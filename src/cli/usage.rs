@@ -133,7 +133,7 @@ fn unknown_option(error: &mut Error, whole: &Command, command: &Command, words: 
         error.insert(ContextKind::SuggestedArg, ContextValue::String(argument));
     }
     if let Some(tip) = tip {
-        add_tip(error, &tip);
+        add_tip(error, tip);
     }
     // Clap's shows the option that it took this one for.
     let usage = command.clone().render_usage();
@@ -191,7 +191,7 @@ fn conflict(error: &mut Error, command: &Command) {
     let options = named.iter().filter_map(|name| name.split_whitespace().next());
     let mut options = options.map(|name| name.trim_start_matches('-').to_owned());
     if let Some(reason) = options.find_map(|option| reason(command, &option)) {
-        add_tip(error, reason);
+        add_tip(error, reason.to_owned());
     }
 }
 
@@ -221,7 +221,7 @@ fn text(error: &Error, kind: ContextKind) -> Option<String> {
     }
 }
 
-fn add_tip(error: &mut Error, tip: &str) {
+fn add_tip(error: &mut Error, tip: String) {
     let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
     error.insert(ContextKind::Suggested, tip);
 }

@@ -1,7 +1,7 @@
 //! What came of a race, in a sentence or two.
 
 use super::style::variant;
-use crate::{record::EntrantSummary, sgd::Ended};
+use crate::{numbers::Shown, record::EntrantSummary, sgd::Ended};
 
 /// Standard errors of a difference within which nobody is said to be the first.
 const ERRORS: f64 = 2.0;
@@ -19,7 +19,7 @@ pub fn verdict(entrants: &[EntrantSummary]) -> Vec<String> {
     let reached = targets
         .iter()
         .find_map(|&loss| soonest(entrants, loss))
-        .or_else(|| Some(format!("No entrant reached a training loss of {}.", targets.last()?)));
+        .or_else(|| Some(format!("No entrant reached a training loss of {}.", Shown(*targets.last()?))));
     reached.into_iter().chain(lowest(entrants)).chain(diverged(entrants)).collect()
 }
 
@@ -45,7 +45,7 @@ fn soonest(entrants: &[EntrantSummary], loss: f64) -> Option<String> {
     let (first, later): (Vec<_>, Vec<_>) = reached.iter().partition(close);
     let names: Vec<&str> = first.iter().map(|one| one.name).collect();
     let what =
-        format!("{} reached a training loss of {loss} in {}", list(&names), seconds(best.time));
+        format!("{} reached a training loss of {} in {}", list(&names), Shown(loss), seconds(best.time));
     let others: Vec<&str> =
         entrants.iter().map(|one| &*one.entrant).filter(|name| !names.contains(name)).collect();
     let known = |name: &str| others.iter().find(|other| variant(other) == name);
@@ -70,7 +70,7 @@ fn lowest(entrants: &[EntrantSummary]) -> Option<String> {
     let ends = ends.filter_map(|entrant| Some((&entrant.entrant, end(entrant)?)));
     let (name, loss) = ends.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let what = if entrants.len() > 1 { "Lowest at the end" } else { "At the end" };
-    Some(format!("{what}: {name} with a training loss of {loss:.4}."))
+    Some(format!("{what}: {name} with a training loss of {:.4}.", Shown(loss)))
 }
 
 fn diverged(entrants: &[EntrantSummary]) -> Option<String> {

@@ -39,7 +39,7 @@ pub(in crate::cli) fn layers<F: Args + Serialize>(
     if let Some((path, text)) = source {
         let used = names::<F>();
         let mut settings = settings(path, text, own)?;
-        settings.retain(|key, _| key == "entrants" || used.contains(key));
+        settings.retain(|key, _| key == "entrants" || used.iter().any(|name| name == key));
         table.extend(settings);
     }
     table.extend(given(flags)?);
@@ -87,7 +87,11 @@ pub(in crate::cli) fn say_default(arg: Arg, default: &str) -> Arg {
         format!("{first} [default: {default}]{rest}")
     };
     let (short, long) = (arg.get_help().map(said), arg.get_long_help().map(said));
-    arg.help(short.map(StyledStr::from)).long_help(long.map(StyledStr::from))
+    let arg = arg.help(short.unwrap_or_default());
+    match long {
+        Some(long) => arg.long_help(long),
+        None => arg,
+    }
 }
 
 /// A default as it is given on the command line; none for what is only said, or is nothing.
