@@ -100,7 +100,7 @@ pub(crate) fn shortened(text: &str) -> String {
     let ends = |c: char| c.is_whitespace() || ['"', '\'', '`'].contains(&c);
     let mut short = String::with_capacity(text.len().min(1000));
     for part in text.split_inclusive(ends) {
-        let word = part.trim_end_matches(ends);
+        let word = part.trim_end_matches(ends).trim_end_matches([':', ';', ',']);
         let characters = word.chars().count();
         if characters <= LONG || word.contains(['/', '\\']) {
             short.push_str(part);

@@ -11,7 +11,10 @@ fn main() -> ExitCode {
     // Mesa complains on standard error, once an instance, where this is not set.
     set_variable("XDG_RUNTIME_DIR", &env::temp_dir());
     outlive_full_files();
-    match Cli::read().unwrap_or_else(|error| error.exit()).run(&|name, value| set_variable(name, value.as_ref())) {
+    match Cli::read()
+        .unwrap_or_else(|error| error.exit())
+        .run(&|name, value| set_variable(name, value.as_ref()))
+    {
         Ok(exit) => exit.code().into(),
         Err(error) => {
             let style = Styles::styled();

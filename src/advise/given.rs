@@ -45,7 +45,10 @@ impl FromStr for Given {
             Constants { smoothness, convexity, variance, gradient_variance, initial_gap };
         constants.check()?;
         if !(gamma.is_finite() && gamma >= 0.0) {
-            return Err(Error::config(format!("gamma is {}, and must be 0 or above", Shown(gamma))));
+            return Err(Error::config(format!(
+                "gamma is {}, and must be 0 or above",
+                Shown(gamma)
+            )));
         }
         Ok(Self { constants, gamma })
     }

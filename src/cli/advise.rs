@@ -2,11 +2,11 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Args};
+use clap::Args;
 
 use super::{
     Exit, SetVariable,
-    experiment::{self, AdviseFlags, Clock, Experiment},
+    experiment::{self, AdviseFlags, Clock, Experiment, settings},
     interrupt::Interrupt,
     print, print_json,
     race::{Output, Race},
@@ -26,23 +26,12 @@ use crate::{
     sgd::Entrant,
 };
 
-/// What only pilot runs have use for, and only a run that follows them.
-const OF_PILOTS: [&str; 9] = [
-    "pilot",
-    "repetitions",
-    "model",
-    "l2",
-    "seed",
-    "device",
-    "kernels",
-    "queues",
-    "data",
-];
-const OF_FOLLOW: [&str; 6] =
-    ["seeds", "checkpoint_every", "events", "tensorboard", "out", "plain"];
+/// What only pilot runs have use for.
+const OF_PILOTS: [&str; 9] =
+    ["pilot", "repetitions", "model", "l2", "seed", "device", "kernels", "queues", "data"];
 
 #[derive(Debug, Args)]
-#[command(mut_args(experiment::with_default), mut_args(with_follow))]
+#[command(mut_args(experiment::with_default))]
 pub(super) struct AdviseArgs {
     /// Entrants to weigh [default: every variant with every K up to P]
     ///
@@ -66,6 +55,8 @@ pub(super) struct AdviseArgs {
     #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 to 1000"))]
     repetitions: u64,
     /// Then run the best, and draw what was expected beside what came out
+    ///
+    /// --seeds, --out, --events, --tensorboard, --checkpoint-every and --plain are of this run.
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
@@ -86,9 +77,21 @@ const LONGEST: f64 = 1e9;
 /// How much longer than expected a run may take to the target, before it is given up.
 const PATIENCE: f64 = 2.0;
 
-/// Without the run that follows, what is for it has nothing to do.
-fn with_follow(arg: Arg) -> Arg {
-    if OF_FOLLOW.contains(&arg.get_id().as_str()) { arg.requires("follow") } else { arg }
+/// Refuses what only the run that follows the advice has use for.
+fn without_follow(args: &AdviseArgs) -> Result<()> {
+    let AdviseArgs { flags, output, .. } = args;
+    let given = settings::given(flags)?;
+    let kept = ["seeds", "checkpoint-every", "events", "tensorboard"];
+    let option = match kept.into_iter().find(|option| given.contains_key(*option)) {
+        Some(option) => option,
+        None if output.out.is_some() => "out",
+        None if output.show.plain => "plain",
+        None => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "--{option} is of the run that follows the advice: give --follow as well, or leave --{option} \
+         out"
+    )))
 }
 
 pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
@@ -123,6 +126,9 @@ pub(super) fn run(args: &AdviseArgs, set_variable: SetVariable<'_>) -> Result<Ex
     }
     for entrant in &entrants {
         entrant.fixed_k(experiment.learners)?;
+    }
+    if !args.follow {
+        without_follow(args)?;
     }
     if let Some(given) = &args.constants {
         let advice = advise_given(given, &experiment.terms(), &entrants, goal)?;
@@ -231,8 +237,8 @@ fn text(advice: &Advice) -> String {
 /// A value and the deviation of one run about it.
 fn with_deviation(value: Option<f64>, deviation: Option<f64>, digits: usize) -> String {
     let Some(value) = value else { return "-".to_owned() };
-    let deviation = deviation
-        .map_or(String::new(), |deviation| format!(" ± {:.digits$}", Shown(deviation)));
+    let deviation =
+        deviation.map_or(String::new(), |deviation| format!(" ± {:.digits$}", Shown(deviation)));
     format!("{:.digits$}{deviation}", Shown(value))
 }
 

@@ -249,7 +249,8 @@ impl Experiment {
         seconds("patience", Some(self.patience))?;
         seconds("checkpoint-every", Some(self.checkpoint_every))?;
         let looks = self.adasync_every.is_none_or(|every| {
-            SECONDS.contains(&every) && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
+            SECONDS.contains(&every)
+                && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
         });
         need(looks, "--adasync-every must be seconds, --evaluate-every or more")?;
         need(self.updates != Some(0), "--updates must be at least 1")?;

@@ -58,7 +58,7 @@ pub(super) struct Show {
     quiet: bool,
     /// A bar in place of the dashboard
     #[arg(long, conflicts_with = "quiet")]
-    plain: bool,
+    pub(super) plain: bool,
 }
 
 impl Show {

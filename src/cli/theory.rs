@@ -117,7 +117,8 @@ fn class(class: Ageing) -> &'static str {
 
 fn text(theory: &Theory<'_>) -> String {
     let Theory { entrant, learners, k, delay, time, staleness, .. } = theory;
-    let mean = staleness.mean.map_or("no finite mean".to_owned(), |mean| format!("{:.4}", Shown(mean)));
+    let mean =
+        staleness.mean.map_or("no finite mean".to_owned(), |mean| format!("{:.4}", Shown(mean)));
     let fresh = match (staleness.fresh_at_least, staleness.fresh_at_most) {
         (least, most) if least == most => format!("{:.2} %", 100.0 * least),
         (least, most) => format!("from {:.2} to {:.2} %", 100.0 * least, 100.0 * most),

@@ -14,7 +14,11 @@ use crate::{error::shortened, suggest};
 
 /// Why a command does not take an option that others take, or not together with another, and what to do.
 const REASONS: &[(&str, &[&str], &str)] = &[
-    ("estimate", &["seeds"], "an estimate is of one run; `tortoise race --estimate` has several seeds"),
+    (
+        "estimate",
+        &["seeds"],
+        "an estimate is of one run; `tortoise race --estimate` has several seeds",
+    ),
     ("estimate", &["targets"], "`tortoise race` and `train` tell when a loss was reached"),
     ("estimate", &["estimate"], "that is what this command does: leave it out"),
     (
@@ -30,11 +34,7 @@ const REASONS: &[(&str, &[&str], &str)] = &[
         "advise plans for runs without faults: race the advised entrant with it",
     ),
     ("advise", &["budget", "target"], "the goal is one loss, or one run time"),
-    (
-        "advise",
-        &["constants"],
-        "with --constants nothing runs: advice goes by the bounds alone",
-    ),
+    ("advise", &["constants"], "with --constants nothing runs: advice goes by the bounds alone"),
     (
         "theory",
         &[
@@ -206,7 +206,8 @@ fn reason(command: &Command, option: &str) -> Option<&'static str> {
 /// The commands that have an option, in words.
 fn elsewhere(whole: &Command, option: &str) -> Option<String> {
     let seen = whole.get_subcommands().filter(|command| !command.is_hide_set());
-    let has = |command: &&Command| command.get_arguments().any(|arg| arg.get_long() == Some(option));
+    let has =
+        |command: &&Command| command.get_arguments().any(|arg| arg.get_long() == Some(option));
     let names: Vec<&str> = seen.filter(has).map(Command::get_name).collect();
     match names.split_last()? {
         (last, []) => Some((*last).to_owned()),

@@ -124,7 +124,8 @@ impl Slow {
 
 impl std::fmt::Display for Slow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let pairs: Vec<_> = self.0.iter().map(|(l, factor)| format!("{l}={}", Shown(*factor))).collect();
+        let pairs: Vec<_> =
+            self.0.iter().map(|(l, factor)| format!("{l}={}", Shown(*factor))).collect();
         f.write_str(&pairs.join(","))
     }
 }

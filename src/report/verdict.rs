@@ -16,10 +16,9 @@ pub fn verdict(entrants: &[EntrantSummary]) -> Vec<String> {
     let mut targets: Vec<f64> =
         first.runs[0].time_to_loss.iter().map(|target| target.loss).collect();
     targets.sort_by(f64::total_cmp);
-    let reached = targets
-        .iter()
-        .find_map(|&loss| soonest(entrants, loss))
-        .or_else(|| Some(format!("No entrant reached a training loss of {}.", Shown(*targets.last()?))));
+    let reached = targets.iter().find_map(|&loss| soonest(entrants, loss)).or_else(|| {
+        Some(format!("No entrant reached a training loss of {}.", Shown(*targets.last()?)))
+    });
     reached.into_iter().chain(lowest(entrants)).chain(diverged(entrants)).collect()
 }
 
@@ -44,8 +43,12 @@ fn soonest(entrants: &[EntrantSummary], loss: f64) -> Option<String> {
         |other: &&Reached<'_>| other.time - best.time <= ERRORS * best.error.hypot(other.error);
     let (first, later): (Vec<_>, Vec<_>) = reached.iter().partition(close);
     let names: Vec<&str> = first.iter().map(|one| one.name).collect();
-    let what =
-        format!("{} reached a training loss of {} in {}", list(&names), Shown(loss), seconds(best.time));
+    let what = format!(
+        "{} reached a training loss of {} in {}",
+        list(&names),
+        Shown(loss),
+        seconds(best.time)
+    );
     let others: Vec<&str> =
         entrants.iter().map(|one| &*one.entrant).filter(|name| !names.contains(name)).collect();
     let known = |name: &str| others.iter().find(|other| variant(other) == name);

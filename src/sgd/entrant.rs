@@ -221,7 +221,9 @@ mod tests {
 
     #[test]
     fn an_entrant_is_written_as_it_is_read() {
-        for text in ["sync", "async", "k-sync", "k-sync:4", "k-async:adasync", "k-batch-sync:adasync(2)"] {
+        for text in
+            ["sync", "async", "k-sync", "k-sync:4", "k-async:adasync", "k-batch-sync:adasync(2)"]
+        {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
         }

@@ -51,7 +51,10 @@ impl Constants {
             ("the initial gap F(w_0) - F*", initial_gap),
         ] {
             if !value.is_finite() || value < 0.0 {
-                return Err(Error::config(format!("{name} is {}, and must be 0 or above", Shown(value))));
+                return Err(Error::config(format!(
+                    "{name} is {}, and must be 0 or above",
+                    Shown(value)
+                )));
             }
         }
         if smoothness == 0.0 {

@@ -125,7 +125,7 @@ pub(crate) struct AdviseFlags {
     #[command(flatten)]
     #[serde(flatten)]
     setup: Setup,
-    /// Run time that is made the most of, where no --target is named
+    /// Run time that is made the most of, in seconds, where no --target is named
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, conflicts_with = "target")]
     #[arg(value_parser = |text: &str| number(text, SECONDS))]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -144,7 +144,18 @@ impl BoundArgs {
         let Self { smoothness, convexity, variance, gradient_variance, initial_gap, .. } = *self;
         let constants =
             Constants { smoothness, convexity, variance, gradient_variance, initial_gap };
-        constants.check()?;
+        let named = [
+            ("smoothness", smoothness),
+            ("convexity", convexity),
+            ("variance", variance),
+            ("gradient-variance", gradient_variance),
+            ("initial-gap", initial_gap),
+        ];
+        let wrong = named.iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0));
+        constants.check().map_err(|error| match wrong {
+            Some((option, _)) => Error::config(format!("--{option}: {error}")),
+            None => error,
+        })?;
         let needs = [
             (self.gamma.is_finite() && self.gamma >= 0.0, "--gamma must be 0 or above"),
             (
@@ -176,7 +187,8 @@ impl BoundArgs {
 
 fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
     let Survey { delay, mean, learners, speed_up, rows, .. } = survey;
-    let number = |value: Option<f64>| value.map_or("infinite".to_owned(), |v| format!("{:.4}", Shown(v)));
+    let number =
+        |value: Option<f64>| value.map_or("infinite".to_owned(), |v| format!("{:.4}", Shown(v)));
     let mut text = format!(
         "{delay}, P={learners}: {}\nE[X] = {} s; sync takes {} times as long as async\n\n",
         class(survey.class),
