@@ -292,7 +292,7 @@ impl Experiment {
         let restarted = self.on_loss == OnLoss::Restart;
         let hosts = self.device.0.iter().all(|device| *device == DeviceChoice::Host);
         let adapts = self.entrants.iter().any(Entrant::adapts);
-        let checkpoints = !chaos && !(self.estimate && self.seeds == 1);
+        let starts_over = chaos || self.estimate && self.seeds == 1;
         for (option, used, why) in [
             ("on-loss", real || chaos, lossless),
             ("restarts", real || chaos, lossless),
@@ -302,7 +302,7 @@ impl Experiment {
             ("adasync-every", adapts, "no entrant follows the loss, as k-sync:adasync does"),
             (
                 "checkpoint-every",
-                checkpoints,
+                !starts_over,
                 "a run with --chaos or that estimates has no checkpoints, and starts over",
             ),
             (
