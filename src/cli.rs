@@ -20,6 +20,7 @@ mod simulate;
 mod theory;
 mod timeline;
 mod trained;
+mod usage;
 mod workers;
 
 use std::{
@@ -41,6 +42,7 @@ use crate::{Error, Result};
 /// kernels, controllable delays, error against run time, next to theory.
 #[derive(Debug, Parser)]
 #[command(name = "tortoise", version, propagate_version = true, after_long_help = examples::ALL)]
+#[command(mut_subcommands(usage::with_negative_numbers))]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -81,9 +81,10 @@ pub enum Error {
 }
 
 impl Error {
-    /// An [`Error::Config`] with this message.
+    /// An [`Error::Config`] with this message, in which a word that was given is cut short where it
+    /// is longer than anybody reads.
     pub fn config(message: impl Into<String>) -> Self {
-        Self::Config(message.into())
+        Self::Config(shortened(&message.into()))
     }
 
     /// For `map_err`: an [`Error::Io`] that names `path`.
@@ -91,6 +92,28 @@ impl Error {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
+}
+
+/// Characters from which on a word is cut short, and how many of it are left.
+const LONG: usize = 100;
+const LEFT: usize = 20;
+
+/// A text without words of hundreds of characters; paths stay whole, since they are to be found again.
+pub(crate) fn shortened(text: &str) -> String {
+    let ends = |c: char| c.is_whitespace() || ['"', '\'', '`'].contains(&c);
+    let mut short = String::with_capacity(text.len().min(1000));
+    for part in text.split_inclusive(ends) {
+        let word = part.trim_end_matches(ends).trim_end_matches([':', ';', ',']);
+        let characters = word.chars().count();
+        if characters <= LONG || word.contains(['/', '\\']) {
+            short.push_str(part);
+            continue;
+        }
+        short.extend(word.chars().take(LEFT));
+        short += &format!("... ({characters} characters)");
+        short.push_str(&part[word.len()..]);
+    }
+    short
 }
 
 /// What the system said, in words.
@@ -105,5 +128,19 @@ mod words {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<io::Error, D::Error> {
         String::deserialize(from).map(io::Error::other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_to_read_is_cut_short_and_paths_are_not() {
+        let (nines, path) = ("9".repeat(400), format!("/a/{}", "b".repeat(200)));
+        let error = Error::config(format!("K=\"{nines}\" is too much for {path}"));
+        let short = "K=\"99999999999999999999... (400 characters)\" is too much for";
+        assert_eq!(error.to_string(), format!("{short} {path}"));
+        assert_eq!(shortened(" as it  is\n"), " as it  is\n");
     }
 }

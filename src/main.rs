@@ -9,7 +9,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::{Parser, builder::styling::Styles};
+use clap::builder::styling::Styles;
 use tortoise::{
     Error,
     cli::{self, Cli, Exit, Interrupt},
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Ok(interrupt) => interrupt,
         Err(error) => return fail(&error),
     };
-    let command = match Cli::try_parse() {
+    let command = match Cli::read() {
         Ok(command) => command,
         Err(usage) => return tell(&usage),
     };

@@ -49,7 +49,7 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         ("race k-sync:0", "K must be at least 1"),
         ("race k-sync:9", "K must be at most P = 8"),
         ("race k-async:4 -p 3", "K must be at most P = 3"),
-        ("race k-sync", "needs its K"),
+        ("race k-sync k-sync:4", "k-sync:4 is named twice"),
         ("race k-sync:x", "not a whole number"),
         ("race k-sync:adasinc", "did you mean \"adasync\""),
         ("race k-sync:adasync(0)", "K_0 must be at least 1"),

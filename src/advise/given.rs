@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::{Advice, Forecast, Goal, check, sort, times::UpdateTimes};
 use crate::{
     Error, Result,
+    numbers::Shown,
     sgd::{Entrant, Terms, learning_rate::RateRule},
     theory::{
         error::{Bound, Constants, GammaPrime, Step},
@@ -44,7 +45,10 @@ impl FromStr for Given {
             Constants { smoothness, convexity, variance, gradient_variance, initial_gap };
         constants.check()?;
         if !(gamma.is_finite() && gamma >= 0.0) {
-            return Err(Error::config(format!("gamma is {gamma}, and must be 0 or above")));
+            return Err(Error::config(format!(
+                "gamma is {}, and must be 0 or above",
+                Shown(gamma)
+            )));
         }
         Ok(Self { constants, gamma })
     }

@@ -118,7 +118,8 @@ impl Pilot {
         plan: &Plan,
     ) -> Result<Self> {
         let length = UpdateTimes::of(entrant, terms)?.of_update(plan.updates as f64);
-        let evaluate_every = Some(length / EVALUATIONS);
+        // No clock tells less than a nanosecond.
+        let evaluate_every = Some((length / EVALUATIONS).max(1e-9));
         let terms =
             Terms { budget: None, updates: Some(plan.updates), evaluate_every, ..terms.clone() };
         let (mut courses, mut gradients) = (Vec::new(), 0);

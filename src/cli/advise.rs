@@ -6,11 +6,12 @@ use clap::Args;
 
 use super::{
     Exit, SetVariable,
-    experiment::{Clock, Experiment, Flags},
+    experiment::{self, AdviseFlags, Clock, Experiment, settings},
     interrupt::Interrupt,
     print, print_json,
     race::{Output, Race},
     report::said,
+    usage::{number, whole},
 };
 use crate::{
     Error, Result,
@@ -19,37 +20,47 @@ use crate::{
         given::{Given, advise_given},
         pilot::Plan,
     },
+    numbers::Shown,
     record::RunDirectory,
     report::{self, outcome},
     sgd::Entrant,
 };
 
+/// What only pilot runs have use for.
+const OF_PILOTS: [&str; 9] =
+    ["pilot", "repetitions", "model", "l2", "seed", "device", "kernels", "queues", "data"];
+
 #[derive(Debug, Args)]
+#[command(mut_args(experiment::with_default))]
 pub(super) struct AdviseArgs {
     /// Entrants to weigh [default: every variant with every K up to P]
     ///
-    /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P.
+    /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P. Without :K, K = P/2.
     entrants: Vec<Entrant>,
     /// Training loss to reach soonest; else --budget is made the most of
-    #[arg(long, value_name = "LOSS")]
+    #[arg(long, value_name = "LOSS", value_parser = |text: &str| number(text, "a number above 0"))]
     target: Option<f64>,
     /// Constants of theory; with them no pilot runs
     ///
     /// As `tortoise estimate` tells them, L=6,c=0.1,sigma2=25,mg=50,gap=1.9,gamma=0.1: advice then goes
     /// by the bounds that they give, and losses are F - F*.
-    #[arg(long, conflicts_with = "follow")]
+    #[arg(long, conflicts_with = "follow", conflicts_with_all = OF_PILOTS)]
     constants: Option<Given>,
     /// Updates of each pilot run
     #[arg(long, value_name = "UPDATES", default_value_t = 600)]
+    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 10 to 1000000"))]
     pilot: u64,
     /// Repetitions of each pilot run
     #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 to 1000"))]
     repetitions: u64,
     /// Then run the best, and draw what was expected beside what came out
+    ///
+    /// --seeds, --out, --events, --tensorboard, --checkpoint-every and --plain are of this run.
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
-    flags: Flags,
+    flags: AdviseFlags,
     #[command(flatten)]
     output: Output,
 }
@@ -61,8 +72,27 @@ const EVALUATED: usize = 10_000;
 const SHOWN: usize = 10;
 /// Evaluations up to the expected time to the target.
 const EVALUATIONS: f64 = 40.0;
+/// The longest run that follows, in seconds.
+const LONGEST: f64 = 1e9;
 /// How much longer than expected a run may take to the target, before it is given up.
 const PATIENCE: f64 = 2.0;
+
+/// Refuses what only the run that follows the advice has use for.
+fn without_follow(args: &AdviseArgs) -> Result<()> {
+    let AdviseArgs { flags, output, .. } = args;
+    let given = settings::given(flags)?;
+    let kept = ["seeds", "checkpoint-every", "events", "tensorboard"];
+    let option = match kept.into_iter().find(|option| given.contains_key(*option)) {
+        Some(option) => option,
+        None if output.out.is_some() => "out",
+        None if output.show.plain => "plain",
+        None => return Ok(()),
+    };
+    Err(Error::config(format!(
+        "--{option} is of the run that follows the advice: give --follow as well, or leave --{option} \
+         out"
+    )))
+}
 
 pub(super) fn run(
     args: &AdviseArgs,
@@ -70,26 +100,39 @@ pub(super) fn run(
     interrupt: &Interrupt,
 ) -> Result<Exit> {
     let AdviseArgs { target, flags, output, .. } = args;
-    let mut experiment = Experiment::new(&args.entrants, flags, output.config.as_deref())?;
+    // Those of a file were chosen for a race; here all are weighed that are not left out by name.
+    let any = [Entrant::Sync];
+    let named = if args.entrants.is_empty() { &any[..] } else { &args.entrants };
+    let mut experiment = Experiment::new(named, flags, output.config.as_deref())?;
     if experiment.clock == Clock::Real {
         return Err(Error::config(
             "advise plans in virtual time: leave --clock real out, and name the law that a race in \
              real time tells with --delay",
         ));
     }
-    let named = !args.entrants.is_empty();
-    let all = || advise::entrants(experiment.learners);
-    let entrants = if named { args.entrants.clone() } else { all() };
+    let entrants = match args.entrants.is_empty() {
+        true => advise::entrants(experiment.learners),
+        false => experiment.entrants.clone(),
+    };
+    if target.is_some_and(|loss| !(loss.is_finite() && loss > 0.0)) {
+        return Err(Error::config("--target must be a number above 0"));
+    }
     let goal = match (*target, experiment.budget) {
         (Some(loss), _) => Goal::Target(loss),
         (None, Some(budget)) => Goal::Budget(budget),
         (None, None) => return Err(Error::config("advise needs a --target or a --budget")),
     };
-    if args.pilot < 10 || args.repetitions == 0 {
-        return Err(Error::config("--pilot must be at least 10 and --repetitions at least 1"));
+    if !(10..=1_000_000).contains(&args.pilot) || !(1..=1000).contains(&args.repetitions) {
+        return Err(Error::config(
+            "--pilot must be at least 10 and --repetitions at least 1; at most they are 1000000 and \
+             1000",
+        ));
     }
     for entrant in &entrants {
         entrant.fixed_k(experiment.learners)?;
+    }
+    if !args.follow {
+        without_follow(args)?;
     }
     if let Some(given) = &args.constants {
         let advice = advise_given(given, &experiment.terms(), &entrants, goal)?;
@@ -143,7 +186,7 @@ fn follow(experiment: &mut Experiment, best: &Forecast, goal: Goal) {
         Goal::Target(loss) => {
             experiment.targets = vec![loss];
             let expected = best.time.expect("the best gets to the target");
-            experiment.budget = Some(PATIENCE * expected);
+            experiment.budget = Some((PATIENCE * expected).min(LONGEST));
             expected
         }
     };
@@ -152,8 +195,12 @@ fn follow(experiment: &mut Experiment, best: &Forecast, goal: Goal) {
 
 fn text(advice: &Advice) -> String {
     let (goal, what) = match advice.goal {
-        Goal::Target(loss) => (format!("training loss {loss}, soon"), format!("s to {loss}")),
-        Goal::Budget(time) => (format!("a low training loss within {time} s"), "loss".to_owned()),
+        Goal::Target(loss) => {
+            (format!("training loss {}, soon", Shown(loss)), format!("s to {}", Shown(loss)))
+        }
+        Goal::Budget(time) => {
+            (format!("a low training loss within {} s", Shown(time)), "loss".to_owned())
+        }
     };
     let mut cells =
         vec![["entrant", "s/update", "staleness", "updates", &what].map(str::to_owned).to_vec()];
@@ -165,9 +212,9 @@ fn text(advice: &Advice) -> String {
         let beyond = if forecast.within_pilots { "" } else { " *" };
         cells.push(vec![
             forecast.entrant.to_string(),
-            format!("{:.4}", forecast.mean_update_time),
+            format!("{:.4}", Shown(forecast.mean_update_time)),
             format!("{:.2}", forecast.mean_staleness),
-            forecast.updates.map_or("-".to_owned(), |updates| format!("{updates:.0}")),
+            forecast.updates.map_or("-".to_owned(), |updates| format!("{:.0}", Shown(updates))),
             format!("{value}{beyond}"),
         ]);
     }
@@ -193,8 +240,9 @@ fn text(advice: &Advice) -> String {
 /// A value and the deviation of one run about it.
 fn with_deviation(value: Option<f64>, deviation: Option<f64>, digits: usize) -> String {
     let Some(value) = value else { return "-".to_owned() };
-    let deviation = deviation.map_or(String::new(), |deviation| format!(" ± {deviation:.digits$}"));
-    format!("{value:.digits$}{deviation}")
+    let deviation =
+        deviation.map_or(String::new(), |deviation| format!(" ± {:.digits$}", Shown(deviation)));
+    format!("{:.digits$}{deviation}", Shown(value))
 }
 
 /// The advice in a sentence, and who might as well be better.

@@ -3,6 +3,7 @@
 use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
+    numbers::Shown,
     sgd::{Cancellation, Entrant},
     theory::runtime::{self, UpdateTime},
 };
@@ -17,6 +18,17 @@ pub(super) struct Case {
 }
 
 impl Case {
+    /// With a K that is a number.
+    pub(super) fn new(
+        entrant: Entrant,
+        learners: usize,
+        delay: Distribution,
+        slow: Slow,
+        cancel: Cancellation,
+    ) -> Self {
+        Self { entrant: entrant.among(learners), learners, delay, slow, cancel }
+    }
+
     /// K, where the learners fit the variant and its update time has a mean.
     pub(super) fn k(&self) -> Result<usize> {
         let Self { entrant, learners, delay, slow, cancel } = self;
@@ -39,8 +51,10 @@ impl Case {
 /// What theory says of an update time: a value, bounds, or that there is nothing.
 pub(super) fn in_words(theory: &UpdateTime) -> String {
     let UpdateTime { mean_update_time, exact, error, lower, upper } = theory;
-    let bound = |name: &str, value: &Option<f64>| value.map(|value| format!("{name} {value:.6} s"));
-    let value = mean_update_time.map(|value| format!("{value:.6} s"));
+    let seconds = |value: f64| format!("{:.6} s", Shown(value));
+    let bound =
+        |name: &str, value: &Option<f64>| value.map(|value| format!("{name} {}", seconds(value)));
+    let value = mean_update_time.map(seconds);
     if *exact && let Some(value) = value {
         return value;
     }

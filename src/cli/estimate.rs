@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{
     Exit, SetVariable,
-    experiment::{Experiment, Flags},
+    experiment::{self, EstimateFlags, Experiment},
     interrupt::Interrupt,
     print, print_json,
     race::{Output, Race},
@@ -14,12 +14,13 @@ use super::{
 use crate::{Error, Result, estimate::Estimates, record::RunDirectory, sgd::Entrant};
 
 #[derive(Debug, Args)]
+#[command(mut_args(experiment::with_default))]
 pub(super) struct EstimateArgs {
-    /// Who trains: sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; in place of
-    /// K, adasync or adasync(K0)
+    /// Who trains: sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; without :K,
+    /// K = P/2; in place of K, adasync or adasync(K0)
     entrant: Entrant,
     #[command(flatten)]
-    flags: Flags,
+    flags: EstimateFlags,
     #[command(flatten)]
     output: Output,
 }
@@ -30,9 +31,7 @@ pub(super) fn run(
     interrupt: &Interrupt,
 ) -> Result<Exit> {
     let EstimateArgs { entrant, flags, output } = args;
-    let mut flags = flags.clone();
-    flags.estimate = true;
-    let experiment = Experiment::new(&[*entrant], &flags, output.config.as_deref())?;
+    let experiment = Experiment::new(&[*entrant], flags, output.config.as_deref())?;
     let mut race = Race::open(experiment, &output.show, set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
     let summary = race.run(&directory, interrupt)?;
@@ -46,6 +45,7 @@ pub(super) fn run(
     if output.show.json {
         print_json(estimates)?;
     } else {
+        let entrant = race.experiment.entrants[0];
         print(&format!("{entrant}: {}\n\n{}", race.experiment.caption(), text(estimates)))?;
         print(&format!("\n{}\n", directory.path().display()))?;
     }

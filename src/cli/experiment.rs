@@ -5,10 +5,11 @@ pub(super) mod settings;
 
 use std::path::{Path, PathBuf};
 
+use clap::{Arg, Args};
 use serde::{Deserialize, Serialize};
-use toml::Value;
+use toml::{Table, Value};
 
-pub(super) use self::flags::{Clock, Delay, Flags, WHOLE};
+pub(super) use self::flags::{AdviseFlags, Clock, Delay, EstimateFlags, Flags};
 use self::settings::Source;
 use crate::{
     Error, Result,
@@ -16,7 +17,12 @@ use crate::{
         chaos::Plan,
         delay::{Delays, Distribution, Slow},
     },
-    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    engine::{
+        backend::FamilyChoice,
+        gpu::adapter::{DeviceChoice, DeviceChoices},
+        model::Shape,
+    },
+    numbers::Shown,
     sgd::{
         Cancellation, Entrant, Terms, Tolerance,
         faults::{NonFinite, OnLoss},
@@ -30,6 +36,9 @@ const DEFAULT_BUDGETS: [f64; 2] = [300.0, 10.0];
 const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
 /// Evaluations of a run if not said otherwise, after the one at the start.
 const EVALUATIONS: f64 = 15.0;
+
+/// The shortest and the longest time that may be set, in seconds: what clocks tell apart, and 30 years.
+const SECONDS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 
 /// A configuration that has been checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,17 +117,26 @@ tensorboard = false
 
 impl Experiment {
     /// Lays `flags` over `config` over the defaults. `entrants` are those named on the command line;
-    /// if there are none there and in the file, they are the six variants.
+    /// if there are none there and in the file, they are the six variants. What the file says of
+    /// options that are not among `flags` is passed over.
     ///
     /// # Errors
     /// [`Error::Config`] that names the setting.
-    pub(super) fn new(entrants: &[Entrant], flags: &Flags, config: Option<&Path>) -> Result<Self> {
+    pub(super) fn new<F: Args + Serialize>(
+        entrants: &[Entrant],
+        flags: &F,
+        config: Option<&Path>,
+    ) -> Result<Self> {
         let text = settings::text(config)?;
         Self::parse(entrants, flags, config.zip(text.as_deref()))
     }
 
     /// As [`Self::new`], from the text of the file at a path.
-    pub(super) fn parse(entrants: &[Entrant], flags: &Flags, config: Source<'_>) -> Result<Self> {
+    pub(super) fn parse<F: Args + Serialize>(
+        entrants: &[Entrant],
+        flags: &F,
+        config: Source<'_>,
+    ) -> Result<Self> {
         let mut table = settings::layers(DEFAULTS, config, flags, &[])?;
         let clock = usize::from(table.get("clock").and_then(Value::as_str) == Some("real"));
         if !table.contains_key("budget") && !table.contains_key("updates") {
@@ -128,15 +146,23 @@ impl Experiment {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
         let mut experiment: Self = settings::checked(table, config)?;
-        if !entrants.is_empty() {
+        let named = !entrants.is_empty();
+        if named {
             experiment.entrants = entrants.to_vec();
         } else if experiment.entrants.is_empty() && experiment.learners > 0 {
             experiment.entrants = Entrant::six(experiment.learners);
         }
+        let learners = experiment.learners;
+        for entrant in &mut experiment.entrants {
+            *entrant = entrant.among(learners);
+        }
         let budget = experiment.budget;
-        experiment.evaluate_every =
-            experiment.evaluate_every.or_else(|| budget.map(|budget| budget / EVALUATIONS));
-        experiment.check()?;
+        experiment.evaluate_every = experiment
+            .evaluate_every
+            .or_else(|| budget.map(|budget| (budget / EVALUATIONS).max(*SECONDS.start())));
+        let given = settings::given(flags)?;
+        experiment.check().map_err(|error| settings::of_file(error, config, &given, named))?;
+        experiment.refuse_idle(&given)?;
         Ok(experiment)
     }
 
@@ -197,8 +223,9 @@ impl Experiment {
         let clock = if self.clock == Clock::Real { "real" } else { "virtual" };
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
         format!(
-            "{model}, P={learners}, m={minibatch}, rate {learning_rate}{rule}, {delay}{slow}, \
-             {clock} time, {cancel}{repeats}{chaos}"
+            "{model}, P={learners}, m={minibatch}, rate {rate}{rule}, {delay}{slow}, {clock} time, \
+             {cancel}{repeats}{chaos}",
+            rate = Shown(*learning_rate),
         )
     }
 
@@ -212,19 +239,25 @@ impl Experiment {
         let rate = self.learning_rate;
         need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
         need(self.l2.is_finite() && self.l2 >= 0.0, "--l2 must be a number from 0 on")?;
-        let seconds = |value: Option<f64>| {
-            // 10^9 s are 30 years; Duration and the clock hold far more.
-            value.is_none_or(|value| value > 0.0 && value <= 1e9)
+        let seconds = |option: &str, value: Option<f64>| {
+            let range = "must be seconds above 0, from 1e-9 to 1e9";
+            let holds = value.is_none_or(|value| SECONDS.contains(&value));
+            need(holds, &format!("--{option} {range}"))
         };
-        need(seconds(self.budget), "--budget must be seconds above 0 (and at most 1e9)")?;
-        need(seconds(self.evaluate_every), "--evaluate-every must be seconds above 0")?;
+        seconds("budget", self.budget)?;
+        seconds("evaluate-every", self.evaluate_every)?;
+        seconds("patience", Some(self.patience))?;
+        seconds("checkpoint-every", Some(self.checkpoint_every))?;
         let looks = self.adasync_every.is_none_or(|every| {
-            seconds(Some(every)) && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
+            SECONDS.contains(&every)
+                && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
         });
         need(looks, "--adasync-every must be seconds, --evaluate-every or more")?;
         need(self.updates != Some(0), "--updates must be at least 1")?;
         need(self.seeds > 0, "--seeds must be at least 1")?;
-        need(self.seed.checked_add(self.seeds).is_some(), "--seed is too large")?;
+        // TOML has no larger whole number.
+        let last = self.seed.checked_add(self.seeds).filter(|last| i64::try_from(*last).is_ok());
+        need(last.is_some(), "--seed and --seeds together must be at most 9223372036854775807")?;
         let queues = self.queues.is_none_or(|queues| (1..=1024).contains(&queues));
         need(queues, "--queues must be from 1 to 1024")?;
         let real = self.clock == Clock::Real;
@@ -235,10 +268,6 @@ impl Experiment {
         need(!real || self.queues.is_none(), shared)?;
         let quorum = (1..=self.learners).contains(&self.quorum);
         need(quorum, "--quorum must be from 1 to P")?;
-        let patience = self.patience > 0.0 && self.patience <= 1e6;
-        need(patience, "--patience must be seconds above 0 (and at most 1e6)")?;
-        let every = seconds(Some(self.checkpoint_every));
-        need(every, "--checkpoint-every must be seconds above 0 (and at most 1e9)")?;
         let targets = self.targets.iter().all(|loss| loss.is_finite() && *loss > 0.0);
         need(targets, "--targets must be losses above 0")?;
         for (at, entrant) in self.entrants.iter().enumerate() {
@@ -254,5 +283,61 @@ impl Experiment {
         }
         let slow = "--slow slows a law down: name one with --delay";
         need(self.law().is_some() || self.slow.is_none(), slow)
+    }
+
+    /// Options that were `given` and that change nothing here are refused.
+    fn refuse_idle(&self, given: &Table) -> Result<()> {
+        let (real, chaos) = (self.clock == Clock::Real, self.chaos.is_some());
+        let lossless = "in virtual time no learner is lost without --chaos";
+        let restarted = self.on_loss == OnLoss::Restart;
+        let hosts = self.device.0.iter().all(|device| *device == DeviceChoice::Host);
+        let adapts = self.entrants.iter().any(Entrant::adapts);
+        let starts_over = chaos || self.estimate && self.seeds == 1;
+        for (option, used, why) in [
+            ("on-loss", real || chaos, lossless),
+            ("restarts", real || chaos, lossless),
+            ("restarts", restarted, "with this --on-loss no learner is replaced"),
+            ("quorum", real || chaos, lossless),
+            ("patience", real || chaos, lossless),
+            ("adasync-every", adapts, "no entrant follows the loss, as k-sync:adasync does"),
+            (
+                "checkpoint-every",
+                !starts_over,
+                "a run with --chaos or that estimates has no checkpoints, and starts over",
+            ),
+            (
+                "kernels",
+                !hosts || self.kernels == FamilyChoice::Auto,
+                "the host engine has no kernels: name an adapter with --device",
+            ),
+            ("queues", self.learners > 1, "a lone learner needs no queue"),
+        ] {
+            if !used && given.contains_key(option) {
+                let remedy = format!("--{option} changes nothing here, since {why}");
+                return Err(Error::config(format!("{remedy}; leave it out")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be said of options that are used and make no difference.
+    pub(super) fn note(&self) -> Option<String> {
+        let cancels = |entrant: &Entrant| entrant.cancels(self.learners);
+        let idle = self.cancel != Cancellation::default() && !self.entrants.iter().any(cancels);
+        idle.then(|| NOTHING_CANCELLED.to_owned())
+    }
+}
+
+/// Said where `--cancel` makes no difference.
+pub(super) const NOTHING_CANCELLED: &str =
+    "--cancel is without effect: nothing is cancelled under what was named";
+
+/// For the help of an option: with the value that holds where nobody says otherwise.
+pub(super) fn with_default(arg: Arg) -> Arg {
+    let [simulated, measured] = DEFAULT_BUDGETS;
+    match arg.get_id().as_str() {
+        "budget" => settings::say_default(arg, &format!("{simulated}, in real time {measured}")),
+        "delay" => settings::say_default(arg, DEFAULT_DELAYS[0]),
+        _ => settings::with_default(arg, DEFAULTS),
     }
 }

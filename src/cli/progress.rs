@@ -57,8 +57,8 @@ pub(super) struct Show {
     #[arg(long)]
     quiet: bool,
     /// A bar in place of the dashboard
-    #[arg(long)]
-    plain: bool,
+    #[arg(long, conflicts_with = "quiet")]
+    pub(super) plain: bool,
 }
 
 impl Show {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{
     Exit, SetVariable,
-    experiment::{Experiment, Flags},
+    experiment::{self, Experiment, Flags},
     interrupt::Interrupt,
     print,
     progress::{News, Progress, Show},
@@ -36,10 +36,12 @@ use crate::{
 };
 
 #[derive(Debug, Args)]
+#[command(mut_args(experiment::with_default))]
 pub(super) struct RaceArgs {
     /// sync, async, k-sync:K, k-batch-sync:K, k-async:K, k-batch-async:K [default: all]
     ///
-    /// By default K = P/2. In place of K, adasync or adasync(K0): K grows as the training loss falls.
+    /// Without :K, K = P/2, rounded up. In place of K, adasync or adasync(K0): K grows as the training
+    /// loss falls.
     entrants: Vec<Entrant>,
     #[command(flatten)]
     flags: Flags,
@@ -48,10 +50,12 @@ pub(super) struct RaceArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(mut_args(experiment::with_default))]
 pub(super) struct TrainArgs {
     /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K
     ///
-    /// In place of K, adasync or adasync(K0): K grows as the training loss falls.
+    /// Without :K, K = P/2, rounded up. In place of K, adasync or adasync(K0): K grows as the training
+    /// loss falls.
     entrant: Entrant,
     #[command(flatten)]
     flags: Flags,
@@ -62,7 +66,8 @@ pub(super) struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input and output")]
 pub(super) struct Output {
-    /// TOML file with any of the options of the run, as a run directory has one
+    /// TOML file with any of the options of a race, as a run directory has one; what the command has
+    /// no use for is passed over
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Folder to write to, new or empty [default: the next free runs/NAME-N]
@@ -196,7 +201,7 @@ impl Race {
         let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
         let mut progress = show.progress();
         let notes = gradients.iter().filter_map(Backend::note);
-        notes.for_each(|note| progress.tell(News::Note(&note)));
+        notes.chain(experiment.note()).for_each(|note| progress.tell(News::Note(&note)));
         let evaluations = gradients[0].for_evaluation();
         let evaluator = evaluations.open(&model, m)?;
         let workers = Workers::open(&experiment, &data, &model, &gradients)?;

@@ -2,18 +2,21 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, value_parser};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::{
     Exit,
     case::{self, Case},
-    experiment::{Delay, WHOLE, settings},
+    experiment::{Delay, NOTHING_CANCELLED, settings},
     print, print_json,
+    progress::say,
+    usage::whole,
 };
 use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
+    numbers::Shown,
     sgd::{
         Cancellation, Entrant,
         simulate::{Times, default_warm_up, simulate},
@@ -21,20 +24,25 @@ use crate::{
     theory::runtime::{self, UpdateTime},
 };
 
+/// What the numbers of updates may be.
+const MEASURED: &str = "from 1 on";
+const LEFT_OUT: &str = "from 0 on";
+
 /// The options that make a simulation what it is; a TOML file holds any of them under the same names.
 #[derive(Debug, Args, Serialize)]
+#[command(mut_args(|arg| settings::with_default(arg, DEFAULTS)))]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct SimulateArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K [default: the one that
-    /// --config names]
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; without :K, K = P/2
+    /// [default: the one that --config names]
     #[serde(skip)]
     entrant: Option<Entrant>,
-    /// P, the number of learners [default: 8]
-    #[arg(long, short = 'p')]
+    /// P, the number of learners
+    #[arg(long, value_name = "P", short = 'p')]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     learners: Option<usize>,
     /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them
-    /// [default: exponential:mean=1]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<Distribution>,
@@ -42,23 +50,24 @@ pub(super) struct SimulateArgs {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
-    /// Whether cancelled work stops at once or is dropped when it arrives [default: preempt]
+    /// Whether cancelled work stops at once or is dropped when it arrives
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel: Option<Cancellation>,
-    /// Updates to measure [default: 10000]
-    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    /// Updates to measure
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, MEASURED))]
     #[serde(skip_serializing_if = "Option::is_none")]
     updates: Option<u64>,
     /// Updates before them that are left out [default: 100, and twenty pushes a learner]
-    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, LEFT_OUT))]
     #[serde(skip_serializing_if = "Option::is_none")]
     warm_up: Option<u64>,
-    /// Of the delays [default: 0]
-    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
+    /// Of the delays
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
-    /// TOML file with any of these options, or that of a race: what concerns the times counts
+    /// TOML file with any of these options, or that of a race: what concerns the times counts, and the
+    /// rest is passed over
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
@@ -118,8 +127,11 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let Delay::Law(delay) = wanted.delay else {
         return Err(Error::config("delays that were measured have no law: name one with --delay"));
     };
-    let case = Case { entrant, learners, delay, slow, cancel };
+    let case = Case::new(entrant, learners, delay, slow, cancel);
     let k = case.k()?;
+    if args.cancel.is_some() && !case.entrant.cancels(learners) {
+        say(NOTHING_CANCELLED);
+    }
     if *updates == 0 {
         return Err(Error::config("--updates must be at least 1"));
     }
@@ -159,8 +171,8 @@ fn text(simulation: &Simulation<'_>) -> String {
          minibatches       {started} started, {used} used, {wasted} wasted\n",
         updates = times.updates,
         warm_up = times.warm_up,
-        mean = times.mean_update_time,
-        staleness = times.mean_staleness,
+        mean = Shown(times.mean_update_time),
+        staleness = Shown(times.mean_staleness),
         fresh = 100.0 * times.fresh_fraction,
         started = times.started,
         used = times.used,

@@ -10,11 +10,15 @@ use serde::Serialize;
 use super::{
     Exit,
     case::{self, Case},
+    experiment::NOTHING_CANCELLED,
     print, print_json,
+    progress::say,
+    usage::whole,
 };
 use crate::{
     Error, Result,
     cluster::delay::{Distribution, Slow},
+    numbers::Shown,
     sgd::{Cancellation, Entrant},
     theory::{
         runtime::{self, Ageing, UpdateTime},
@@ -24,11 +28,12 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct TheoryArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; without one, tables and
-    /// pictures of all of them
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K, without :K with K = P/2; if
+    /// none is named, tables of all of them
     entrant: Option<Entrant>,
     /// P, the number of learners
-    #[arg(long, short = 'p', default_value_t = 8)]
+    #[arg(long, value_name = "P", short = 'p', default_value_t = 8)]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576, for tables to 4096"))]
     learners: usize,
     /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them. Tables take
     /// several [default: exponential:mean=1; for tables one of each kind]
@@ -37,13 +42,14 @@ pub(super) struct TheoryArgs {
     /// LEARNER=FACTOR[,...]: learners that are slower than the law says; not for tables
     #[arg(long, default_value = "", hide_default_value = true)]
     slow: Slow,
-    /// Whether cancelled work stops at once or is dropped when it arrives; not for tables
-    #[arg(long, default_value = "preempt")]
-    cancel: Cancellation,
+    /// Whether cancelled work stops at once or is dropped when it arrives; not for tables [default:
+    /// preempt]
+    #[arg(long)]
+    cancel: Option<Cancellation>,
     #[command(flatten)]
     bounds: tables::BoundArgs,
-    /// Folder for the pictures of the tables, new or empty [default: the next free runs/theory-N]
-    #[arg(long, value_name = "DIR")]
+    /// Draw the tables as well, and write the pictures to this folder, new or empty
+    #[arg(long, value_name = "DIR", conflicts_with = "entrant")]
     out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -72,9 +78,12 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         [delay] => delay.clone(),
         _ => return Err(Error::config("an entrant has one --delay")),
     };
-    let (learners, slow, cancel) = (args.learners, args.slow.clone(), args.cancel);
-    let case = Case { entrant, learners, delay, slow, cancel };
+    let (learners, cancel) = (args.learners, args.cancel.unwrap_or_default());
+    let case = Case::new(entrant, learners, delay, args.slow.clone(), cancel);
     let k = case.k()?;
+    if args.cancel.is_some() && !case.entrant.cancels(learners) {
+        say(NOTHING_CANCELLED);
+    }
     let Case { entrant, delay, slow, .. } = &case;
     let theory = Theory {
         entrant,
@@ -108,7 +117,8 @@ fn class(class: Ageing) -> &'static str {
 
 fn text(theory: &Theory<'_>) -> String {
     let Theory { entrant, learners, k, delay, time, staleness, .. } = theory;
-    let mean = staleness.mean.map_or("no finite mean".to_owned(), |mean| format!("{mean:.4}"));
+    let mean =
+        staleness.mean.map_or("no finite mean".to_owned(), |mean| format!("{:.4}", Shown(mean)));
     let fresh = match (staleness.fresh_at_least, staleness.fresh_at_most) {
         (least, most) if least == most => format!("{:.2} %", 100.0 * least),
         (least, most) => format!("from {:.2} to {:.2} %", 100.0 * least, 100.0 * most),

@@ -8,13 +8,20 @@ use std::{
 
 use clap::Args;
 
-use super::{Exit, print, print_styled};
+use super::{
+    Exit,
+    experiment::NOTHING_CANCELLED,
+    print, print_styled,
+    progress::say,
+    usage::{number, whole},
+};
 use crate::{
     Error, Result,
     cluster::{
         Cluster,
         delay::{Delays, Distribution, Slow},
     },
+    numbers::Shown,
     record::write_whole,
     report::raster,
     sgd::{Cancellation, Entrant, Event, Limits, Observer, simulate::times_only},
@@ -27,16 +34,19 @@ const MOST_EVENTS: usize = 100_000;
 const UPDATES: u64 = 4;
 /// Columns of text where there is no terminal.
 const COLUMNS: usize = 100;
+/// What a moment may be.
+const SECONDS: &str = "seconds from 0 on";
 /// From the narrowest picture to the widest, in logical pixels.
 const PIXELS: std::ops::RangeInclusive<usize> = 200..=20_000;
 
 #[derive(Debug, Args)]
 pub(super) struct TimelineArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; several are drawn over the
-    /// same run time, with the same delays [default: all six with K = P/2]
+    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K, without :K with K = P/2;
+    /// several are drawn over the same run time, with the same delays [default: all six]
     entrants: Vec<Entrant>,
     /// P, the number of learners
-    #[arg(long, short = 'p', default_value_t = 4)]
+    #[arg(long, value_name = "P", short = 'p', default_value_t = 4)]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
     learners: usize,
     /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them. trace:FILE
     /// with lines LEARNER,SECONDS gives each learner the times you choose
@@ -49,10 +59,11 @@ pub(super) struct TimelineArgs {
     #[arg(long, default_value = "preempt")]
     cancel: Cancellation,
     /// Of the delays
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
     seed: u64,
     /// Updates of the first entrant to draw [default: 4]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
     updates: Option<u64>,
     /// Draw what a run has recorded instead: its timeline.jsonl or events.jsonl
     #[arg(
@@ -62,16 +73,17 @@ pub(super) struct TimelineArgs {
     )]
     events: Option<PathBuf>,
     /// Run time to draw from, in seconds
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
+    #[arg(value_parser = |text: &str| number(text, SECONDS))]
     from: f64,
     /// Run time to draw up to, in seconds
-    #[arg(long)]
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, SECONDS))]
     until: Option<f64>,
     /// Write a file instead, .svg, .png or .json (for ui.perfetto.dev); can be given several times
     #[arg(long, value_name = "FILE")]
     out: Vec<PathBuf>,
     /// Columns of the text [default: those of the terminal], or pixels of a picture [default: 560]
-    #[arg(long)]
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<usize>(text, "from 24 on"))]
     width: Option<usize>,
 }
 
@@ -81,8 +93,9 @@ pub(super) fn run(args: &TimelineArgs) -> Result<Exit> {
     if until.is_some_and(|until| until <= from) {
         return Err(Error::config("--until must be later than --from"));
     }
-    for out in &args.out {
-        Form::of(out)?;
+    let forms = args.out.iter().map(|out| Form::of(out)).collect::<Result<Vec<_>>>()?;
+    if args.width.is_some() && !forms.is_empty() && forms.iter().all(|form| *form == Form::Trace) {
+        return Err(Error::config("a .json file has no --width: leave it out"));
     }
     let drawn = match &args.events {
         Some(path) => {
@@ -97,7 +110,7 @@ pub(super) fn run(args: &TimelineArgs) -> Result<Exit> {
         .collect();
     if let Some((title, timeline)) = drawn.iter().find(|(_, timeline)| timeline.until <= from) {
         let end = timeline.until.as_secs_f64();
-        return Err(Error::config(format!("{title}: nothing happens after {end} s")));
+        return Err(Error::config(format!("{title}: nothing happens after {} s", Shown(end))));
     }
     if args.out.is_empty() {
         text(args, &drawn)?;
@@ -124,6 +137,10 @@ fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String
     }
     let entrants =
         if args.entrants.is_empty() { Entrant::six(*learners) } else { args.entrants.clone() };
+    let entrants: Vec<Entrant> = entrants.iter().map(|entrant| entrant.among(*learners)).collect();
+    if *cancel != Cancellation::default() && !entrants.iter().any(|e| e.cancels(*learners)) {
+        say(NOTHING_CANCELLED);
+    }
     let mut drawn: Vec<(String, Timeline)> = Vec::new();
     for entrant in &entrants {
         // The first may be limited by its updates; all others end when it does.
@@ -167,6 +184,7 @@ impl Observer for Drawing {
 }
 
 /// What a file is written in.
+#[derive(PartialEq)]
 enum Form {
     Vector,
     Pixels,

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::progress::say;
 use crate::{
-    Result,
+    Error, Result,
     dataset::Minibatch,
     engine::{
         Engine,
@@ -26,7 +27,7 @@ pub(super) struct TrainedArgs {
     /// auto, host, an adapter's index or part of its name
     #[arg(long, default_value = "host")]
     device: DeviceChoice,
-    /// Family of the kernels
+    /// Family of the kernels, on an adapter: auto, tiled or lanes
     #[arg(long, default_value = "auto")]
     kernels: FamilyChoice,
 }
@@ -43,9 +44,18 @@ pub(super) struct Trained {
 impl TrainedArgs {
     /// Reads the model, and opens what computes it.
     pub(super) fn open(&self) -> Result<Trained> {
+        if self.device == DeviceChoice::Host && self.kernels != FamilyChoice::Auto {
+            return Err(Error::config(
+                "--kernels changes nothing here, since the host engine has no kernels: name an adapter \
+                 with --device",
+            ));
+        }
         let file = find_trained(&self.weights)?;
         let (model, params) = read_model(&file)?;
         let backend = Backend::choose(&self.device, self.kernels, model.longest_side())?;
+        if let Some(note) = backend.note() {
+            say(&note);
+        }
         let engine = backend.open(&model, 1)?;
         Ok(Trained { file, model, params, engine })
     }

@@ -10,6 +10,7 @@ use rand::{RngExt, seq::IndexedRandom};
 use super::{Cluster, Message, Order, Push, Task};
 use crate::{
     Error, Result,
+    numbers::Shown,
     rng::{self, Purpose},
     sgd::scheduler::LearnerId,
 };
@@ -28,7 +29,7 @@ const RATE: f64 = 0.05;
 
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.seed, self.rate)
+        write!(f, "{}:{}", self.seed, Shown(self.rate))
     }
 }
 

@@ -15,6 +15,7 @@ pub use self::{distribution::Distribution, trace::Trace};
 use super::Task;
 use crate::{
     Error, Result,
+    numbers::Shown,
     rng::{self, Purpose},
     sgd::scheduler::LearnerId,
 };
@@ -123,7 +124,8 @@ impl Slow {
 
 impl std::fmt::Display for Slow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let pairs: Vec<_> = self.0.iter().map(|(l, factor)| format!("{l}={factor}")).collect();
+        let pairs: Vec<_> =
+            self.0.iter().map(|(l, factor)| format!("{l}={}", Shown(*factor))).collect();
         f.write_str(&pairs.join(","))
     }
 }

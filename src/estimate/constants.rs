@@ -14,6 +14,7 @@ use crate::{
     Error, Result,
     dataset::Split,
     engine::Engine,
+    numbers::Shown,
     rng::{self, Purpose},
     sgd::scheduler::Version,
 };
@@ -270,9 +271,10 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
     let most = estimates.largest_learning_rate();
     if settings.learning_rate > most {
         warnings.push(format!(
-            "assumption violated: the learning rate {} is above 1/(2 L (M_G/(K m) + 1)) = {most:.3}, up \
-             to which the bounds hold",
-            settings.learning_rate
+            "assumption violated: the learning rate {} is above 1/(2 L (M_G/(K m) + 1)) = {:.3}, up to \
+             which the bounds hold",
+            Shown(settings.learning_rate),
+            Shown(most)
         ));
     }
     let excess = |iterate: &Iterate| iterate.variance.value / line.at(iterate.gradient_square);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::Source;
 use crate::{
     estimate::ErrorBound,
+    numbers::Shown,
     record::{EntrantSummary, RunSummary},
     sgd::Ended,
 };
@@ -19,8 +20,9 @@ pub fn line(entrant: &str, run: &RunSummary) -> String {
         Ended::Diverged => ", diverged",
     };
     format!(
-        "{entrant} (seed {seed}): {updates} updates, train loss {train_loss:.4}, \
-         test accuracy {accuracy:.2} %, computed in {computing_time:.1} s{ended}"
+        "{entrant} (seed {seed}): {updates} updates, train loss {:.4}, test accuracy {accuracy:.2} %, \
+         computed in {computing_time:.1} s{ended}",
+        Shown(*train_loss)
     )
 }
 
@@ -42,7 +44,7 @@ pub(super) fn cells(entrants: &[EntrantSummary]) -> Vec<Vec<String>> {
         "train loss".to_owned(),
         "test acc. %".to_owned(),
     ];
-    head.extend(targets.iter().map(|loss| format!("s to {loss}")));
+    head.extend(targets.iter().map(|loss| format!("s to {}", Shown(*loss))));
     let rows = entrants.iter().map(|entrant| row(entrant, &targets));
     [head].into_iter().chain(rows).collect()
 }
@@ -62,10 +64,11 @@ fn row(entrant: &EntrantSummary, targets: &[f64]) -> Vec<String> {
     let diverged = entrant.runs.iter().any(|run| run.ended == Ended::Diverged);
     let theory = &entrant.theory;
     let staleness = entrant.staleness_theory.and_then(|expected| expected.mean);
-    let bound = |sign: &str, value: Option<f64>| value.map(|value| format!("{sign} {value:.4}"));
+    let bound =
+        |sign: &str, value: Option<f64>| value.map(|value| format!("{sign} {:.4}", Shown(value)));
     let theory = match theory.mean_update_time {
-        Some(value) if theory.exact => format!("{value:.4}"),
-        Some(value) => format!("~ {value:.4}"),
+        Some(value) if theory.exact => format!("{:.4}", Shown(value)),
+        Some(value) => format!("~ {:.4}", Shown(value)),
         None => bound("<=", theory.upper)
             .or(bound(">=", theory.lower))
             .unwrap_or_else(|| "-".to_owned()),

@@ -1,7 +1,7 @@
 //! What came of a race, in a sentence or two.
 
 use super::style::variant;
-use crate::{record::EntrantSummary, sgd::Ended};
+use crate::{numbers::Shown, record::EntrantSummary, sgd::Ended};
 
 /// Standard errors of a difference within which nobody is said to be the first.
 const ERRORS: f64 = 2.0;
@@ -16,10 +16,9 @@ pub fn verdict(entrants: &[EntrantSummary]) -> Vec<String> {
     let mut targets: Vec<f64> =
         first.runs[0].time_to_loss.iter().map(|target| target.loss).collect();
     targets.sort_by(f64::total_cmp);
-    let reached = targets
-        .iter()
-        .find_map(|&loss| soonest(entrants, loss))
-        .or_else(|| Some(format!("No entrant reached a training loss of {}.", targets.last()?)));
+    let reached = targets.iter().find_map(|&loss| soonest(entrants, loss)).or_else(|| {
+        Some(format!("No entrant reached a training loss of {}.", Shown(*targets.last()?)))
+    });
     reached.into_iter().chain(lowest(entrants)).chain(diverged(entrants)).collect()
 }
 
@@ -44,8 +43,12 @@ fn soonest(entrants: &[EntrantSummary], loss: f64) -> Option<String> {
         |other: &&Reached<'_>| other.time - best.time <= ERRORS * best.error.hypot(other.error);
     let (first, later): (Vec<_>, Vec<_>) = reached.iter().partition(close);
     let names: Vec<&str> = first.iter().map(|one| one.name).collect();
-    let what =
-        format!("{} reached a training loss of {loss} in {}", list(&names), seconds(best.time));
+    let what = format!(
+        "{} reached a training loss of {} in {}",
+        list(&names),
+        Shown(loss),
+        seconds(best.time)
+    );
     let others: Vec<&str> =
         entrants.iter().map(|one| &*one.entrant).filter(|name| !names.contains(name)).collect();
     let known = |name: &str| others.iter().find(|other| variant(other) == name);
@@ -70,7 +73,7 @@ fn lowest(entrants: &[EntrantSummary]) -> Option<String> {
     let ends = ends.filter_map(|entrant| Some((&entrant.entrant, end(entrant)?)));
     let (name, loss) = ends.min_by(|a, b| a.1.total_cmp(&b.1))?;
     let what = if entrants.len() > 1 { "Lowest at the end" } else { "At the end" };
-    Some(format!("{what}: {name} with a training loss of {loss:.4}."))
+    Some(format!("{what}: {name} with a training loss of {:.4}.", Shown(loss)))
 }
 
 fn diverged(entrants: &[EntrantSummary]) -> Option<String> {

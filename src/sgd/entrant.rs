@@ -1,4 +1,5 @@
-//! A variant with its K, as one names it: `sync`, `async`, `k-sync:4`, `k-batch-async:adasync(2)`.
+//! A variant with its K, as one names it: `sync`, `async`, `k-sync:4`, `k-batch-async:adasync(2)`; `k-sync`
+//! alone has half of the learners for its K.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -15,6 +16,8 @@ pub enum Entrant {
     Sync,
     /// K-async with K = 1.
     Async,
+    /// A base variant with K = P/2, rounded up.
+    Half(Variant),
     /// A base variant with a K of its own.
     Fixed(Variant, usize),
     /// A base variant whose K follows the training loss, from this K_0 on.
@@ -35,15 +38,24 @@ const ADASYNC: &str = "adasync";
 impl Entrant {
     /// The six variants, with K = P/2 rounded up where there is a choice.
     pub fn six(learners: usize) -> Vec<Self> {
-        let half = learners.div_ceil(2);
-        vec![
+        let six = [
             Self::Sync,
-            Self::Fixed(Variant::KSync, half),
-            Self::Fixed(Variant::KBatchSync, half),
+            Self::Half(Variant::KSync),
+            Self::Half(Variant::KBatchSync),
             Self::Async,
-            Self::Fixed(Variant::KAsync, half),
-            Self::Fixed(Variant::KBatchAsync, half),
-        ]
+            Self::Half(Variant::KAsync),
+            Self::Half(Variant::KBatchAsync),
+        ];
+        six.map(|entrant| entrant.among(learners)).to_vec()
+    }
+
+    /// The same among P = `learners`, with a K that is a number where it was P/2.
+    #[must_use]
+    pub fn among(self, learners: usize) -> Self {
+        match self {
+            Self::Half(variant) => Self::Fixed(variant, half(learners)),
+            _ => self,
+        }
     }
 
     /// The base variant it is.
@@ -51,7 +63,7 @@ impl Entrant {
         match *self {
             Self::Sync => Variant::KSync,
             Self::Async => Variant::KAsync,
-            Self::Fixed(variant, _) | Self::AdaSync(variant, _) => variant,
+            Self::Half(variant) | Self::Fixed(variant, _) | Self::AdaSync(variant, _) => variant,
         }
     }
 
@@ -64,6 +76,7 @@ impl Entrant {
         match *self {
             Self::Sync => Ok(learners),
             Self::Async => Ok(1),
+            Self::Half(_) => Ok(half(learners)),
             Self::Fixed(variant, k) if variant.waits() && k > learners => {
                 Err(Error::config(format!(
                     "{self} waits for {k} of {learners} learners: K must be at most P = {learners}"
@@ -113,6 +126,13 @@ impl Entrant {
         })
     }
 
+    /// Whether work of P = `learners` may be cancelled: an update finds some unfinished, and does not
+    /// let it go on.
+    pub fn cancels(&self, learners: usize) -> bool {
+        let all = self.variant().waits() && self.k(learners).is_ok_and(|k| k == learners);
+        self.variant().cancels() && learners > 1 && !all
+    }
+
     /// Whether K follows the training loss.
     pub fn adapts(&self) -> bool {
         matches!(self, Self::AdaSync(..))
@@ -124,11 +144,17 @@ impl fmt::Display for Entrant {
         match *self {
             Self::Sync => f.write_str("sync"),
             Self::Async => f.write_str("async"),
+            Self::Half(variant) => f.write_str(name(variant)),
             Self::Fixed(variant, k) => write!(f, "{}:{k}", name(variant)),
             Self::AdaSync(variant, 1) => write!(f, "{}:{ADASYNC}", name(variant)),
             Self::AdaSync(variant, k) => write!(f, "{}:{ADASYNC}({k})", name(variant)),
         }
     }
+}
+
+/// P/2 rounded up, and at least 1.
+fn half(learners: usize) -> usize {
+    learners.div_ceil(2).max(1)
 }
 
 /// The name of a base variant, as entrants have it.
@@ -163,7 +189,7 @@ impl FromStr for Entrant {
             let hint = suggest::nearest(name, names);
             return Err(Error::config(format!("unknown variant \"{name}\"{hint}")));
         };
-        let k = k.ok_or_else(|| Error::config(format!("{name} needs its K, as in {name}:4")))?;
+        let Some(k) = k else { return Ok(Self::Half(variant)) };
         if k.starts_with(|first: char| first.is_alphabetic()) {
             let (policy, initial) = match k.strip_suffix(')').and_then(|k| k.split_once('(')) {
                 Some((policy, initial)) => (policy, count(text, "K_0", initial)?),
@@ -195,12 +221,26 @@ mod tests {
 
     #[test]
     fn an_entrant_is_written_as_it_is_read() {
-        for text in ["sync", "async", "k-sync:4", "k-async:adasync", "k-batch-sync:adasync(2)"] {
+        for text in
+            ["sync", "async", "k-sync", "k-sync:4", "k-async:adasync", "k-batch-sync:adasync(2)"]
+        {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
         }
         let plain: Entrant = "k-sync:adasync".parse().unwrap();
         assert_eq!(plain, "k-sync:adasync(1)".parse().unwrap());
         assert_eq!(plain, Entrant::AdaSync(Variant::KSync, 1));
+    }
+
+    #[test]
+    fn without_a_number_k_is_half_of_the_learners() {
+        for (learners, k) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
+            for variant in Variant::ALL {
+                let named: Entrant = name(variant).parse().unwrap();
+                assert_eq!(named.k(learners).unwrap(), k);
+                assert_eq!(named.among(learners), Entrant::Fixed(variant, k));
+                assert!(Entrant::six(learners).contains(&named.among(learners)));
+            }
+        }
     }
 }

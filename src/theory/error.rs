@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::compensated::Compensated;
 use super::staleness::Expected;
-use crate::Error;
+use crate::{Error, numbers::Shown};
 
 /// What the bounds need to know of the objective F and its gradients (Dutta et al. 2018, section
 /// 2.4).
@@ -51,7 +51,10 @@ impl Constants {
             ("the initial gap F(w_0) - F*", initial_gap),
         ] {
             if !value.is_finite() || value < 0.0 {
-                return Err(Error::config(format!("{name} is {value}, and must be 0 or above")));
+                return Err(Error::config(format!(
+                    "{name} is {}, and must be 0 or above",
+                    Shown(value)
+                )));
             }
         }
         if smoothness == 0.0 {
@@ -102,7 +105,7 @@ fn samples(k: usize, minibatch: usize) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NoBound {
     /// The rate is above [`Constants::largest_rate`], or is no number.
-    #[error("the learning rate {rate} is above {largest:.3e}, up to which there is a bound")]
+    #[error("the learning rate {} is above {largest:.3e}, up to which there is a bound", Shown(*.rate))]
     RateTooLarge {
         /// eta.
         rate: f64,

@@ -2,11 +2,12 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use clap::{Args, ValueEnum, value_parser};
+use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
+    cli::usage::{number, whole},
     cluster::{
         chaos::Plan,
         delay::{Distribution, Slow},
@@ -19,8 +20,8 @@ use crate::{
     },
 };
 
-/// The largest whole number of TOML.
-pub(crate) const WHOLE: u64 = i64::MAX as u64;
+/// What run time may be, and time on the wall clock.
+const SECONDS: &str = "seconds above 0";
 
 /// Which clock a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -81,29 +82,83 @@ const WHERE: &str = "Where it is computed";
 const FAULTS: &str = "Faults";
 const FILES: &str = "Input and output";
 
-/// The options that make a run what it is; a TOML file holds any of them under the same names.
+/// The options that make a race what it is; a TOML file holds any of them under the same names.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub(crate) struct Flags {
+    #[command(flatten)]
+    #[serde(flatten)]
+    setup: Setup,
+    #[command(flatten)]
+    #[serde(flatten)]
+    course: Course,
+    #[command(flatten)]
+    #[serde(flatten)]
+    kept: Kept,
+    #[command(flatten)]
+    #[serde(flatten)]
+    repeats: Repeats,
+    #[command(flatten)]
+    #[serde(flatten)]
+    judged: Judged,
+}
+
+/// Those that an estimate has use for: it comes from one run.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub(crate) struct EstimateFlags {
+    #[command(flatten)]
+    #[serde(flatten)]
+    setup: Setup,
+    #[command(flatten)]
+    #[serde(flatten)]
+    course: Course,
+    #[command(flatten)]
+    #[serde(flatten)]
+    kept: Kept,
+    /// As if it were given.
+    #[arg(skip = true)]
+    estimate: bool,
+}
+
+/// Those that advice has use for: the run that follows it is shaped by its goal.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+pub(crate) struct AdviseFlags {
+    #[command(flatten)]
+    #[serde(flatten)]
+    setup: Setup,
+    /// Run time that is made the most of, in seconds, where no --target is named
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH, conflicts_with = "target")]
+    #[arg(value_parser = |text: &str| number(text, SECONDS))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget: Option<f64>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    repeats: Repeats,
+    #[command(flatten)]
+    #[serde(flatten)]
+    kept: Kept,
+}
+
+/// What is trained, by whom and where: of every command that trains.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Flags {
-    /// Model: logistic, or mlp:WIDTH[,WIDTH...] [default: mlp:128]
+pub(crate) struct Setup {
+    /// Model: logistic, or mlp:WIDTH[,WIDTH...]
     #[arg(long, help_heading = TRAINED)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) model: Option<Shape>,
-    /// P, the number of learners [default: 8]
-    #[arg(long, value_name = "P", short = 'p', help_heading = LEARNERS)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    learners: Option<usize>,
-    /// m, the samples a gradient [default: 32]
+    model: Option<Shape>,
+    /// m, the samples a gradient
     #[arg(long, value_name = "M", short = 'm', help_heading = TRAINED)]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to the samples of the training set"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     minibatch: Option<usize>,
-    /// Rate of a gradient [default: 0.4]
+    /// Rate of a gradient
     ///
     /// An update is w_{j+1} = w_j - (1/K) sum of rate times gradient.
     #[arg(long, value_name = "RATE", help_heading = TRAINED)]
+    #[arg(value_parser = |text: &str| number(text, "a number above 0"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     learning_rate: Option<f64>,
-    /// What makes the rate of a gradient smaller [default: constant]
+    /// What makes the rate of a gradient smaller
     ///
     /// constant, decay:factor=0.5,every=1000 (updates; 60s for run time), compensated:c=0.01
     /// (min(c/|w_j - w_tau|^2, rate)), inverse-staleness (rate/(1 + s)), adaptive:threshold=8 (rate
@@ -111,11 +166,17 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "RULE", help_heading = TRAINED)]
     #[serde(skip_serializing_if = "Option::is_none")]
     rate_rule: Option<RateRule>,
-    /// What multiplies the squared norm of the weights in the loss [default: 0]
+    /// What multiplies the squared norm of the weights in the loss
     #[arg(long, help_heading = TRAINED, hide_short_help = true)]
+    #[arg(value_parser = |text: &str| number(text, "a number from 0 on"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     l2: Option<f64>,
-    /// Law of the time of a minibatch [default: exponential:mean=1]
+    /// P, the number of learners
+    #[arg(long, value_name = "P", short = 'p', help_heading = LEARNERS)]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learners: Option<usize>,
+    /// Law of the time of a minibatch
     ///
     /// In seconds, one of constant:1, exponential:mean=1, shifted-exponential:shift=1,mean=1,
     /// uniform:low=0,high=2, pareto:shape=2,scale=1, weibull:shape=0.5,scale=1,
@@ -128,101 +189,94 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
-    /// Whose time counts [default: virtual]
+    /// Whose time counts
     #[arg(long, help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<Clock>,
-    /// What becomes of cancelled work [default: preempt]
+    /// What becomes of cancelled work
     #[arg(long, help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     cancel: Option<Cancellation>,
-    /// Run time of each run [default: 300, in real time 10]
-    ///
-    /// No default with --updates.
-    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    budget: Option<f64>,
-    /// Updates of each run at most
-    #[arg(long, value_name = "N", help_heading = LENGTH)]
-    #[arg(value_parser = value_parser!(u64).range(..=WHOLE))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    updates: Option<u64>,
-    /// Run time between evaluations [default: a fifteenth of the budget]
-    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    evaluate_every: Option<f64>,
-    /// Run time between looks of adasync at the training loss that was
-    /// evaluated last, in seconds [default: as --evaluate-every]
-    #[arg(long, value_name = "SECONDS", help_heading = LENGTH, hide_short_help = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    adasync_every: Option<f64>,
-    /// Training losses whose run time is reported [default: 0.5,0.3,0.2]
-    #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    targets: Option<Vec<f64>>,
-    /// Seed of delays, minibatches and initial parameters [default: 0]
-    #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE), help_heading = LENGTH)]
+    /// Seed of delays, minibatches and initial parameters
+    #[arg(long, value_name = "N", help_heading = LENGTH, display_order = 900)]
+    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
-    /// Seeds to repeat with, for mean and standard error [default: 1]
-    #[arg(long, value_name = "N", help_heading = LENGTH)]
-    #[arg(value_parser = value_parser!(u64).range(..=WHOLE))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    seeds: Option<u64>,
-    /// auto, host, an adapter's index or part of its name [default: auto]
+    /// auto, host, an adapter's index or part of its name
     ///
     /// In real time several, with a comma between, that learners are spread over.
     #[arg(long, help_heading = WHERE)]
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<DeviceChoices>,
-    /// Family of the kernels: auto, tiled or lanes [default: auto]
+    /// Family of the kernels: auto, tiled or lanes
     #[arg(long, value_name = "FAMILY", help_heading = WHERE, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     kernels: Option<FamilyChoice>,
     /// Devices and queues that the learners share in virtual time [default: what suits
     /// the adapter]
     #[arg(long, value_name = "N", help_heading = WHERE, hide_short_help = true)]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1024"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     queues: Option<usize>,
     /// Folder with MNIST's IDX files [default: $TORTOISE_DATA, or data/mnist]
     #[arg(long, value_name = "DIR", help_heading = FILES)]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
-    /// Time on the wall clock between checkpoints of a run [default: 30]
+}
+
+/// How a run goes, and how long.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Course {
+    /// Run time of each run
     ///
-    /// tortoise resume goes on from them.
-    #[arg(long, value_name = "SECONDS", help_heading = FILES, hide_short_help = true)]
+    /// No default with --updates.
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
+    #[arg(value_parser = |text: &str| number(text, SECONDS))]
     #[serde(skip_serializing_if = "Option::is_none")]
-    checkpoint_every: Option<f64>,
-    /// Estimate the constants of theory from the first run of each entrant
-    ///
-    /// Draws the bound on its loss as well, where there is one; takes some seconds each.
-    #[arg(long, help_heading = LENGTH)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) estimate: bool,
+    budget: Option<f64>,
+    /// Updates of each run at most
+    #[arg(long, value_name = "N", help_heading = LENGTH)]
+    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updates: Option<u64>,
+    /// Run time between evaluations [default: a fifteenth of the budget]
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
+    #[arg(value_parser = |text: &str| number(text, SECONDS))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    evaluate_every: Option<f64>,
+    /// Run time between looks of adasync at the training loss that was
+    /// evaluated last, in seconds [default: as --evaluate-every]
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH, hide_short_help = true)]
+    #[arg(value_parser = |text: &str| number(text, SECONDS))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    adasync_every: Option<f64>,
     /// Give each learner a process of its own, in real time: a driver that crashes or hangs is one
     /// lost learner
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     isolate: bool,
-    /// What becomes of a run that loses a learner [default: restart]
+    /// What becomes of a run that loses a learner
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     on_loss: Option<OnLoss>,
-    /// How often a learner is replaced without a gradient between [default: 5]
+    /// How often a learner is replaced without a gradient between
     #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
+    #[arg(value_parser = |text: &str| whole::<u32>(text, "from 0 to 4294967295"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     restarts: Option<u32>,
-    /// The fewest learners that a run goes on with [default: 1]
+    /// The fewest learners that a run goes on with
     #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to P"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     quorum: Option<usize>,
     /// The least that a silent learner is waited for, in seconds; more where learners were seen to
-    /// take longer [default: 2]
+    /// take longer
     #[arg(long, value_name = "SECONDS", help_heading = FAULTS, hide_short_help = true)]
+    #[arg(value_parser = |text: &str| number(text, SECONDS))]
     #[serde(skip_serializing_if = "Option::is_none")]
     patience: Option<f64>,
-    /// What becomes of a run that meets a gradient that is not finite [default: stop]
+    /// What becomes of a run that meets a gradient that is not finite
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     non_finite: Option<NonFinite>,
@@ -231,13 +285,54 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "SEED[:RATE]", help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     chaos: Option<Plan>,
+}
+
+/// What is kept of a run, besides what always is.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Kept {
+    /// Time on the wall clock between checkpoints of a run
+    ///
+    /// tortoise resume goes on from them.
+    #[arg(long, value_name = "SECONDS", help_heading = FILES, hide_short_help = true)]
+    #[arg(value_parser = |text: &str| number(text, SECONDS))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_every: Option<f64>,
     /// Record every event: assign, push, cancel, update, ...
     #[arg(long, help_heading = FILES)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     events: bool,
     /// Write what TensorBoard reads, a run an entrant and seed: tensorboard --logdir DIR; its axis
     /// "Relative" is run time
-    #[arg(long)]
+    #[arg(long, help_heading = FILES)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tensorboard: bool,
+}
+
+/// How often a run is repeated.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Repeats {
+    /// Seeds to repeat with, for mean and standard error
+    #[arg(long, value_name = "N", help_heading = LENGTH)]
+    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seeds: Option<u64>,
+}
+
+/// What runs are compared by.
+#[derive(Debug, Clone, Default, Args, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Judged {
+    /// Training losses whose run time is reported
+    #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
+    #[arg(value_parser = |text: &str| number(text, "losses above 0"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    targets: Option<Vec<f64>>,
+    /// Estimate the constants of theory from the first run of each entrant
+    ///
+    /// Draws the bound on its loss as well, where there is one; takes some seconds each.
+    #[arg(long, help_heading = LENGTH)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimate: bool,
 }

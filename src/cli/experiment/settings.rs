@@ -2,9 +2,9 @@
 
 use std::{fmt::Display, path::Path};
 
-use clap::Args;
+use clap::{Arg, Args, builder::StyledStr};
 use serde::{Serialize, de::DeserializeOwned};
-use toml::Table;
+use toml::{Table, Value};
 
 use super::Flags;
 use crate::{Error, Result, cli::race::Output, file, suggest};
@@ -24,23 +24,97 @@ pub(in crate::cli) fn text(path: Option<&Path>) -> Result<Option<String>> {
 }
 
 /// Lays `flags` over the file over `defaults`. The file may hold any setting of a run, so that one
-/// file serves every command, and besides them those of the command itself, `own`.
+/// file serves every command, and besides them those of the command itself, `own`; what is no option
+/// of the command is passed over.
 ///
 /// # Errors
 /// [`Error::Config`] that names the setting.
-pub(in crate::cli) fn layers(
+pub(in crate::cli) fn layers<F: Args + Serialize>(
     defaults: &str,
     source: Source<'_>,
-    flags: &impl Serialize,
+    flags: &F,
     own: &[&str],
 ) -> Result<Table> {
     let mut table: Table = defaults.parse().expect("the defaults are TOML");
     if let Some((path, text)) = source {
-        table.extend(settings(path, text, own)?);
+        let used = names::<F>();
+        let mut settings = settings(path, text, own)?;
+        settings.retain(|key, _| key == "entrants" || used.iter().any(|name| name == key));
+        table.extend(settings);
     }
-    table.extend(Table::try_from(flags).map_err(|error| Error::config(error.to_string()))?);
+    table.extend(given(flags)?);
     Ok(table)
 }
+
+/// The options that were given, under their names.
+pub(in crate::cli) fn given(flags: &impl Serialize) -> Result<Table> {
+    Table::try_from(flags).map_err(|error| Error::config(error.to_string()))
+}
+
+/// Names the file with what is wrong with a setting, unless that is of an option that was `given` or
+/// of an entrant that was `named` on the command line.
+pub(in crate::cli) fn of_file(
+    error: Error,
+    source: Source<'_>,
+    given: &Table,
+    named: bool,
+) -> Error {
+    let message = error.to_string();
+    let option = message.strip_prefix("--").and_then(|rest| rest.split(' ').next());
+    let of_flags = option.map_or(named, |option| given.contains_key(option));
+    match source {
+        Some((path, _)) if !of_flags => in_config(path)(message),
+        _ => error,
+    }
+}
+
+/// [`say_default`] for an option of which `defaults` know the value, unless that is none.
+pub(in crate::cli) fn with_default(arg: Arg, defaults: &str) -> Arg {
+    let defaults: Table = defaults.parse().expect("the defaults are TOML");
+    let default = defaults.get(&setting(&arg)).and_then(words);
+    match default {
+        Some(default) => say_default(arg, &default),
+        None => arg,
+    }
+}
+
+/// Says at the end of the first paragraph of its help what holds where an option is not given.
+pub(in crate::cli) fn say_default(arg: Arg, default: &str) -> Arg {
+    let said = |help: &StyledStr| {
+        let help = help.to_string();
+        let (first, rest) = help.split_once("\n\n").map_or((&*help, None), |(a, b)| (a, Some(b)));
+        let rest = rest.map_or(String::new(), |rest| format!("\n\n{rest}"));
+        format!("{first} [default: {default}]{rest}")
+    };
+    let (short, long) = (arg.get_help().map(said), arg.get_long_help().map(said));
+    let arg = arg.help(short.unwrap_or_default());
+    match long {
+        Some(long) => arg.long_help(long),
+        None => arg,
+    }
+}
+
+/// A default as it is given on the command line; none for what is only said, or is nothing.
+fn words(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Integer(number) => Some(number.to_string()),
+        Value::Float(number) => Some(number.to_string()),
+        Value::Array(values) => {
+            let values: Option<Vec<String>> = values.iter().map(words).collect();
+            values.filter(|values| !values.is_empty()).map(|values| values.join(","))
+        }
+        _ => None,
+    }
+}
+
+/// Numbers as the reader of a message knows them.
+const EXPECTED: [(&str, &str); 4] = [
+    ("expected usize", "expected a whole number from 0 on"),
+    ("expected u64", "expected a whole number from 0 on"),
+    ("expected u32", "expected a whole number from 0 to 4294967295"),
+    ("expected f64", "expected a number"),
+];
 
 /// What the settings are of.
 ///
@@ -49,7 +123,10 @@ pub(in crate::cli) fn layers(
 pub(in crate::cli) fn checked<T: DeserializeOwned>(table: Table, source: Source<'_>) -> Result<T> {
     table.try_into().map_err(|error: toml::de::Error| {
         // The message, then the key that it is about.
-        let message = error.to_string().trim_end().replace('\n', " ");
+        let mut message = error.to_string().trim_end().replace('\n', " ");
+        for (type_name, in_words) in EXPECTED {
+            message = message.replace(type_name, in_words);
+        }
         match source {
             Some((path, _)) => in_config(path)(message),
             None => Error::config(message),
@@ -77,7 +154,12 @@ fn settings(path: &Path, text: &str, own: &[&str]) -> Result<Table> {
 /// The names of these options.
 fn names<A: Args>() -> Vec<String> {
     let command = A::augment_args(clap::Command::new("settings"));
-    command.get_arguments().map(|flag| flag.get_id().as_str().replace('_', "-")).collect()
+    command.get_arguments().map(setting).collect()
+}
+
+/// The name of an option as a setting.
+fn setting(option: &Arg) -> String {
+    option.get_id().as_str().replace('_', "-")
 }
 
 /// For `map_err`: what is wrong with the file at `path`.

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::Which;
 use crate::{
     Error, Result,
-    cli::{Exit, print, print_json},
+    cli::{Exit, print, print_json, usage::whole},
     dataset::mnist::{CLASSES, PIXELS},
     engine::{
         backend::Backend,
@@ -36,7 +36,9 @@ pub(super) struct BenchArgs {
     #[arg(long, default_value = "mlp:128")]
     model: Shape,
     /// m, the samples a gradient, one or several
-    #[arg(long, short = 'm', value_delimiter = ',', default_value = "1,32,128,512")]
+    #[arg(long, value_name = "M", short = 'm', value_delimiter = ',')]
+    #[arg(default_value = "1,32,128,512")]
+    #[arg(value_parser = |text: &str| whole::<u32>(text, "from 1 to 60000"))]
     minibatch: Vec<u32>,
     /// Draw where the time of a step goes, as SVG or, by the file's name, as PNG
     #[arg(long, value_name = "FILE")]

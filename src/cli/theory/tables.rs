@@ -8,8 +8,13 @@ use serde::Serialize;
 use super::{TheoryArgs, class};
 use crate::{
     Error, Result,
-    cli::{Exit, print, print_json},
+    cli::{
+        Exit, print, print_json,
+        report::said,
+        usage::{number, whole},
+    },
     cluster::delay::Distribution,
+    numbers::Shown,
     record::RunDirectory,
     report,
     sgd::{Entrant, Variant, entrant},
@@ -38,28 +43,36 @@ const LAWS: [&str; 9] = [
 #[command(next_help_heading = "The bounds on the error of the tables")]
 pub(super) struct BoundArgs {
     /// L, the largest curvature
-    #[arg(long, value_name = "L", default_value_t = 1.0)]
+    #[arg(long, value_name = "L", default_value_t = 1.0, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| number(text, "a number"))]
     smoothness: f64,
     /// c, the least curvature
-    #[arg(long, value_name = "C", default_value_t = 0.1)]
+    #[arg(long, value_name = "C", default_value_t = 0.1, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| number(text, "a number"))]
     convexity: f64,
     /// sigma^2, the variance of the gradient of one sample
-    #[arg(long, value_name = "SIGMA2", default_value_t = 1.0)]
+    #[arg(long, value_name = "SIGMA2", default_value_t = 1.0, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| number(text, "a number"))]
     variance: f64,
     /// M_G, what multiplies the squared gradient in that variance
-    #[arg(long, value_name = "M_G", default_value_t = 0.0)]
+    #[arg(long, value_name = "M_G", default_value_t = 0.0, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| number(text, "a number"))]
     gradient_variance: f64,
     /// F(w_0) - F*
-    #[arg(long, value_name = "GAP", default_value_t = 10.0)]
+    #[arg(long, value_name = "GAP", default_value_t = 10.0, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| number(text, "a number"))]
     initial_gap: f64,
     /// gamma, how far off stale gradients are; fresh ones are exact
-    #[arg(long, default_value_t = 0.5)]
+    #[arg(long, default_value_t = 0.5, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| number(text, "a number"))]
     gamma: f64,
     /// eta, the same for all gradients
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| number(text, "a number"))]
     learning_rate: f64,
     /// m, the samples a gradient
-    #[arg(long, short = 'm', default_value_t = 1)]
+    #[arg(long, value_name = "M", short = 'm', default_value_t = 1, conflicts_with = "entrant")]
+    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 on"))]
     minibatch: usize,
 }
 
@@ -78,6 +91,11 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     if !slow.is_none() {
         return Err(Error::config(
             "tables are of learners that are alike: name an entrant or leave out --slow",
+        ));
+    }
+    if args.cancel.is_some() {
+        return Err(Error::config(
+            "tables are of cancelled work that stops at once: name an entrant or leave out --cancel",
         ));
     }
     let mut laws = delay.clone();
@@ -99,10 +117,16 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     };
     let error_runtime: Vec<Vec<ErrorRuntime>> = laws.iter().map(errors).collect::<Result<_>>()?;
     let tables = Tables { laws: surveys, constants, error_runtime };
-    let directory = RunDirectory::create(args.out.as_deref(), "theory")?;
     let caption = bounds.caption();
-    let pictures =
-        report::theory::draw(&tables.laws, &tables.error_runtime, &caption, directory.path())?;
+    let drawn = match &args.out {
+        Some(out) => {
+            let directory = RunDirectory::create(Some(out), "theory")?;
+            let (laws, errors) = (&tables.laws, &tables.error_runtime);
+            let pictures = report::theory::draw(laws, errors, &caption, directory.path())?;
+            Some(said(directory.path(), &pictures))
+        }
+        None => None,
+    };
     if args.json {
         print_json(&tables)?;
     } else {
@@ -110,8 +134,7 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
             print(&text(survey, errors))?;
         }
         print(&format!("bounds: {caption}\n"))?;
-        let names: Vec<_> = pictures.iter().filter_map(|path| path.file_name()?.to_str()).collect();
-        print(&format!("\n{}: {}\n", directory.path().display(), names.join(" ")))?;
+        print(&drawn.unwrap_or_default())?;
     }
     Ok(Exit::Done)
 }
@@ -121,7 +144,18 @@ impl BoundArgs {
         let Self { smoothness, convexity, variance, gradient_variance, initial_gap, .. } = *self;
         let constants =
             Constants { smoothness, convexity, variance, gradient_variance, initial_gap };
-        constants.check()?;
+        let named = [
+            ("smoothness", smoothness),
+            ("convexity", convexity),
+            ("variance", variance),
+            ("gradient-variance", gradient_variance),
+            ("initial-gap", initial_gap),
+        ];
+        let wrong = named.iter().find(|(_, value)| !(value.is_finite() && *value >= 0.0));
+        constants.check().map_err(|error| match wrong {
+            Some((option, _)) => Error::config(format!("--{option}: {error}")),
+            None => error,
+        })?;
         let needs = [
             (self.gamma.is_finite() && self.gamma >= 0.0, "--gamma must be 0 or above"),
             (
@@ -139,13 +173,13 @@ impl BoundArgs {
     fn caption(&self) -> String {
         format!(
             "L={}, c={}, sigma^2={}, M_G={}, F(w_0)-F*={}, gamma={}, rate {}, m={}",
-            self.smoothness,
-            self.convexity,
-            self.variance,
-            self.gradient_variance,
-            self.initial_gap,
-            self.gamma,
-            self.learning_rate,
+            Shown(self.smoothness),
+            Shown(self.convexity),
+            Shown(self.variance),
+            Shown(self.gradient_variance),
+            Shown(self.initial_gap),
+            Shown(self.gamma),
+            Shown(self.learning_rate),
             self.minibatch
         )
     }
@@ -153,7 +187,8 @@ impl BoundArgs {
 
 fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
     let Survey { delay, mean, learners, speed_up, rows, .. } = survey;
-    let number = |value: Option<f64>| value.map_or("infinite".to_owned(), |v| format!("{v:.4}"));
+    let number =
+        |value: Option<f64>| value.map_or("infinite".to_owned(), |v| format!("{:.4}", Shown(v)));
     let mut text = format!(
         "{delay}, P={learners}: {}\nE[X] = {} s; sync takes {} times as long as async\n\n",
         class(survey.class),
@@ -171,7 +206,7 @@ fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     for ErrorRuntime { entrant, bound, reason, mean_update_time, .. } in errors {
         let bound = bound.map(|bound| bound.to_string()).or(reason.clone()).unwrap_or_default();
-        let time = mean_update_time.map_or("-".to_owned(), |time| format!("{time:.4}"));
+        let time = mean_update_time.map_or("-".to_owned(), |time| format!("{:.4}", Shown(time)));
         cells.push(vec![entrant.to_string(), bound, time]);
     }
     let _ = writeln!(text, "\n{}", report::align(&cells));
@@ -180,7 +215,7 @@ fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
 
 /// An update time: the value, `~` before a numeric one, else its bounds.
 fn cell(time: &UpdateTime) -> String {
-    let number = |value: f64| format!("{value:.4}");
+    let number = |value: f64| format!("{:.4}", Shown(value));
     match *time {
         UpdateTime { mean_update_time: Some(value), exact: true, .. } => number(value),
         UpdateTime { mean_update_time: Some(value), .. } => format!("~ {}", number(value)),

@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::Trace;
-use crate::{Error, Result, suggest};
+use crate::{Error, Result, numbers::Shown, suggest};
 
 /// A law of the time a minibatch takes, in seconds. Written by its name and its parameters:
 ///
@@ -239,20 +239,26 @@ impl FromStr for Distribution {
 
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Constant(seconds) => write!(f, "constant:{seconds}"),
-            Self::Exponential { mean } => write!(f, "exponential:mean={mean}"),
-            Self::ShiftedExponential { shift, mean } => {
-                write!(f, "shifted-exponential:shift={shift},mean={mean}")
-            }
-            Self::Uniform { low, high } => write!(f, "uniform:low={low},high={high}"),
-            Self::Pareto { shape, scale } => write!(f, "pareto:shape={shape},scale={scale}"),
-            Self::Weibull { shape, scale } => write!(f, "weibull:shape={shape},scale={scale}"),
+        let (name, values) = match *self {
+            Self::Constant(seconds) => return write!(f, "constant:{}", Shown(seconds)),
+            Self::Trace(ref trace) => return write!(f, "trace:{}", trace.path().display()),
+            Self::Exponential { mean } => ("exponential", vec![mean]),
+            Self::ShiftedExponential { shift, mean } => ("shifted-exponential", vec![shift, mean]),
+            Self::Uniform { low, high } => ("uniform", vec![low, high]),
+            Self::Pareto { shape, scale } => ("pareto", vec![shape, scale]),
+            Self::Weibull { shape, scale } => ("weibull", vec![shape, scale]),
             Self::Hyperexponential { p, mean1, mean2 } => {
-                write!(f, "hyperexponential:p={p},mean1={mean1},mean2={mean2}")
+                ("hyperexponential", vec![p, mean1, mean2])
             }
-            Self::Bimodal { fast, slow, p } => write!(f, "bimodal:fast={fast},slow={slow},p={p}"),
-            Self::Trace(trace) => write!(f, "trace:{}", trace.path().display()),
-        }
+            Self::Bimodal { fast, slow, p } => ("bimodal", vec![fast, slow, p]),
+        };
+        let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
+        let (_, parameters) = grammar.expect("the grammar lists every name with its parameters");
+        let pairs: Vec<String> = parameters
+            .iter()
+            .zip(values)
+            .map(|(parameter, value)| format!("{parameter}={}", Shown(value)))
+            .collect();
+        write!(f, "{name}:{}", pairs.join(","))
     }
 }

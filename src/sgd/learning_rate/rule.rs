@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use super::Arrival;
-use crate::{Error, Result, suggest};
+use crate::{Error, Result, numbers::Shown, suggest};
 
 /// How the rate of a gradient comes of eta, the rate that is configured.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -148,7 +148,7 @@ impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Updates(updates) => write!(f, "{updates}"),
-            Self::Time(time) => write!(f, "{}s", time.as_secs_f64()),
+            Self::Time(time) => write!(f, "{}s", Shown(time.as_secs_f64())),
         }
     }
 }
@@ -157,8 +157,10 @@ impl fmt::Display for RateRule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Constant => f.write_str("constant"),
-            Self::Decay { factor, every } => write!(f, "decay:factor={factor},every={every}"),
-            Self::Compensated { c } => write!(f, "compensated:c={c}"),
+            Self::Decay { factor, every } => {
+                write!(f, "decay:factor={},every={every}", Shown(*factor))
+            }
+            Self::Compensated { c } => write!(f, "compensated:c={}", Shown(*c)),
             Self::InverseStaleness => f.write_str("inverse-staleness"),
             Self::Adaptive { threshold } => write!(f, "adaptive:threshold={threshold}"),
         }
