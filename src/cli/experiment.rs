@@ -124,10 +124,14 @@ impl Experiment {
         if !table.contains_key("budget") && !table.contains_key("updates") {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGETS[clock]));
         }
-        if !table.contains_key("delay") {
+        if flags.delay.is_some() || !table.contains_key("delay") {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
         let mut experiment: Self = settings::checked(table, config)?;
+        // Not read again from its text: a trace may have come through a pipe.
+        if let Some(delay) = &flags.delay {
+            experiment.delay = delay.clone();
+        }
         if !entrants.is_empty() {
             experiment.entrants = entrants.to_vec();
         } else if experiment.entrants.is_empty() && experiment.learners > 0 {

@@ -58,7 +58,8 @@ pub(super) struct SimulateArgs {
     #[arg(long, value_parser = value_parser!(u64).range(..=WHOLE))]
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
-    /// TOML file with any of these options, or that of a race: what concerns the times counts
+    /// TOML file with any of these options, or that of a race: what concerns the times counts; - is
+    /// standard input
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
@@ -85,7 +86,7 @@ seed = 0
 struct Settings {
     entrants: Vec<Entrant>,
     learners: usize,
-    delay: Delay,
+    delay: Option<Delay>,
     slow: Slow,
     cancel: Cancellation,
     updates: u64,
@@ -109,13 +110,18 @@ struct Simulation<'a> {
 pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let read = settings::text(args.config.as_deref())?;
     let source = args.config.as_deref().zip(read.as_deref());
-    let table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
+    let mut table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
+    // Not read again from its text: a trace may have come through a pipe.
+    let given = args.delay.clone().map(Delay::Law);
+    if given.is_some() {
+        table.remove("delay");
+    }
     let wanted: Settings = settings::checked(table, source)?;
     let Settings { learners, slow, cancel, ref updates, ref seed, .. } = wanted;
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
         return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
-    let Delay::Law(delay) = wanted.delay else {
+    let Some(Delay::Law(delay)) = given.or(wanted.delay) else {
         return Err(Error::config("delays that were measured have no law: name one with --delay"));
     };
     let case = Case { entrant, learners, delay, slow, cancel };

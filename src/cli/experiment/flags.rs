@@ -123,7 +123,7 @@ pub(crate) struct Flags {
     /// real time the default is measured: as long as it takes.
     #[arg(long, value_name = "LAW", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    delay: Option<Delay>,
+    pub(crate) delay: Option<Delay>,
     /// Learners that are slower than the law says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,7 +184,9 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "N", help_heading = WHERE, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
     queues: Option<usize>,
-    /// Folder with MNIST's IDX files [default: $TORTOISE_DATA, or data/mnist]
+    /// Folder with IDX files of MNIST's or EMNIST's names [default: $TORTOISE_DATA, or data/mnist]
+    ///
+    /// Of several data sets in a folder, DIR/emnist-letters takes one.
     #[arg(long, value_name = "DIR", help_heading = FILES)]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
