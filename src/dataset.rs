@@ -2,6 +2,7 @@
 //!
 //! Knows no model, no device and no learner's schedule.
 
+mod candidates;
 pub mod idx;
 pub mod minibatches;
 pub mod mnist;

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::file;
+
 /// What the library's fallible functions return.
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -70,7 +72,7 @@ pub enum Error {
     #[error("{0}")]
     Diverged(String),
     /// A file could not be read or written.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", file::name(path))]
     Io {
         /// The file.
         path: PathBuf,

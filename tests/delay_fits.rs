@@ -212,7 +212,7 @@ fn durations_are_read_from_the_events_of_a_run() {
     let message = wrong(r#"{"t":1,"event":"push"}"#);
     assert!(message.contains("names its learner"), "{message}");
     assert!(wrong(&events[0].replace("0.0", "1e300")).contains("beyond 1e10 seconds"));
-    fs::write(&file, [0xff, 0xfe]).unwrap();
+    fs::write(&file, [0xff, 0xff]).unwrap();
     assert!(read_events(&file).unwrap_err().to_string().ends_with("it is not UTF-8 text"));
     // Sparse: nobody stores it, and nobody could read it in time.
     fs::File::create(&file).unwrap().set_len(10_000_000_000).unwrap();

@@ -116,6 +116,80 @@ fn no_line_joins_dots() {
 }
 
 #[test]
+fn no_text_keeps_a_sheet_from_being_drawn() {
+    let long = ["word ".repeat(100_000), "x".repeat(100_000)];
+    let texts = [
+        "",
+        " ",
+        "loss & error",
+        "a < b > c",
+        "\"double\" 'single'",
+        "]]> <!-- &#0; &nope; <![CDATA[",
+        "</text></svg>",
+        "\u{0}\u{8}\u{1b}\u{7f}\u{85}\u{fffe}\u{ffff}",
+        "\u{202e}right to left \u{5d0}\u{5d1} a\u{301}\u{302} \u{1f469}\u{200d}\u{1f52c} \u{10ffff}",
+        &long[0],
+        &long[1],
+    ];
+    for text in texts {
+        let line = |look| Line {
+            name: text.to_owned(),
+            look,
+            points: vec![Dot::from((1.0, 1.0)), Dot::from((2.0, 3.0))],
+        };
+        let looks = [Look::Curve, Look::Thin, Look::Points, Look::Dots, Look::Place];
+        let chart = Chart {
+            title: text.to_owned(),
+            across: Scale::log(text),
+            up: Scale::fitting(text),
+            lines: looks.map(line).to_vec(),
+        };
+        let empty = Chart { lines: Vec::new(), ..chart.clone() };
+        let charts = vec![chart, empty];
+        let sheet = Sheet { charts, thin: text.to_owned(), caption: text.to_owned() };
+        let folder = tempdir().unwrap();
+        let files = sheet.draw(&folder.path().join("sheet")).unwrap();
+        let svg = fs::read_to_string(&files[0]).unwrap();
+        Tree::from_str(&svg, &Options::default()).unwrap();
+        image::open(&files[1]).unwrap();
+        // Title, both axes, the labels, the legend and the caption.
+        let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        let drawn = svg.matches(&format!(">{}</text>", escaped.replace('"', "&quot;"))).count();
+        let plain = text.len() > 1 && text.len() < 1000 && !text.contains(char::is_control);
+        assert!(!plain || drawn >= 9, "{text:?} is drawn {drawn} times");
+        assert!(svg.len() < 200_000, "{} bytes", svg.len());
+    }
+}
+
+/// What the text elements of a picture say.
+fn said(svg: &str) -> Vec<&str> {
+    let texts = svg.split("<text ").skip(1);
+    texts.map(|text| text.split_once('>').unwrap().1.split_once('<').unwrap().0).collect()
+}
+
+#[test]
+fn where_all_diverged_there_is_no_axis_to_place_anybody_on() {
+    let frontier = |ends: [f64; 2]| {
+        let folder = tempdir().unwrap();
+        let [a, b] = ends;
+        let race = [course("sync", &[2.3, a], 2.0), course("async", &[2.3, b], 1.0)];
+        draw(&race, "caption", folder.path()).unwrap();
+        fs::read_to_string(folder.path().join("frontier.svg")).unwrap()
+    };
+    for ends in [[f64::NAN, f64::NAN], [f64::INFINITY, f64::NAN], [9e9, 1e30]] {
+        let svg = frontier(ends);
+        let expected =
+            ["time per update (s)", "training loss at the end", "all diverged", "caption"];
+        assert_eq!(said(&svg), expected, "{ends:?}");
+        assert_eq!(svg.matches("<path").count(), 0, "{ends:?}: no marker and no grid");
+    }
+    let svg = frontier([0.5, f64::NAN]);
+    let texts = said(&svg);
+    assert!(texts.contains(&"sync") && texts.contains(&"async (diverged)"), "{texts:?}");
+    assert!(texts.contains(&"0.5"), "{texts:?}");
+}
+
+#[test]
 fn a_folder_that_is_not_there_is_an_error() {
     let error = draw(&races()[1], "", "/nonexistent/folder".as_ref()).unwrap_err();
     assert!(matches!(error, Error::Io { .. }));

@@ -123,13 +123,14 @@ fn tortoise(arguments: &[&str], paths: &[&Path]) -> Output {
         .unwrap()
 }
 
-/// Races into `out`.
-fn race(out: &Path, flags: &str) {
+/// Races into `out`; what is printed.
+fn race(out: &Path, flags: &str) -> String {
     let data = small_data();
     let arguments = format!("race --device host --model logistic -p 4 -m 8 --quiet {flags} --data");
     let arguments: Vec<&str> = arguments.split_whitespace().collect();
     let output = tortoise(&arguments, &[data.path(), Path::new("--out"), out]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
 }
 
 fn drawn(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
@@ -183,6 +184,73 @@ fn several_races_stand_side_by_side_under_their_names() {
     // Each with what gives it again.
     for line in ["learning-rate = 0.4", "learning-rate = 0.1", "seed = 7"] {
         assert!(page.contains(line), "{line}");
+    }
+}
+
+/// What stands in the column `wasted` of a table, by entrant.
+fn wasted(rows: &[Vec<String>]) -> Vec<(String, u64)> {
+    let column = rows[0].iter().position(|cell| cell == "wasted").unwrap();
+    rows[1..].iter().map(|row| (row[0].clone(), row[column].parse().unwrap())).collect()
+}
+
+/// The rows of the table in the text that a race prints.
+fn rows_of_text(text: &str) -> Vec<Vec<String>> {
+    let lines = text.lines().skip_while(|line| !line.starts_with("entrant"));
+    let cells = |line: &str| {
+        line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect()
+    };
+    lines.take_while(|line| !line.is_empty()).take(3).map(cells).collect()
+}
+
+/// The rows of the table of results in a page.
+fn rows_of_page(page: &str) -> Vec<Vec<String>> {
+    let table = page.split_once("<h2>Results</h2>").unwrap().1.split_once("</table>").unwrap().0;
+    let cells = |row: &str| -> Vec<String> {
+        let cells = row.split(['<', '>']).skip_while(|part| !["th", "td"].contains(part));
+        let cells: Vec<&str> = cells.collect();
+        let holds = |at: &usize| ["th", "td"].contains(&cells[*at]);
+        (0..cells.len()).filter(holds).map(|at| cells[at + 1].to_owned()).collect()
+    };
+    table.split("</tr>").map(cells).filter(|row| !row.is_empty()).collect()
+}
+
+#[test]
+fn what_is_wasted_is_the_same_wherever_it_is_told() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("faulty");
+    let said = race(&out, "async k-sync:2 --updates 300 --chaos 7:0.2 --non-finite reject");
+    let told = wasted(&rows_of_text(&said));
+    let mut counted: Vec<(String, u64)> = Vec::new();
+    let (mut rejected, mut lost) = (0, 0);
+    let csv = fs::read_to_string(out.join("learners.csv")).unwrap();
+    let head: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
+    for line in csv.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let cell = |name: &str| -> u64 {
+            cells[head.iter().position(|head| *head == name).unwrap()].parse().unwrap()
+        };
+        let sum = ["cancelled", "discarded", "rejected", "lost"].map(cell).iter().sum::<u64>();
+        rejected += cell("rejected");
+        lost += cell("lost");
+        match counted.last_mut().filter(|(name, _)| name == cells[0]) {
+            Some((_, all)) => *all += sum,
+            None => counted.push((cells[0].to_owned(), sum)),
+        }
+    }
+    assert!(rejected > 5 && lost > 5, "{rejected} rejected, {lost} lost");
+    assert_eq!(told, counted);
+    assert_eq!(wasted(&rows_of_page(&fs::read_to_string(out.join("report.html")).unwrap())), told);
+
+    let out = folder.path().join("sound");
+    let said = race(&out, "k-sync:2 k-batch-sync:2 --updates 300 --cancel on-arrival");
+    for (entrant, told) in wasted(&rows_of_text(&said)) {
+        let flags = "-p 4 --cancel on-arrival --updates 300 --warm-up 0 --json";
+        let arguments: Vec<&str> =
+            ["simulate", &*entrant].into_iter().chain(flags.split(' ')).collect();
+        let output = tortoise(&arguments, &[]);
+        let simulated: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(told > 0);
+        assert_eq!(simulated["wasted"], told, "{entrant}");
     }
 }
 

@@ -263,6 +263,28 @@ fn races_of_every_kind_have_a_page_without_a_word_on_the_console() {
 }
 
 #[test]
+fn where_every_entrant_diverged_nobody_has_a_place() {
+    for (flags, loss) in [
+        ("--updates 20 --learning-rate 1e38", "NaN"),
+        // Finite, but far above where it began.
+        ("--updates 3 --learning-rate 1e30", "e"),
+        ("--updates 3 --learning-rate 0.01", "."),
+    ] {
+        let out = race(&["async", "k-async:2"], flags);
+        let Some(page) = Looked::at(&out.path().join("report.html")) else { return };
+        let text: String = page.js("document.getElementById('places').innerText");
+        let drawn: usize = page.js("document.querySelectorAll('#places canvas').length");
+        let expected = if loss == "." { ("", 1) } else { ("all diverged", 0) };
+        assert_eq!((text.trim(), drawn), expected, "{flags}");
+        let losses: Vec<String> = page
+            .js("[...document.querySelectorAll('#results tbody td:nth-child(9)')].map(cell => \
+             cell.innerText)");
+        assert!(losses.len() == 2 && losses.iter().all(|cell| cell.contains(loss)), "{losses:?}");
+        page.says_nothing();
+    }
+}
+
+#[test]
 #[expect(
     clippy::print_stdout,
     reason = "how long it takes is to be seen, and hangs on the machine"

@@ -63,6 +63,15 @@ fn the_readme_maps_every_room() {
 }
 
 #[test]
+fn the_reports_write_text_in_one_place_which_escapes_it() {
+    for (path, text) in sources() {
+        let of_reports = path.starts_with(Path::new(ROOT).join("src/report"));
+        let writes = text.contains("<text ");
+        assert!(!of_reports || writes == path.ends_with("report/svg.rs"), "{}", path.display());
+    }
+}
+
+#[test]
 fn the_scheduler_imports_nothing_of_the_house() {
     let text = fs::read_to_string(Path::new(ROOT).join("src/sgd/scheduler.rs")).unwrap();
     assert!(!text.contains("crate::") && !text.contains("super::"));

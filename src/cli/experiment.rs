@@ -5,11 +5,11 @@ pub(super) mod settings;
 
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, Args};
+use clap::Arg;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub(super) use self::flags::{AdviseFlags, Clock, Delay, EstimateFlags, Flags};
+pub(super) use self::flags::{AdviseFlags, Clock, Delay, EstimateFlags, Flags, RunFlags};
 use self::settings::Source;
 use crate::{
     Error, Result,
@@ -122,7 +122,7 @@ impl Experiment {
     ///
     /// # Errors
     /// [`Error::Config`] that names the setting.
-    pub(super) fn new<F: Args + Serialize>(
+    pub(super) fn new<F: RunFlags>(
         entrants: &[Entrant],
         flags: &F,
         config: Option<&Path>,
@@ -132,7 +132,7 @@ impl Experiment {
     }
 
     /// As [`Self::new`], from the text of the file at a path.
-    pub(super) fn parse<F: Args + Serialize>(
+    pub(super) fn parse<F: RunFlags>(
         entrants: &[Entrant],
         flags: &F,
         config: Source<'_>,
@@ -142,10 +142,14 @@ impl Experiment {
         if !table.contains_key("budget") && !table.contains_key("updates") {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGETS[clock]));
         }
-        if !table.contains_key("delay") {
+        if flags.delay().is_some() || !table.contains_key("delay") {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
         let mut experiment: Self = settings::checked(table, config)?;
+        // Not read again from its text: a trace may have come through a pipe.
+        if let Some(delay) = flags.delay() {
+            experiment.delay = delay.clone();
+        }
         let named = !entrants.is_empty();
         if named {
             experiment.entrants = entrants.to_vec();

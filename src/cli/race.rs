@@ -67,7 +67,7 @@ pub(super) struct TrainArgs {
 #[command(next_help_heading = "Input and output")]
 pub(super) struct Output {
     /// TOML file with any of the options of a race, as a run directory has one; what the command has
-    /// no use for is passed over
+    /// no use for is passed over; - is standard input
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Folder to write to, new or empty [default: the next free runs/NAME-N]
@@ -179,11 +179,12 @@ impl Race {
             set_variable(DRIVER_THREADS, "0");
         }
         let folder = mnist::locate(data.as_deref())?;
+        let source = mnist::find(&folder)?;
         // Both take a while, and neither waits for the other.
         let (data, adapters) = thread::scope(|scope| {
             let choose = || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>();
             let adapters = scope.spawn(choose);
-            (mnist::load(&folder), adapters.join().expect("no driver panics when it is looked for"))
+            (source.load(), adapters.join().expect("no driver panics when it is looked for"))
         });
         let (data, adapters) = (data?, adapters?);
         let samples = data.train.len();
@@ -200,7 +201,7 @@ impl Race {
         };
         let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
         let mut progress = show.progress();
-        let notes = gradients.iter().filter_map(Backend::note);
+        let notes = source.note().into_iter().chain(gradients.iter().filter_map(Backend::note));
         notes.chain(experiment.note()).for_each(|note| progress.tell(News::Note(&note)));
         let evaluations = gradients[0].for_evaluation();
         let evaluator = evaluations.open(&model, m)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, print, print_json, trained::TrainedArgs};
+use super::{Exit, print, print_json, progress::say, trained::TrainedArgs};
 use crate::{
     Error, Result,
     dataset::{Minibatch, mnist},
@@ -33,7 +33,11 @@ pub(super) struct ShowArgs {
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit> {
     let mut trained = args.trained.open()?;
-    let test = mnist::load(&mnist::locate(args.data.as_deref())?)?.test;
+    let source = mnist::find(&mnist::locate(args.data.as_deref())?)?;
+    let test = source.load()?.test;
+    if let Some(note) = source.note() {
+        say(&note);
+    }
     let (inputs, classes) = (trained.model.inputs(), trained.model.classes());
     if (inputs, classes) != (test.inputs(), test.classes()) {
         return Err(Error::config(format!(

@@ -67,7 +67,7 @@ pub(super) struct SimulateArgs {
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     /// TOML file with any of these options, or that of a race: what concerns the times counts, and the
-    /// rest is passed over
+    /// rest is passed over; - is standard input
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
@@ -94,7 +94,7 @@ seed = 0
 struct Settings {
     entrants: Vec<Entrant>,
     learners: usize,
-    delay: Delay,
+    delay: Option<Delay>,
     slow: Slow,
     cancel: Cancellation,
     updates: u64,
@@ -118,13 +118,18 @@ struct Simulation<'a> {
 pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let read = settings::text(args.config.as_deref())?;
     let source = args.config.as_deref().zip(read.as_deref());
-    let table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
+    let mut table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
+    // Not read again from its text: a trace may have come through a pipe.
+    let given = args.delay.clone().map(Delay::Law);
+    if given.is_some() {
+        table.remove("delay");
+    }
     let wanted: Settings = settings::checked(table, source)?;
     let Settings { learners, slow, cancel, ref updates, ref seed, .. } = wanted;
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
         return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
-    let Delay::Law(delay) = wanted.delay else {
+    let Some(Delay::Law(delay)) = given.or(wanted.delay) else {
         return Err(Error::config("delays that were measured have no law: name one with --delay"));
     };
     let case = Case::new(entrant, learners, delay, slow, cancel);

@@ -3,11 +3,11 @@
 //! Nothing is allocated that a header asks for before the file has been seen to be able to hold it.
 
 use std::{
-    io::{self, Read},
+    io::{self, BufRead, Read},
     path::Path,
 };
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use sha2::{Digest, Sha256};
 
 use crate::{Error, Result, file};
@@ -61,7 +61,7 @@ impl<const D: usize> Idx<D> {
         if start == GZIP {
             let packed = io::BufReader::new(start.chain(source));
             let most = length.saturating_mul(MOST_EXPANSION);
-            Self::unpacked(MultiGzDecoder::new(packed), most, "is damaged or cut off")
+            Self::unpacked(Members::new(packed), most, "is damaged or cut off")
         } else {
             Self::unpacked(start.chain(source), length, UNREADABLE)
         }
@@ -106,6 +106,49 @@ impl<const D: usize> Idx<D> {
         }
         hash.update(&self.elements);
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// What the members of a gzip file hold, one after the other. Zeros behind the last one fill a block
+/// of a tape or an archive, and mean nothing.
+struct Members<R>(Option<GzDecoder<R>>);
+
+impl<R: BufRead> Members<R> {
+    fn new(packed: R) -> Self {
+        Self(Some(GzDecoder::new(packed)))
+    }
+}
+
+impl<R: BufRead> Read for Members<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while let Some(member) = &mut self.0 {
+            let read = member.read(buffer)?;
+            if read > 0 || buffer.is_empty() {
+                return Ok(read);
+            }
+            let mut packed = self.0.take().expect("it was there to read from").into_inner();
+            match packed.fill_buf()?.first() {
+                None => {}
+                Some(0) => only_zeros(packed)?,
+                Some(_) => self.0 = Some(GzDecoder::new(packed)),
+            }
+        }
+        Ok(0)
+    }
+}
+
+fn only_zeros(mut padding: impl BufRead) -> io::Result<()> {
+    loop {
+        let zeros = padding.fill_buf()?;
+        if zeros.iter().any(|&byte| byte != 0) {
+            let what = "behind its end there is more than zeros";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        }
+        let length = zeros.len();
+        if length == 0 {
+            return Ok(());
+        }
+        padding.consume(length);
     }
 }
 

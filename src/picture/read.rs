@@ -16,7 +16,7 @@ const LONGEST: u32 = 1 << 14;
 /// # Errors
 /// [`Error::Io`] where the file cannot be read, and those of [`parse`].
 pub fn read(path: &Path) -> Result<Rgb32FImage> {
-    parse(path, &file::bytes(path, MOST_BYTES).map_err(Error::io(path))?)
+    parse(path, &file::named_bytes(path, MOST_BYTES).map_err(Error::io(path))?)
 }
 
 /// A picture from the bytes of the file at `path`, PNG or JPEG whatever its name says: turned as its
@@ -27,7 +27,7 @@ pub fn read(path: &Path) -> Result<Rgb32FImage> {
 /// [`Error::Config`] naming the file where it is no picture, a damaged one, or one of more than 16384
 /// pixels a side.
 pub fn parse(path: &Path, bytes: &[u8]) -> Result<Rgb32FImage> {
-    let wrong = |problem: String| Error::config(format!("{}: {problem}", path.display()));
+    let wrong = |problem: String| Error::config(format!("{}: {problem}", file::name(path)));
     decode(bytes).map(upon_paper).map_err(|error| wrong(error.to_string()))
 }
 

@@ -48,14 +48,14 @@ const MOST_BYTES: u64 = 1 << 30;
 /// written; [`Error::Io`] where one cannot be read.
 pub fn read_summary<C: DeserializeOwned>(race: &Path) -> Result<Summary<C>> {
     let path = race.join("summary.json");
-    let bytes = file::bytes(&path, MOST_BYTES).map_err(|error| match error.kind() {
+    let text = file::text(&path, MOST_BYTES).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Error::config(format!(
             "{} has no summary.json: it is no run directory, or its race is not over",
             race.display()
         )),
         _ => Error::io(&path)(error),
     })?;
-    let mut summary: Summary<C> = serde_json::from_slice(&bytes).map_err(|error| {
+    let mut summary: Summary<C> = serde_json::from_str(&text).map_err(|error| {
         Error::config(format!("{}, line {}: {error}", path.display(), error.line()))
     })?;
     for EntrantSummary { entrant, runs, .. } in &mut summary.entrants {
@@ -214,6 +214,12 @@ impl RunSummary {
             estimates: None,
             evaluations,
         }
+    }
+
+    /// Minibatches that came to nothing, as [`Tally::wasted`](crate::sgd::tally::Tally::wasted) counts
+    /// them: what was started and is neither used nor pending nor in flight.
+    pub fn wasted(&self) -> u64 {
+        self.started.saturating_sub(self.used + self.pending + self.in_flight)
     }
 
     /// Run time of the first evaluation that found the training loss at or below `loss`, in seconds.

@@ -23,7 +23,7 @@ const FINAL: &str = "final.safetensors";
 /// [`Error::Io`] where the file cannot be read; [`Error::Config`] naming the file where its tensors
 /// are not those of a model, or are not finite.
 pub fn read_model(path: &Path) -> Result<(Model, Vec<f32>)> {
-    let bytes = file::bytes(path, MOST_BYTES).map_err(Error::io(path))?;
+    let bytes = file::named_bytes(path, MOST_BYTES).map_err(Error::io(path))?;
     parse_model(path, &bytes)
 }
 
@@ -32,11 +32,11 @@ pub fn read_model(path: &Path) -> Result<(Model, Vec<f32>)> {
 /// # Errors
 /// [`Error::Config`] as there.
 pub fn parse_model(path: &Path, bytes: &[u8]) -> Result<(Model, Vec<f32>)> {
-    let wrong = |what: String| Error::config(format!("{}: {what}", path.display()));
-    let file = SafeTensors::deserialize(bytes)
+    let wrong = |what: String| Error::config(format!("{}: {what}", file::name(path)));
+    let tensors = SafeTensors::deserialize(bytes)
         .map_err(|error| wrong(format!("no file of safetensors, or a damaged one ({error})")))?;
     let mut sides = Vec::new();
-    while let Ok(weight) = file.tensor(&format!("layers.{}.weight", sides.len())) {
+    while let Ok(weight) = tensors.tensor(&format!("layers.{}.weight", sides.len())) {
         match *weight.shape() {
             [outputs, inputs] if outputs > 0 && inputs > 0 => sides.push([outputs, inputs]),
             ref shape => {

@@ -4,8 +4,9 @@ use std::fmt::Write as _;
 
 use super::{
     axis::Axis,
-    panel::{Panel, Rectangle, escape, marker},
+    panel::{Panel, Rectangle, marker},
     style::Style,
+    svg::text,
 };
 
 /// Between the markers of a line, in logical pixels.
@@ -138,14 +139,25 @@ impl Chart {
         let across_axis = across.axis(dots().map(|dot| dot.x));
         let up_axis = up.axis(dots().map(|dot| dot.y));
         let panel = Panel { at, size, across: across_axis, up: up_axis };
-        let mut svg = panel.frame(&across.title, &up.title);
+        let has_place = |dot: &Dot| {
+            dot.x.is_finite() && if up_axis.is_log() { drawable(dot.y) } else { dot.y.is_finite() }
+        };
+        // Without a value an axis would be made up.
+        let empty = !dots().any(has_place);
+        let mut svg = panel.frame(&across.title, &up.title, !empty);
         if !title.is_empty() {
             let (middle, above) = (at.0 + size.0 / 2.0, at.1 - 9.0);
-            let _ = writeln!(
-                svg,
-                "<text x=\"{middle}\" y=\"{above}\" text-anchor=\"middle\">{}</text>",
-                escape(title)
-            );
+            let place = format!("x=\"{middle}\" y=\"{above}\" text-anchor=\"middle\"");
+            svg += &(text(&place, title) + "\n");
+        }
+        if empty {
+            let place = |line: &Line| {
+                line.look == Look::Place && line.points.iter().any(|dot| dot.x.is_finite())
+            };
+            let why = if lines.iter().any(place) { "all diverged" } else { "nothing to draw" };
+            let (middle, centre) = (at.0 + size.0 / 2.0, at.1 + size.1 / 2.0);
+            let place = format!("x=\"{middle}\" y=\"{centre}\" text-anchor=\"middle\"");
+            return svg + &text(&place, why) + "\n";
         }
         let mut layers = Layers::default();
         let curves: Vec<_> = lines.iter().filter(|line| line.look != Look::Place).collect();
@@ -253,9 +265,8 @@ fn places(panel: &Panel, lines: &[Line], style: &dyn Fn(&str) -> Style) -> Strin
         let label = panel.free_box(&name, LABEL, (x, y), &taken);
         leaders += &label.leader(x, y);
         markers += &marker(&style, x, y, 5.0);
-        let (text, tx, ty) = (escape(&name), label.left, label.bottom - 0.27 * LABEL);
-        let _ =
-            write!(labels, "<text x=\"{tx:.1}\" y=\"{ty:.1}\" font-size=\"{LABEL}\">{text}</text>");
+        let (x, y) = (label.left, label.bottom - 0.27 * LABEL);
+        labels += &text(&format!("x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{LABEL}\""), name);
         taken.push(label);
     }
     leaders + &markers + &labels + "\n"

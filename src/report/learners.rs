@@ -64,7 +64,8 @@ pub fn csv(entrants: &[EntrantSummary]) -> String {
                 let Activity { started, accepted, cancelled, discarded, .. } = *one;
                 let Activity { rejected, lost, late, losses, .. } = *one;
                 let Activity { busy, wasted, away, computing, .. } = *one;
-                let (name, seed, waiting) = (&entrant.entrant, run.seed, waiting(run, one));
+                let (name, seed) = (field(&entrant.entrant), run.seed);
+                let waiting = waiting(run, one);
                 let [busy, wasted, away] = [busy, wasted, away].map(|time| time.as_secs_f64());
                 let _ = writeln!(
                     text,
@@ -76,6 +77,14 @@ pub fn csv(entrants: &[EntrantSummary]) -> String {
         }
     }
     text
+}
+
+/// Text as a field of CSV, in quotes where it would end the field.
+fn field(text: &str) -> String {
+    match text.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", text.replace('"', "\"\"")),
+        false => text.to_owned(),
+    }
 }
 
 /// The best law in a few digits, and who differs from it.

@@ -8,7 +8,7 @@
 mod data;
 mod sections;
 
-use super::{Source, panel::escape, style::styles, verdict::verdict};
+use super::{Source, style::styles, svg::escape, verdict::verdict};
 use crate::record::EntrantSummary;
 
 /// What is said of the curves where there are several seeds.

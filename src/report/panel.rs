@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{axis::Axis, style::Style};
+use super::{axis::Axis, style::Style, svg::text};
 
 /// Where a chart lies on the sheet, in logical pixels, and its axes.
 #[derive(Debug, Clone, Copy)]
@@ -32,43 +32,37 @@ impl Panel {
         format!("panel{:.0}-{:.0}", self.at.0, self.at.1)
     }
 
-    /// Grid, ticks, titles and the frame itself.
-    pub(super) fn frame(&self, across: &str, up: &str) -> String {
+    /// Titles and the frame itself; with `values`, grid and ticks.
+    pub(super) fn frame(&self, across: &str, up: &str, values: bool) -> String {
         let ((left, top), (width, height)) = (self.at, self.size);
         let (right, bottom, id) = (left + width, top + height, self.id());
         let mut svg = format!(
             "<clipPath id=\"{id}\"><rect x=\"{left}\" y=\"{top}\" width=\"{width}\" \
              height=\"{height}\"/></clipPath>\n"
         );
-        for (value, label) in self.across.ticks() {
+        let ticks = |axis: &Axis| if values { axis.ticks() } else { Vec::new() };
+        for (value, label) in ticks(&self.across) {
             let x = left + width * self.across.place(value);
             let y = bottom + 18.0;
-            let _ = write!(
-                svg,
-                "<path d=\"M{x:.1} {top}V{bottom}\" stroke=\"#e4e4e4\"/>\
-                 <text x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\">{label}</text>"
-            );
+            let _ = write!(svg, "<path d=\"M{x:.1} {top}V{bottom}\" stroke=\"#e4e4e4\"/>");
+            svg += &text(&format!("x=\"{x:.1}\" y=\"{y}\" text-anchor=\"middle\""), label);
         }
-        for (value, label) in self.up.ticks() {
+        for (value, label) in ticks(&self.up) {
             let y = top + height * (1.0 - self.up.place(value));
             let (x, base) = (left - 7.0, y + 4.5);
-            let _ = write!(
-                svg,
-                "<path d=\"M{left} {y:.1}H{right}\" stroke=\"#e4e4e4\"/>\
-                 <text x=\"{x}\" y=\"{base:.1}\" text-anchor=\"end\">{label}</text>"
-            );
+            let _ = write!(svg, "<path d=\"M{left} {y:.1}H{right}\" stroke=\"#e4e4e4\"/>");
+            svg += &text(&format!("x=\"{x}\" y=\"{base:.1}\" text-anchor=\"end\""), label);
         }
         let (middle, centre) = (left + width / 2.0, top + height / 2.0);
         let (below, beside) = (bottom + 36.0, left - 52.0);
-        let _ = writeln!(
+        let _ = write!(
             svg,
             "<rect x=\"{left}\" y=\"{top}\" width=\"{width}\" height=\"{height}\" fill=\"none\" \
-             stroke=\"#888\"/>\
-             <text x=\"{middle}\" y=\"{below}\" text-anchor=\"middle\">{across}</text>\
-             <text transform=\"translate({beside} {centre}) rotate(-90)\" \
-             text-anchor=\"middle\">{up}</text>"
+             stroke=\"#888\"/>"
         );
-        svg
+        svg += &text(&format!("x=\"{middle}\" y=\"{below}\" text-anchor=\"middle\""), across);
+        let turned = format!("transform=\"translate({beside} {centre}) rotate(-90)\"");
+        svg + &text(&format!("{turned} text-anchor=\"middle\""), up) + "\n"
     }
 
     /// A place for `text` near a point that covers none of `taken`, within the panel if there is one.
@@ -158,28 +152,4 @@ pub(super) fn marker(style: &Style, x: f64, y: f64, r: f64) -> String {
     let (fill, edge, width) =
         if style.hollow { ("#fff", colour, 1.5) } else { (colour, "#fff", 0.8) };
     format!("<path d=\"{path}\" fill=\"{fill}\" stroke=\"{edge}\" stroke-width=\"{width}\"/>")
-}
-
-/// Text as XML has it, which knows no control characters.
-pub(crate) fn escape(text: &str) -> String {
-    let text: String = text
-        .chars()
-        .map(|c| if c.is_control() || ('\u{fffe}'..='\u{ffff}').contains(&c) { ' ' } else { c })
-        .collect();
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-/// Breaks `text` at spaces into lines of at most `most` characters where it can.
-pub(super) fn wrap(text: &str, most: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > most {
-            lines.push(word.to_owned());
-        } else {
-            *line += if line.is_empty() { "" } else { " " };
-            *line += word;
-        }
-    }
-    lines
 }

@@ -87,17 +87,19 @@ fn curves(series: &[Series], loss: (f64, f64), title: &str, of: impl Fn(&Point) 
     Chart { title: String::new(), across, up, lines: courses.chain(bounds).collect() }
 }
 
-/// The last loss of each entrant against its time per update.
+/// The last loss of each entrant against its time per update. What is above all axes has diverged as
+/// much as what is no number.
 fn frontier(series: &[Series], loss: (f64, f64)) -> Chart {
     let place = |Series { name, points, time_per_update, .. }: &Series| {
-        let points = points.last().map(|end| Dot::from((*time_per_update, end.loss)));
+        let end = |end: &Point| if end.loss <= loss.1 { end.loss } else { f64::NAN };
+        let points = points.last().map(|point| Dot::from((*time_per_update, end(point))));
         Line { name: name.clone(), look: Look::Place, points: points.into_iter().collect() }
     };
     let lines: Vec<Line> = series.iter().map(place).collect();
     // Ends are close together where starts and ends are far apart.
     let ends = || {
         let dots = lines.iter().flat_map(|line| &line.points).filter(|dot| dot.x.is_finite());
-        dots.map(|dot| dot.y).filter(|end| drawable(*end) && *end <= loss.1)
+        dots.map(|dot| dot.y).filter(|end| drawable(*end))
     };
     let range = Some((ends().fold(f64::NAN, f64::min), ends().fold(f64::NAN, f64::max)));
     let up = Scale { range, ..Scale::log("training loss at the end") };

@@ -13,6 +13,8 @@ pub(crate) const FONT_FAMILY: &str = "Open Sans";
 const FONT: &[u8] = include_bytes!("../../data/fonts/OpenSans-Regular.ttf");
 /// Pixels a logical pixel.
 const SCALE: f32 = 2.0;
+/// The most pixels of a picture; a larger one is drawn with fewer a logical pixel.
+const MOST_PIXELS: f32 = (1 << 26) as f32;
 
 /// The picture `svg` as a PNG on white.
 ///
@@ -27,10 +29,12 @@ pub(crate) fn png(svg: &str) -> Vec<u8> {
         ..Options::default()
     };
     let tree = Tree::from_str(svg, &options).expect("pictures are written as SVG");
-    let size = tree.size().to_int_size().scale_by(SCALE).expect("pictures have a size");
+    let area = tree.size().width() * tree.size().height();
+    let scale = SCALE.min((MOST_PIXELS / area).sqrt());
+    let size = tree.size().to_int_size().scale_by(scale).expect("pictures have a size");
     let mut pixels = Pixmap::new(size.width(), size.height()).expect("pictures have a size");
     pixels.fill(Color::WHITE);
-    resvg::render(&tree, Transform::from_scale(SCALE, SCALE), &mut pixels.as_mut());
+    resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
     let (rgba, _) = pixels.data().as_chunks::<4>();
     let opaque = rgba.iter().flat_map(|&[red, green, blue, _]| [red, green, blue]).collect();
     let image = RgbImage::from_raw(size.width(), size.height(), opaque);

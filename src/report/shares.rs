@@ -3,8 +3,8 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    panel::{escape, wrap},
     raster,
+    svg::{text, wrap},
 };
 use crate::{Result, record::write_whole};
 
@@ -47,27 +47,21 @@ fn svg(names: &[&str], bars: &[Bar], caption: &str) -> String {
     let mut body = String::new();
     let mut x = LEFT;
     for (name, colour) in names.iter().zip(COLOURS) {
-        let text = x + 18.0;
+        let beside = x + 18.0;
         let _ = write!(
             body,
-            "<rect x=\"{x}\" y=\"18\" width=\"13\" height=\"13\" fill=\"{colour}\"/>\
-             <text x=\"{text}\" y=\"29\">{}</text>",
-            escape(name)
+            "<rect x=\"{x}\" y=\"18\" width=\"13\" height=\"13\" fill=\"{colour}\"/>{}",
+            text(&format!("x=\"{beside}\" y=\"29\""), name)
         );
-        x = text + 20.0 + 7.6 * name.chars().count() as f64;
+        x = beside + 20.0 + 7.6 * name.chars().count() as f64;
     }
     for (at, bar) in bars.iter().enumerate() {
         let top = TOP + STEP * at as f64;
         let (base, label) = (top + BAR / 2.0 + 5.0, LEFT - 10.0);
         let total: f64 = bar.parts.iter().sum();
-        let _ = write!(
-            body,
-            "<text x=\"{label}\" y=\"{base}\" text-anchor=\"end\">{}</text>\
-             <text x=\"{}\" y=\"{base}\">{:.2} ms</text>",
-            escape(&bar.label),
-            WIDTH - RIGHT + 10.0,
-            total * 1e3
-        );
+        let end = WIDTH - RIGHT + 10.0;
+        body += &text(&format!("x=\"{label}\" y=\"{base}\" text-anchor=\"end\""), &bar.label);
+        body += &text(&format!("x=\"{end}\" y=\"{base}\""), format!("{:.2} ms", total * 1e3));
         let mut x = LEFT;
         for (part, colour) in bar.parts.iter().zip(COLOURS) {
             let share = part / total.max(f64::MIN_POSITIVE);
@@ -79,22 +73,16 @@ fn svg(names: &[&str], bars: &[Bar], caption: &str) -> String {
             );
             if width > 44.0 {
                 let (middle, per_cent) = (x + width / 2.0, share * 100.0);
-                let _ = write!(
-                    body,
-                    "<text x=\"{middle:.1}\" y=\"{base}\" text-anchor=\"middle\" \
-                     fill=\"#fff\">{per_cent:.0} %</text>"
-                );
+                let place = format!("x=\"{middle:.1}\" y=\"{base}\" text-anchor=\"middle\"");
+                body += &text(&format!("{place} fill=\"#fff\""), format!("{per_cent:.0} %"));
             }
             x += width;
         }
         body.push('\n');
     }
     for (y, line) in (0_u8..).zip(&lines).map(|(at, line)| (below + 16.0 * f64::from(at), line)) {
-        let _ = writeln!(
-            body,
-            "<text x=\"{LEFT}\" y=\"{y}\" font-size=\"12\" fill=\"#555\">{}</text>",
-            escape(line)
-        );
+        let place = format!("x=\"{LEFT}\" y=\"{y}\" font-size=\"12\" fill=\"#555\"");
+        body += &(text(&place, line) + "\n");
     }
     let family = raster::FONT_FAMILY;
     format!(

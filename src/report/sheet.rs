@@ -7,9 +7,10 @@ use std::{
 
 use super::{
     chart::{Chart, Look},
-    panel::{escape, marker, wrap},
+    panel::marker,
     raster,
     style::{Style, styles},
+    svg::{text, wrap},
 };
 use crate::{Result, record::write_whole};
 
@@ -129,8 +130,8 @@ fn entries(legend: &[(&str, Style, Key)], width: f64, top: f64) -> (String, f64)
     for (at, (name, style, key)) in legend.iter().enumerate() {
         let x = LEFT + column * (at % columns) as f64;
         let y = top + LEGEND_LINE * (at / columns) as f64;
-        let (colour, dash, name) = (style.colour(), style.dash, escape(name));
-        let (end, text, middle) = (x + 34.0, x + 42.0, y - 4.5);
+        let (colour, dash) = (style.colour(), style.dash);
+        let (end, middle) = (x + 34.0, y - 4.5);
         let (dash, stroke) = match key {
             Key::Line => (dash, 2.5),
             Key::Thin => ("1.5 3", 1.5),
@@ -144,21 +145,20 @@ fn entries(legend: &[(&str, Style, Key)], width: f64, top: f64) -> (String, f64)
             svg,
             "<line x1=\"{x}\" x2=\"{end}\" y1=\"{middle}\" y2=\"{middle}\" stroke=\"{colour}\" \
              stroke-width=\"{stroke}\" stroke-dasharray=\"{dash}\"/>\
-             {mark}<text x=\"{text}\" y=\"{y}\">{name}</text>"
+             {mark}{}",
+            text(&format!("x=\"{}\" y=\"{y}\"", x + 42.0), name)
         );
     }
     (svg, top + LEGEND_LINE * legend.len().div_ceil(columns) as f64 + 4.0)
 }
 
 /// The caption in as many lines as it needs, and where it ends.
-fn caption(text: &str, width: f64, top: f64) -> (String, f64) {
+fn caption(whole: &str, width: f64, top: f64) -> (String, f64) {
     let (mut svg, mut height) = (String::new(), top);
-    for line in wrap(text, ((width - LEFT) / (0.53 * (SIZE - 2.0))) as usize) {
-        let (text, size) = (escape(&line), SIZE - 2.0);
-        let _ = writeln!(
-            svg,
-            "<text x=\"{LEFT}\" y=\"{height}\" font-size=\"{size}\" fill=\"#555\">{text}</text>"
-        );
+    for line in wrap(whole, ((width - LEFT) / (0.53 * (SIZE - 2.0))) as usize) {
+        let size = SIZE - 2.0;
+        let place = format!("x=\"{LEFT}\" y=\"{height}\" font-size=\"{size}\" fill=\"#555\"");
+        svg += &(text(&place, line) + "\n");
         height += 16.0;
     }
     (svg, height + CAPTION - 16.0)

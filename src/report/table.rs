@@ -77,7 +77,7 @@ fn row(entrant: &EntrantSummary, targets: &[f64]) -> Vec<String> {
         format!("{}{}", entrant.entrant, if diverged { " (diverged)" } else { "" }),
         cell(0, 1.0, &|run| Some(run.updates as f64)),
         cell(0, 1.0, &|run| Some(run.used as f64)),
-        cell(0, 1.0, &|run| Some((run.cancelled + run.discarded) as f64)),
+        cell(0, 1.0, &|run| Some(run.wasted() as f64)),
         cell(4, 1.0, &|run| run.mean_update_time),
         theory,
         cell(2, 1.0, &|run| Some(run.mean_staleness)),

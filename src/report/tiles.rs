@@ -10,8 +10,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::{ImageFormat, RgbImage};
 
 use super::{
-    panel::{escape, wrap},
     raster,
+    svg::{self, wrap},
 };
 use crate::{Result, record::write_whole};
 
@@ -53,22 +53,15 @@ impl Tiles {
 
     /// Text on its base line.
     pub(super) fn text(&mut self, at: (f64, f64), text: &str, set: Text) {
-        let ((x, y), Text { size, colour, anchor }, text) = (at, set, escape(text));
-        let _ = writeln!(
-            self.0,
-            "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" fill=\"{colour}\" \
-             text-anchor=\"{anchor}\">{text}</text>"
-        );
+        let ((x, y), Text { size, colour, anchor }) = (at, set);
+        let look = format!("font-size=\"{size}\" fill=\"{colour}\" text-anchor=\"{anchor}\"");
+        self.0 += &(svg::text(&format!("x=\"{x:.1}\" y=\"{y:.1}\" {look}"), text) + "\n");
     }
 
     /// Text that reads upwards.
     pub(super) fn upright(&mut self, at: (f64, f64), text: &str) {
-        let ((x, y), text) = (at, escape(text));
-        let _ = writeln!(
-            self.0,
-            "<text transform=\"translate({x:.1} {y:.1}) rotate(-90)\" \
-             text-anchor=\"middle\">{text}</text>"
-        );
+        let turned = format!("transform=\"translate({:.1} {:.1}) rotate(-90)\"", at.0, at.1);
+        self.0 += &(svg::text(&format!("{turned} text-anchor=\"middle\""), text) + "\n");
     }
 
     /// A picture whose pixels stay sharp.

@@ -32,18 +32,23 @@ pub fn read(folder: &Path) -> Result<Option<Timeline>> {
     match fs::metadata(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Ok(file) if file.len() == 0 => Ok(None),
-        _ => read_events(&path, Duration::MAX).map(Some),
+        // What a run has recorded is a file, and no pipe to wait for.
+        _ => {
+            let text = file::text(&path, MOST_BYTES).map_err(Error::io(&path))?;
+            parse_events(&path, &text, Duration::MAX).map(Some)
+        }
     }
 }
 
-/// The timeline in the `events.jsonl` or `timeline.jsonl` at `path`, up to run time `until`.
+/// The timeline in the `events.jsonl` or `timeline.jsonl` at `path`, which may be a pipe, or `-` for
+/// standard input, up to run time `until`.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be read, is no regular file or has more than 2^30 bytes;
+/// [`Error::Io`] where it cannot be read, is no file or pipe or has more than 2^30 bytes;
 /// [`Error::Config`] naming the line that is no event, is cut off or does not follow from those
 /// before it, or where there is no event, or more than a million.
 pub fn read_events(path: &Path, until: Duration) -> Result<Timeline> {
-    parse_events(path, &file::text(path, MOST_BYTES).map_err(Error::io(path))?, until)
+    parse_events(path, &file::named_text(path, MOST_BYTES).map_err(Error::io(path))?, until)
 }
 
 /// What [`read_events`] makes of a file at `path` with this text.
@@ -53,8 +58,9 @@ pub fn read_events(path: &Path, until: Duration) -> Result<Timeline> {
 pub fn parse_events(path: &Path, text: &str, until: Duration) -> Result<Timeline> {
     let mut collector = Collector::new(MOST_EVENTS);
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let wrong =
-            |what: &str| Error::config(format!("{}, line {}: {what}", path.display(), number + 1));
+        let wrong = |what: &str| {
+            Error::config(format!("{}, line {}: {what}", file::name(path), number + 1))
+        };
         let line = line.strip_suffix('\n').ok_or_else(|| wrong("is cut off"))?;
         let Line { t, event } = serde_json::from_str(line)
             .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
@@ -73,7 +79,7 @@ pub fn parse_events(path: &Path, text: &str, until: Duration) -> Result<Timeline
         collector.take(time, &event).map_err(wrong)?;
     }
     if text.is_empty() {
-        return Err(Error::config(format!("{} holds no event of a run", path.display())));
+        return Err(Error::config(format!("{} holds no event of a run", file::name(path))));
     }
     Ok(collector.finish())
 }

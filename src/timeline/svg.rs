@@ -12,7 +12,10 @@ use std::{fmt::Write as _, time::Duration};
 
 use self::{lanes::lanes, legend::legend, server::server};
 use super::{Timeline, ticks};
-use crate::report::{panel::escape, raster};
+use crate::report::{
+    raster,
+    svg::{escape, text},
+};
 
 /// Text size, in logical pixels.
 const SIZE: f64 = 12.0;
@@ -134,9 +137,8 @@ pub fn svg(timeline: &Timeline, look: &Look) -> String {
         let _ = writeln!(svg, "<rect width=\"{width}\" height=\"{height}\" fill=\"{paper}\"/>");
     }
     if !look.title.is_empty() {
-        let title = escape(&look.title);
-        let _ =
-            writeln!(svg, "<text x=\"{}\" y=\"22\" font-size=\"15\">{title}</text>", LEFT - 56.0);
+        let place = format!("x=\"{}\" y=\"22\" font-size=\"15\"", LEFT - 56.0);
+        svg += &(text(&place, &look.title) + "\n");
     }
     svg += &axis(timeline, &place, palette, below);
     svg += &lanes(timeline, &place, palette, &prefix);

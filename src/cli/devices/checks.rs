@@ -177,11 +177,12 @@ fn kernels(adapter: &AdapterId) -> Check {
 }
 
 fn of_data(folder: Option<&Path>) -> Result<Check> {
-    let folder = mnist::locate(folder)?;
-    let data = mnist::load(&folder)?;
-    let (folder, sums) = (folder.display(), folder.join(mnist::SUMS));
+    let source = mnist::find(&mnist::locate(folder)?)?;
+    let data = source.load()?;
+    let (folder, sums) = (source.folder().display(), source.folder().join(mnist::SUMS));
     let (train, test, pixels) = (data.train.len(), data.test.len(), data.train.inputs());
-    let found = format!("{folder}: {train} and {test} images of {pixels} pixels");
+    let note = source.note().map_or(String::new(), |note| format!(" ({note})"));
+    let found = format!("{folder}: {train} and {test} images of {pixels} pixels{note}");
     if sums.exists() {
         return Ok(Check::ok("data", format!("{found}, as {} says", mnist::SUMS)));
     }

@@ -138,6 +138,30 @@ pub(crate) struct AdviseFlags {
     kept: Kept,
 }
 
+/// The options of a command that trains.
+pub(crate) trait RunFlags: Args + Serialize {
+    /// The law of the delays that was given.
+    fn delay(&self) -> Option<&Delay>;
+}
+
+impl RunFlags for Flags {
+    fn delay(&self) -> Option<&Delay> {
+        self.setup.delay.as_ref()
+    }
+}
+
+impl RunFlags for EstimateFlags {
+    fn delay(&self) -> Option<&Delay> {
+        self.setup.delay.as_ref()
+    }
+}
+
+impl RunFlags for AdviseFlags {
+    fn delay(&self) -> Option<&Delay> {
+        self.setup.delay.as_ref()
+    }
+}
+
 /// What is trained, by whom and where: of every command that trains.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -184,7 +208,7 @@ pub(crate) struct Setup {
     /// real time the default is measured: as long as it takes.
     #[arg(long, value_name = "LAW", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    delay: Option<Delay>,
+    pub(crate) delay: Option<Delay>,
     /// Learners that are slower than the law says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,7 +242,9 @@ pub(crate) struct Setup {
     #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1024"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     queues: Option<usize>,
-    /// Folder with MNIST's IDX files [default: $TORTOISE_DATA, or data/mnist]
+    /// Folder with IDX files of MNIST's or EMNIST's names [default: $TORTOISE_DATA, or data/mnist]
+    ///
+    /// Of several data sets in a folder, DIR/emnist-letters takes one.
     #[arg(long, value_name = "DIR", help_heading = FILES)]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,

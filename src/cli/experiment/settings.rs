@@ -15,12 +15,12 @@ const MOST_BYTES: u64 = 1 << 20;
 /// A file of settings: its path and its text.
 pub(in crate::cli) type Source<'a> = Option<(&'a Path, &'a str)>;
 
-/// The text of the file at `path`, if one is named.
+/// The text of the file at `path`, if one is named; `-` is standard input.
 ///
 /// # Errors
 /// [`Error::Config`] that names it.
 pub(in crate::cli) fn text(path: Option<&Path>) -> Result<Option<String>> {
-    path.map(|path| file::text(path, MOST_BYTES).map_err(in_config(path))).transpose()
+    path.map(|path| file::named_text(path, MOST_BYTES).map_err(in_config(path))).transpose()
 }
 
 /// Lays `flags` over the file over `defaults`. The file may hold any setting of a run, so that one
@@ -164,5 +164,5 @@ fn setting(option: &Arg) -> String {
 
 /// For `map_err`: what is wrong with the file at `path`.
 fn in_config<E: Display>(path: &Path) -> impl FnOnce(E) -> Error {
-    move |error| Error::config(format!("{}: {error}", path.display()))
+    move |error| Error::config(format!("{}: {error}", file::name(path)))
 }

@@ -2,8 +2,8 @@
 //!
 //! A line is `SECONDS`, and durations are drawn from the file with replacement; or every line is
 //! `LEARNER,SECONDS`, and each learner replays its own durations in order, from the start again when
-//! they are used up. A duration is from 1e-9 to 1e9 seconds. Empty lines and lines that start with `#`
-//! are left out.
+//! they are used up. Then every learner of a run has a line, and nobody else has. A duration is from
+//! 1e-9 to 1e9 seconds, with a decimal point. Empty lines and lines that start with `#` are left out.
 
 use std::{
     ops::RangeInclusive,
@@ -23,7 +23,15 @@ pub struct Trace {
 #[derive(Debug, Clone, PartialEq)]
 enum Times {
     Law(Arc<[f64]>),
-    Replay(Arc<[Vec<f64>]>),
+    Replay(Arc<[Own]>),
+}
+
+/// The durations of one learner.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Own {
+    /// The first line that names it, from 1 on.
+    line: usize,
+    seconds: Vec<f64>,
 }
 
 /// More learners than any run has: a guard against a column that is no learner.
@@ -32,15 +40,17 @@ const MOST_LEARNERS: usize = 1 << 20;
 const MOST_BYTES: u64 = 1 << 28;
 /// From the least that the clock counts to 30 years, as for a budget.
 const SECONDS: RangeInclusive<f64> = 1e-9..=1e9;
+/// Characters of a line that a message shows.
+const SHOWN: usize = 40;
 
 impl Trace {
-    /// Reads `path`.
+    /// Reads `path`, which may be a pipe, or `-` for standard input.
     ///
     /// # Errors
-    /// [`Error::Io`] where it cannot be read, is no regular file or has more than 2^28 bytes;
+    /// [`Error::Io`] where it cannot be read, is no file or pipe or has more than 2^28 bytes;
     /// [`Error::Config`] naming the line that is wrong.
     pub fn read(path: &Path) -> Result<Self> {
-        Self::parse(path, &file::text(path, MOST_BYTES).map_err(Error::io(path))?)
+        Self::parse(path, &file::named_text(path, MOST_BYTES).map_err(Error::io(path))?)
     }
 
     /// What [`Trace::read`] makes of a file at `path` with this text.
@@ -48,40 +58,59 @@ impl Trace {
     /// # Errors
     /// [`Error::Config`] naming the line that is wrong.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
-        let wrong = |line: usize, what: &str| {
-            Error::config(format!("{}, line {}: {what}", path.display(), line + 1))
-        };
-        let (mut law, mut replay) = (Vec::new(), Vec::<Vec<f64>>::new());
-        for (number, line) in text.lines().enumerate() {
+        let (mut law, mut replay) = (Vec::new(), Vec::<Own>::new());
+        for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
+            let wrong = |what: &str| {
+                let shown: String = line.chars().take(SHOWN).collect();
+                let more = if shown.len() < line.len() { "..." } else { "" };
+                let path = file::name(path);
+                Error::config(format!("{path}, line {number}: {what}, and not {shown:?}{more}"))
+            };
             let (learner, seconds) = match line.split_once(',') {
                 Some((learner, seconds)) => (Some(learner.trim()), seconds.trim()),
                 None => (None, line),
             };
-            let seconds: f64 =
-                seconds.parse().ok().filter(|seconds| SECONDS.contains(seconds)).ok_or_else(
-                    || wrong(number, "a duration is a number of seconds from 1e-9 to 1e9"),
-                )?;
+            let seconds = seconds_of(seconds).ok_or_else(|| {
+                wrong(
+                    "a duration is a number of seconds from 1e-9 to 1e9 with a decimal point, alone \
+                     or as LEARNER,SECONDS",
+                )
+            })?;
+            if learner.is_some() && !law.is_empty() || learner.is_none() && !replay.is_empty() {
+                return Err(wrong(
+                    "either every line names its learner or none does (a comma is no decimal point), \
+                     so a line here is like those before it",
+                ));
+            }
             match learner.map(str::parse::<usize>) {
                 None => law.push(seconds),
                 Some(Ok(learner)) if learner < MOST_LEARNERS => {
-                    replay.resize(replay.len().max(learner + 1), Vec::new());
-                    replay[learner].push(seconds);
+                    if learner >= replay.len() {
+                        replay.resize(learner + 1, Own::default());
+                    }
+                    let own = &mut replay[learner];
+                    if own.seconds.is_empty() {
+                        own.line = number;
+                    }
+                    own.seconds.push(seconds);
                 }
                 Some(_) => {
-                    return Err(wrong(number, "a learner is a number from 0 on, below 2^20"));
+                    return Err(wrong(
+                        "a learner is a number from 0 on, below 2^20, as in LEARNER,SECONDS",
+                    ));
                 }
             }
         }
         let times = match (law.is_empty(), replay.is_empty()) {
-            (false, true) => Times::Law(law.into()),
+            (false, _) => Times::Law(law.into()),
             (true, false) => Times::Replay(replay.into()),
-            (true, true) => return Err(wrong(0, "there is no duration in the file")),
-            (false, false) => {
-                return Err(wrong(0, "either every line names its learner or none does"));
+            (true, true) => {
+                let path = file::name(path);
+                return Err(Error::config(format!("{path}: there is no duration in the file")));
             }
         };
         Ok(Self { path: path.into(), times })
@@ -105,12 +134,27 @@ impl Trace {
         }
     }
 
+    /// Whether a replay has durations for each of P = `learners` learners, and for nobody else. Where
+    /// it has others, commas may be decimal ones, and what they part is misread.
     pub(super) fn fits(&self, learners: usize) -> Result<()> {
         let Times::Replay(replay) = &self.times else { return Ok(()) };
-        match (0..learners).find(|&learner| replay.get(learner).is_none_or(Vec::is_empty)) {
+        let path = file::name(&self.path);
+        let others = replay.iter().zip(0..).skip(learners);
+        if let Some((own, other)) = others.min_by_key(|(own, _)| match own.line {
+            0 => usize::MAX,
+            line => line,
+        }) {
+            return Err(Error::config(format!(
+                "{path}, line {}: is of learner {other}, but the {learners} learners count from 0: \
+                 leave such lines out, or give -p {}; if the comma is a decimal one, write a point",
+                own.line,
+                replay.len()
+            )));
+        }
+        match (0..learners).find(|&learner| replay.get(learner).is_none_or(Own::is_nobody)) {
             Some(learner) => Err(Error::config(format!(
-                "{} has no duration for learner {learner} of {learners}",
-                self.path.display()
+                "{path} has no duration for learner {learner} of {learners}: as its lines are \
+                 LEARNER,SECONDS, each learner needs one; if the comma is a decimal one, write a point"
             ))),
             None => Ok(()),
         }
@@ -118,7 +162,10 @@ impl Trace {
 
     pub(super) fn replay(&self, learner: LearnerId, task: usize) -> f64 {
         match &self.times {
-            Times::Replay(replay) => replay[learner][task % replay[learner].len()],
+            Times::Replay(replay) => {
+                let seconds = &replay[learner].seconds;
+                seconds[task % seconds.len()]
+            }
             Times::Law(_) => unreachable!("only a trace that names learners is replayed"),
         }
     }
@@ -144,7 +191,20 @@ impl Trace {
     fn all(&self) -> Vec<f64> {
         match &self.times {
             Times::Law(law) => law.to_vec(),
-            Times::Replay(replay) => replay.concat(),
+            Times::Replay(replay) => replay.iter().flat_map(|own| &own.seconds).copied().collect(),
         }
     }
+}
+
+impl Own {
+    fn is_nobody(&self) -> bool {
+        self.seconds.is_empty()
+    }
+}
+
+/// A duration. Nobody writes 05 seconds: that is what a decimal comma leaves of 0,05.
+fn seconds_of(text: &str) -> Option<f64> {
+    let digit = |at: usize| text.as_bytes().get(at).is_some_and(u8::is_ascii_digit);
+    let padded = text.starts_with('0') && digit(1) && !text.contains('.');
+    text.parse().ok().filter(|seconds| !padded && SECONDS.contains(seconds))
 }

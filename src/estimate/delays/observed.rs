@@ -137,15 +137,16 @@ enum Kind {
     Update,
 }
 
-/// The durations in the `events.jsonl` of a run: from the assign to the push or the cancel of each
+/// The durations in the `events.jsonl` of a run at `path`, which may be a pipe, or `-` for standard
+/// input: from the assign to the push or the cancel of each
 /// minibatch. Of a long run, those of evenly spaced minibatches.
 ///
 /// # Errors
-/// [`Error::Io`] where it cannot be read, is no regular file or has more than 2^30 bytes;
+/// [`Error::Io`] where it cannot be read, is no file or pipe or has more than 2^30 bytes;
 /// [`Error::Config`] naming the line that is no event or does not follow from those before it, or
 /// where no minibatch is started.
 pub fn read_events(path: &Path) -> Result<Vec<Observed>> {
-    parse_events(path, &file::text(path, MOST_BYTES).map_err(Error::io(path))?)
+    parse_events(path, &file::named_text(path, MOST_BYTES).map_err(Error::io(path))?)
 }
 
 /// What [`read_events`] makes of a file at `path` with this text.
@@ -155,8 +156,9 @@ pub fn read_events(path: &Path) -> Result<Vec<Observed>> {
 pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
     let (mut recording, mut now, mut any) = (Recording::default(), Duration::ZERO, false);
     for (number, line) in text.lines().enumerate() {
-        let wrong =
-            |what: &str| Error::config(format!("{}, line {}: {what}", path.display(), number + 1));
+        let wrong = |what: &str| {
+            Error::config(format!("{}, line {}: {what}", file::name(path), number + 1))
+        };
         let Line { t, event, learner, task } = serde_json::from_str(line)
             .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
         // Rounded to what the clock counts, so that equal durations are equal.
@@ -186,7 +188,7 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
     if !any {
         return Err(Error::config(format!(
             "{} holds no event; a run writes them with --events",
-            path.display()
+            file::name(path)
         )));
     }
     Ok(recording.finish(now))

@@ -4,7 +4,8 @@
 // draw(root, { x, y, lines, height, labels }) draws into an element what was there no more. An axis is
 // { label, log, percent }; y also has a range. A line is { name, colour, look, dash, points }, its
 // points [x, y, standard error or null] in the order of x; looks are "curve", "seed", "thin", "dots".
-// Where labels are asked for, each line is one place and has its name beside it.
+// Where labels are asked for, each line is one place and has its name beside it. Where no line has a
+// point, nothing is drawn but what `nothing` says.
 
 const draw = (() => {
   const drawn = new Map();
@@ -187,9 +188,9 @@ const draw = (() => {
     drawn.delete(root);
     root.replaceChildren();
     const { x, y, height } = spec;
-    const { data, series, bands } = columns(spec.lines, { x: x.log, y: y.log });
+    const { data, series, bands } = columns(spec.lines, { x: x?.log, y: y?.log });
     if (data[0].length === 0) {
-      root.textContent = "nothing to draw";
+      root.textContent = spec.nothing ?? "nothing to draw";
       return;
     }
     const distribution = (log) => (log ? { distr: 3, log: 10 } : { distr: 1 });

@@ -70,9 +70,12 @@ function frontier() {
     if (fine) highest = Math.max(highest, end);
     lines.push({ name: fine ? name : `${name} (diverged)`, colour, look: "dots", size: 11, fine, points: [[update_time.value, end, mean.train_loss.errors?.at(-1) ?? null]] });
   }
-  // What diverged stands at the upper edge.
-  const top = highest > 0 ? highest * 1.3 : 1;
-  lines.filter((line) => !line.fine).forEach((line) => { line.points[0].splice(1, 2, top, null); });
+  // What diverged stands at the upper edge, if there is a scale that has one.
+  if (!(highest > 0)) {
+    draw(at("places"), { lines: [], nothing: lines.length ? "all diverged" : undefined });
+    return;
+  }
+  lines.filter((line) => !line.fine).forEach((line) => { line.points[0].splice(1, 2, highest * 1.3, null); });
   const xs = lines.map((line) => line.points[0][0]);
   const ends = lines.flatMap(({ points: [[, y, error]] }) => [y, y + (error ?? 0), y - (error ?? 0)]);
   const log = Math.max(...xs) > 10 * Math.min(...xs);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::{Source, learners, panel::escape, style::Style, table};
+use super::super::{Source, learners, style::Style, svg::escape, table};
 use crate::{
     record::{EntrantSummary, RunSummary},
     sgd::activity::Activity,
