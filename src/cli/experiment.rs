@@ -6,7 +6,7 @@ pub(super) mod settings;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use toml::Value;
+use toml::{Table, Value};
 
 pub(super) use self::flags::{Clock, Delay, Flags, WHOLE};
 use self::settings::Source;
@@ -14,9 +14,10 @@ use crate::{
     Error, Result,
     cluster::{
         chaos::Plan,
-        delay::{Delays, Distribution, Slow},
+        delay::{Delays, Distribution, Slow, Trace},
     },
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    record::{Extension, Length},
     sgd::{
         Cancellation, Entrant, Terms, Tolerance,
         faults::{NonFinite, OnLoss},
@@ -30,6 +31,9 @@ const DEFAULT_BUDGETS: [f64; 2] = [300.0, 10.0];
 const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
 /// Evaluations of a run if not said otherwise, after the one at the start.
 const EVALUATIONS: f64 = 15.0;
+
+/// The copy of a trace in a run directory.
+pub(super) const TRACE: &str = "trace.csv";
 
 /// A configuration that has been checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -76,6 +80,9 @@ pub(super) struct Experiment {
     pub(super) estimate: bool,
     pub(super) events: bool,
     pub(super) tensorboard: bool,
+    /// How it became as long as it is: part of what is recorded, and no setting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) extended: Vec<Extension>,
 }
 
 /// What holds where nobody says otherwise.
@@ -128,6 +135,9 @@ impl Experiment {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
         let mut experiment: Self = settings::checked(table, config)?;
+        experiment.delay = settings::with_trace(experiment.delay, flags, config)?;
+        let data = experiment.data.as_deref();
+        experiment.data = data.map(|folder| settings::data_folder(folder, flags, config));
         if !entrants.is_empty() {
             experiment.entrants = entrants.to_vec();
         } else if experiment.entrants.is_empty() && experiment.learners > 0 {
@@ -170,13 +180,59 @@ impl Experiment {
     pub(super) fn law(&self) -> Option<&Distribution> {
         match &self.delay {
             Delay::Law(law) => Some(law),
-            Delay::Measured => None,
+            Delay::Measured | Delay::Trace(_) => None,
         }
+    }
+
+    /// The trace that gives the delays, if one does.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        match self.law() {
+            Some(Distribution::Trace(trace)) => Some(trace),
+            _ => None,
+        }
+    }
+
+    /// Draws the delays from the copy of their trace that a run directory has.
+    pub(super) fn use_own_trace(&mut self) {
+        if let Some(trace) = self.trace() {
+            self.delay = Delay::Law(Distribution::Trace(trace.copied_to(TRACE)));
+        }
+    }
+
+    /// Whether the delays are drawn from the copy of a trace in the run directory.
+    pub(super) fn has_own_trace(&self) -> bool {
+        self.delay.to_string() == format!("trace:{TRACE}")
+    }
+
+    /// How long each run is.
+    pub(super) fn length(&self) -> Length {
+        Length { budget: self.budget, updates: self.updates }
+    }
+
+    /// The settings.
+    pub(super) fn settings(&self) -> Table {
+        let settings = Self { extended: Vec::new(), ..self.clone() };
+        Table::try_from(settings).expect("numbers and text are TOML")
+    }
+
+    /// What the bits of a run depend on besides its seed and what computes it, as text. A longer run
+    /// goes on from where a shorter one was saved.
+    pub(super) fn identity(&self) -> String {
+        let same = Self {
+            budget: None,
+            updates: None,
+            device: DeviceChoices(Vec::new()),
+            data: None,
+            checkpoint_every: 0.0,
+            ..self.clone()
+        };
+        same.to_toml()
     }
 
     /// This experiment as a TOML file that gives it again.
     pub(super) fn to_toml(&self) -> String {
-        toml::to_string(self).expect("numbers and text are TOML")
+        let settings = Self { extended: Vec::new(), ..self.clone() };
+        toml::to_string(&settings).expect("numbers and text are TOML")
     }
 
     /// What is run, in a line.
@@ -196,13 +252,14 @@ impl Experiment {
         let repeats = if *seeds > 1 { format!(", {seeds} seeds") } else { String::new() };
         let clock = if self.clock == Clock::Real { "real" } else { "virtual" };
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
+        let extended: String = self.extended.iter().map(|one| format!(", {one}")).collect();
         format!(
             "{model}, P={learners}, m={minibatch}, rate {learning_rate}{rule}, {delay}{slow}, \
-             {clock} time, {cancel}{repeats}{chaos}"
+             {clock} time, {cancel}{repeats}{chaos}{extended}"
         )
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let need = |holds: bool, what: &str| match holds {
             true => Ok(()),
             false => Err(Error::config(what)),

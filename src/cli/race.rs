@@ -1,26 +1,36 @@
 //! `tortoise race`, `tortoise train` and `tortoise resume`: runs on equal terms, recorded and summed up.
 
 mod one;
+mod resume;
 mod shown;
 
-use std::{env::consts, path::PathBuf, sync::Arc, thread};
+use std::{
+    env::consts,
+    path::{self, Path, PathBuf},
+    sync::Arc,
+    thread,
+};
 
 use clap::Args;
+use toml::Table;
+
+pub(super) use self::resume::{ResumeArgs, resume};
 
 use super::{
     Exit, SetVariable,
-    experiment::{Experiment, Flags},
+    experiment::{Experiment, Flags, TRACE},
     interrupt::Interrupt,
     print_json,
     progress::{News, Progress, Show},
-    report::tell,
+    report::{of_command, tell},
     workers::{Workers, queues},
 };
 use crate::{
     Error, Result,
     dataset::{
-        Dataset,
+        Dataset, Digests,
         mnist::{self, CLASSES, PIXELS},
+        sha256,
     },
     engine::{
         Engine,
@@ -28,7 +38,10 @@ use crate::{
         gpu::{DRIVER_THREADS, adapter},
         model::Model,
     },
-    record::{EntrantSummary, RunDirectory, Summary, write_whole},
+    record::{
+        Computed, Data, EntrantSummary, Origin, RunDirectory, Summary, TraceOrigin, read_origin,
+        write_origin, write_summary, write_whole,
+    },
     report,
     sgd::{Cancellation, Ended, Entrant, Objective, learning_rate::RateRule},
     theory::{runtime, staleness},
@@ -71,14 +84,6 @@ pub(super) struct Output {
     pub(super) show: Show,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct ResumeArgs {
-    /// Run directory of a race that was interrupted, or that something brought to an end
-    directory: PathBuf,
-    #[command(flatten)]
-    show: Show,
-}
-
 pub(super) fn race(args: &RaceArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
     run("race", &args.entrants, &args.flags, &args.output, set_variable)
 }
@@ -95,6 +100,8 @@ const WORTH_TWO_THREADS: usize = 3_500_000;
 pub(super) struct Race {
     pub(super) experiment: Experiment,
     pub(super) data: Dataset,
+    folder: PathBuf,
+    digests: Digests,
     pub(super) model: Model,
     gradients: Vec<Backend>,
     workers: Workers,
@@ -117,15 +124,6 @@ fn run(
     carry_on(race, &directory, &interrupt, output.show.json)
 }
 
-/// Goes on with a race that stopped.
-pub(super) fn resume(args: &ResumeArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
-    let directory = RunDirectory::open(&args.directory)?;
-    let config = args.directory.join("config.toml");
-    let experiment = Experiment::new(&[], &Flags::default(), Some(&config))?;
-    let race = Race::open(experiment, &args.show, set_variable)?;
-    carry_on(race, &directory, &Interrupt::listening()?, args.show.json)
-}
-
 /// Runs what is not over yet, and tells what came of all.
 fn carry_on(
     mut race: Race,
@@ -138,7 +136,7 @@ fn carry_on(
     if json {
         print_json(&summary)?;
     }
-    tell(vec![(directory.path(), summary)], directory.path(), json)?;
+    tell(vec![(directory.path(), summary)], of_command, directory.path(), json)?;
     Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
 }
 
@@ -159,9 +157,11 @@ impl Race {
         let (data, adapters) = thread::scope(|scope| {
             let choose = || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>();
             let adapters = scope.spawn(choose);
-            (mnist::load(&folder), adapters.join().expect("no driver panics when it is looked for"))
+            let data = mnist::load(&folder).map(|data| (data.digests(), data));
+            (data, adapters.join().expect("no driver panics when it is looked for"))
         });
-        let (data, adapters) = (data?, adapters?);
+        let (digests, data) = data?;
+        let adapters = adapters?;
         let samples = data.train.len();
         if m > samples {
             return Err(Error::config(format!(
@@ -184,7 +184,18 @@ impl Race {
         if gradients.len() > 1 {
             progress.tell(News::Note(&workers.to_string()));
         }
-        Ok(Self { experiment, data, model, gradients, workers, evaluator, evaluations, progress })
+        Ok(Self {
+            experiment,
+            data,
+            folder,
+            digests,
+            model,
+            gradients,
+            workers,
+            evaluator,
+            evaluations,
+            progress,
+        })
     }
 
     /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples.
@@ -201,22 +212,62 @@ impl Race {
         directory: &RunDirectory,
         interrupt: &Interrupt,
     ) -> Result<Summary<Experiment>> {
-        let file = |name: &str| directory.path().join(name);
-        if !file("config.toml").exists() {
-            write_whole(&file("config.toml"), self.experiment.to_toml().as_bytes())?;
-        }
+        let origin = self.begin(directory.path())?;
+        self.experiment.extended.clone_from(&origin.extended);
         self.progress.tell(News::Start { race: &self.experiment, interrupt });
-        let summary = self.entrants(directory, interrupt)?;
+        let summary = self.entrants(&origin, directory, interrupt)?;
         self.progress.tell(News::End);
-        let json = serde_json::to_vec_pretty(&summary)
-            .map_err(|error| Error::io("summary.json")(error.into()))?;
-        write_whole(&file("summary.json"), &json)?;
-        write_whole(&file("learners.csv"), report::csv(&summary.entrants).as_bytes())?;
+        write_summary(directory.path(), &summary)?;
+        let learners = report::csv(&summary.entrants);
+        write_whole(&directory.path().join("learners.csv"), learners.as_bytes())?;
         Ok(summary)
+    }
+
+    /// What the race depends on. If the run directory is new it is written there first, with all that
+    /// the directory needs to be read and gone on with elsewhere.
+    fn begin(&mut self, directory: &Path) -> Result<Origin<Table>> {
+        if let Some(origin) = read_origin(directory)? {
+            return Ok(origin);
+        }
+        let trace = self.experiment.trace().map(|trace| TraceOrigin {
+            file: trace.path().display().to_string(),
+            sha256: sha256(trace.text().as_bytes()),
+        });
+        if let Some(trace) = self.experiment.trace() {
+            write_whole(&directory.join(TRACE), trace.text().as_bytes())?;
+        }
+        self.experiment.use_own_trace();
+        write_whole(&directory.join("config.toml"), self.experiment.to_toml().as_bytes())?;
+        let origin = Origin {
+            configuration: self.experiment.settings(),
+            data: self.data_origin(),
+            trace,
+            computed: vec![self.computed("the start")],
+            extended: Vec::new(),
+        };
+        write_origin(directory, &origin)?;
+        Ok(origin)
+    }
+
+    fn data_origin(&self) -> Data {
+        // A record is text.
+        let folder = path::absolute(&self.folder).ok().filter(|folder| folder.to_str().is_some());
+        Data { folder, digests: self.digests.clone() }
+    }
+
+    /// What computes, from the run called `from` on.
+    fn computed(&self, from: &str) -> Computed {
+        Computed {
+            from: from.to_owned(),
+            tortoise: env!("CARGO_PKG_VERSION").to_owned(),
+            gradients: self.gradients.iter().map(Backend::computer).collect(),
+            evaluations: self.evaluations.computer(),
+        }
     }
 
     fn entrants(
         &mut self,
+        origin: &Origin<Table>,
         directory: &RunDirectory,
         interrupt: &Interrupt,
     ) -> Result<Summary<Experiment>> {
@@ -271,13 +322,30 @@ impl Race {
             tortoise: env!("CARGO_PKG_VERSION").into(),
             machine: machine(),
             configuration: self.experiment.clone(),
-            gradients_on: self.workers.to_string(),
-            evaluations_on: self.evaluations.to_string(),
+            gradients_on: in_turn(origin, &self.workers.to_string(), Computed::gradients),
+            evaluations_on: in_turn(origin, &self.evaluations.to_string(), |computed| {
+                computed.evaluations.to_string()
+            }),
             queues: self.workers.count(),
             entrants,
             interrupted: stopped,
         })
     }
+}
+
+/// What computed, one after the other if the race went on elsewhere; `now` is what does in the end.
+fn in_turn(origin: &Origin<Table>, now: &str, of: impl Fn(&Computed) -> String) -> String {
+    let mut all: Vec<_> = origin.computed.iter().map(|one| (&one.from, of(one))).collect();
+    all.dedup_by(|later, earlier| later.1 == earlier.1);
+    if let Some((_, last)) = all.last_mut() {
+        now.clone_into(last);
+    }
+    let mut text = String::new();
+    for (at, (from, what)) in all.iter().enumerate() {
+        let from = if at == 0 { String::new() } else { format!("; from {from} on ") };
+        text += &format!("{from}{what}");
+    }
+    text
 }
 
 /// Operating system, processor and threads.

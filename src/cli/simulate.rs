@@ -115,7 +115,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
         return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
-    let Delay::Law(delay) = wanted.delay else {
+    let Delay::Law(delay) = settings::with_trace(wanted.delay, args, source)? else {
         return Err(Error::config("delays that were measured have no law: name one with --delay"));
     };
     let case = Case { entrant, learners, delay, slow, cancel };

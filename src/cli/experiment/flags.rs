@@ -40,6 +40,8 @@ pub(crate) enum Delay {
     Measured,
     /// What is drawn from a law.
     Law(Distribution),
+    /// What this file says, which has not been read.
+    Trace(PathBuf),
 }
 
 impl From<Delay> for String {
@@ -61,6 +63,7 @@ impl fmt::Display for Delay {
         match self {
             Self::Measured => f.write_str("measured"),
             Self::Law(law) => law.fmt(f),
+            Self::Trace(path) => write!(f, "trace:{}", path.display()),
         }
     }
 }
@@ -69,7 +72,12 @@ impl FromStr for Delay {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text == "measured" { Ok(Self::Measured) } else { text.parse().map(Self::Law) }
+        // A record is read without what is outside of it: a file only where delays are drawn.
+        match text.strip_prefix("trace:").filter(|path| !path.is_empty()) {
+            Some(path) => Ok(Self::Trace(path.into())),
+            None if text == "measured" => Ok(Self::Measured),
+            None => text.parse().map(Self::Law),
+        }
     }
 }
 
