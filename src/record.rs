@@ -87,7 +87,7 @@ mod tensors;
 mod trained;
 
 pub use self::{
-    checkpoint::{Checkpoint, Identity, read_checkpoint},
+    checkpoint::{Checkpoint, Identity, has_checkpoint, read_checkpoint},
     evaluations::{EvaluationRow, read_evaluations},
     files::{RunDirectory, run_folder, write_whole},
     lines::{Lines, Tail},

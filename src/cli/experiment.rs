@@ -118,10 +118,19 @@ impl Experiment {
     /// if there are none there and in the file, they are the six variants.
     ///
     /// # Errors
-    /// [`Error::Config`] that names the setting.
+    /// [`Error::Config`] that names the setting, [`Error::Dataset`] where `config` names a folder of
+    /// data that is not there.
     pub(super) fn new(entrants: &[Entrant], flags: &Flags, config: Option<&Path>) -> Result<Self> {
         let text = settings::text(config)?;
-        Self::parse(entrants, flags, config.zip(text.as_deref()))
+        let experiment = Self::parse(entrants, flags, config.zip(text.as_deref()))?;
+        if let Some(config) = config.filter(|_| flags.data.is_none())
+            && let Some(folder) = experiment.data.as_ref().filter(|folder| !folder.is_dir())
+        {
+            let config = config.display();
+            let problem = format!("is no folder, and {config} names it; give it with --data DIR");
+            return Err(Error::Dataset { path: folder.clone(), problem });
+        }
+        Ok(experiment)
     }
 
     /// As [`Self::new`], from the text of the file at a path.

@@ -75,6 +75,8 @@ pub(super) struct TrainArgs {
 #[command(next_help_heading = "Input and output")]
 pub(super) struct Output {
     /// TOML file with any of the options of the run, as a run directory has one
+    ///
+    /// A file that it names is looked for beside it, and then from here.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Folder to write to, new or empty [default: the next free runs/NAME-N]
@@ -265,6 +267,27 @@ impl Race {
         }
     }
 
+    /// What computed, in words; one after the other if the race went on elsewhere. What computes now
+    /// is called `now`.
+    fn in_turn(
+        &self,
+        origin: &Origin<Table>,
+        now: &str,
+        of: impl Fn(&Computed) -> String,
+    ) -> String {
+        let here = of(&self.computed("here"));
+        let mut all: Vec<_> = origin.computed.iter().map(|one| (&one.from, of(one))).collect();
+        all.dedup_by(|later, earlier| later.1 == earlier.1);
+        let mut text = String::new();
+        for (at, (from, what)) in all.iter().enumerate() {
+            if at > 0 {
+                text += &format!("; from {from} on ");
+            }
+            text += if *what == here { now } else { what };
+        }
+        text
+    }
+
     fn entrants(
         &mut self,
         origin: &Origin<Table>,
@@ -322,8 +345,8 @@ impl Race {
             tortoise: env!("CARGO_PKG_VERSION").into(),
             machine: machine(),
             configuration: self.experiment.clone(),
-            gradients_on: in_turn(origin, &self.workers.to_string(), Computed::gradients),
-            evaluations_on: in_turn(origin, &self.evaluations.to_string(), |computed| {
+            gradients_on: self.in_turn(origin, &self.workers.to_string(), Computed::gradients),
+            evaluations_on: self.in_turn(origin, &self.evaluations.to_string(), |computed| {
                 computed.evaluations.to_string()
             }),
             queues: self.workers.count(),
@@ -331,21 +354,6 @@ impl Race {
             interrupted: stopped,
         })
     }
-}
-
-/// What computed, one after the other if the race went on elsewhere; `now` is what does in the end.
-fn in_turn(origin: &Origin<Table>, now: &str, of: impl Fn(&Computed) -> String) -> String {
-    let mut all: Vec<_> = origin.computed.iter().map(|one| (&one.from, of(one))).collect();
-    all.dedup_by(|later, earlier| later.1 == earlier.1);
-    if let Some((_, last)) = all.last_mut() {
-        now.clone_into(last);
-    }
-    let mut text = String::new();
-    for (at, (from, what)) in all.iter().enumerate() {
-        let from = if at == 0 { String::new() } else { format!("; from {from} on ") };
-        text += &format!("{from}{what}");
-    }
-    text
 }
 
 /// Operating system, processor and threads.

@@ -37,7 +37,7 @@ pub(super) struct SimulateArgs {
     /// [default: exponential:mean=1]
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    delay: Option<Distribution>,
+    delay: Option<Delay>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the law says
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]

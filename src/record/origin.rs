@@ -102,8 +102,10 @@ pub struct Extension {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Length {
     /// Run time, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub budget: Option<f64>,
     /// Updates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub updates: Option<Version>,
 }
 

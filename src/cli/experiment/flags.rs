@@ -195,7 +195,7 @@ pub(crate) struct Flags {
     /// Folder with MNIST's IDX files [default: $TORTOISE_DATA, or data/mnist]
     #[arg(long, value_name = "DIR", help_heading = FILES)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<PathBuf>,
+    pub(super) data: Option<PathBuf>,
     /// Time on the wall clock between checkpoints of a run [default: 30]
     ///
     /// tortoise resume goes on from them.

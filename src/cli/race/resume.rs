@@ -23,8 +23,8 @@ use crate::{
     dataset::sha256,
     engine::{backend::Backend, gpu::adapter::DeviceChoices},
     record::{
-        Extension, Length, Origin, RunDirectory, read_origin, read_run, reopen, run_folder,
-        write_origin, write_whole,
+        Extension, Length, Origin, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
+        run_folder, write_origin, write_whole,
     },
     sgd::Ended,
 };
@@ -64,7 +64,9 @@ const FREE: [&str; 2] = ["checkpoint-every", "data"];
 pub(in crate::cli) fn resume(args: &ResumeArgs, set_variable: SetVariable<'_>) -> Result<Exit> {
     let directory = RunDirectory::open(&args.directory)?;
     let path = directory.path();
-    let mut before = Experiment::new(&[], &Flags::default(), Some(&path.join("config.toml")))?;
+    let config = path.join("config.toml");
+    let text = settings::text(Some(&config))?.unwrap_or_default();
+    let mut before = Experiment::parse(&[], &Flags::default(), Some((&config, &text)))?;
     let origin = read_origin::<Table>(path)?;
     match &origin {
         Some(origin) => check_trace(path, &before, origin)?,
@@ -167,10 +169,11 @@ fn check_settings(args: &ResumeArgs, now: &Experiment, origin: &Origin<Table>) -
     if differences.is_empty() {
         return Ok(());
     }
-    remedies.push("race anew with tortoise race --config".to_owned());
+    let path = args.directory.display();
+    remedies.push(format!("race anew with tortoise race --config {path}/config.toml"));
     Err(Error::config(format!(
-        "{} belongs to another configuration than config.toml has now: {}. Put back what it was, or {}",
-        args.directory.display(),
+        "{path} belongs to another configuration than config.toml has now: {}. Put back what it was, \
+         or {}",
         differences.join(", "),
         remedies.join(", or ")
     )))
@@ -185,6 +188,10 @@ fn recorded_length(settings: &Table) -> Length {
     let budget = settings.get("budget").and_then(Value::as_float);
     let updates = settings.get("updates").and_then(Value::as_integer);
     Length { budget, updates: updates.and_then(|updates| updates.try_into().ok()) }
+}
+
+fn recorded_device(settings: &Table) -> Result<DeviceChoices> {
+    settings.get("device").and_then(Value::as_str).unwrap_or("auto").parse()
 }
 
 /// Makes the experiment as long as it is asked for.
@@ -313,18 +320,28 @@ fn record(
     mut origin: Origin<Table>,
 ) -> Result<()> {
     let unchanged = origin.clone();
-    let (was, is) = (recorded_length(&origin.configuration), race.experiment.length());
+    let was = recorded_length(&origin.configuration);
+    let is = race.experiment.length();
     if was != is {
         origin.extended.push(Extension { from: was, to: is });
     }
-    origin.configuration = race.experiment.settings();
     // If this ends before config.toml has the new length, the same command takes it up again.
     let lengthens = before.length() != is;
     let runs = runs(path, &race.experiment)?;
+    let next = runs.iter().find(|run| lengthens || !run.is_over);
+    let device = recorded_device(&origin.configuration)?;
+    if next.is_none() && race.experiment.device != device {
+        race.experiment.device = device;
+        race.progress.tell(News::Note("all runs are over, so that --device changes nothing"));
+    }
+    origin.configuration = race.experiment.settings();
     if let Some(last) = origin.computed.last()
-        && let Some(run) = runs.iter().find(|run| lengthens || !run.is_over)
+        && let Some(Run { name, folder, .. }) = next
     {
-        let run = &run.name;
+        let run = match has_checkpoint(folder) {
+            true => &format!("within {name}"),
+            false => name,
+        };
         let now = race.computed(run);
         if now.tortoise != last.tortoise {
             let note = format!(
