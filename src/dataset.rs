@@ -3,12 +3,15 @@
 //! Knows no model, no device and no learner's schedule.
 
 mod candidates;
+mod digests;
 pub mod idx;
 pub mod minibatches;
 pub mod mnist;
 
 use std::sync::Arc;
 
+pub use self::digests::Digests;
+pub(crate) use self::digests::sha256;
 use crate::{
     Error, Result,
     share::{share, threads},

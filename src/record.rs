@@ -11,7 +11,10 @@
 //!     cluster::queues::Queues,
 //!     dataset::{Dataset, Split, minibatches::Minibatches},
 //!     engine::{host::Host, model::{Model, Shape}},
-//!     record::{EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_run},
+//!     record::{
+//!         EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_run,
+//!         write_summary,
+//!     },
 //!     report::Report,
 //!     sgd::Terms,
 //! };
@@ -60,6 +63,8 @@
 //!     entrants: vec![entrant],
 //!     interrupted: false,
 //! };
+//! write_summary(directory.path(), &race)?;
+//! // Now `tortoise report` draws it, and so does
 //! let mut report = Report::default();
 //! report.add("light and dark", race, "what was run", "how = \"to run it again\"", Vec::new());
 //! println!("{}", report.table());
@@ -73,6 +78,7 @@ mod deferred;
 mod evaluations;
 mod files;
 mod lines;
+mod origin;
 mod recorder;
 mod run;
 pub mod summary;
@@ -81,13 +87,14 @@ mod tensors;
 mod trained;
 
 pub use self::{
-    checkpoint::{Checkpoint, Identity, read_checkpoint},
+    checkpoint::{Checkpoint, Identity, has_checkpoint, read_checkpoint},
     evaluations::{EvaluationRow, read_evaluations},
     files::{RunDirectory, run_folder, write_whole},
     lines::{Lines, Tail},
+    origin::{Computed, Data, Extension, Length, Origin, TraceOrigin, read_origin, write_origin},
     recorder::{Outcome, Recorded, Recorder},
-    run::{Lengths, RunFiles, TIMELINE, read_run},
-    summary::{EntrantSummary, RunSummary, Summary, read_summary},
+    run::{Lengths, RunFiles, TIMELINE, read_run, reopen},
+    summary::{EntrantSummary, RunSummary, Summary, read_summary, write_summary},
     tensors::{params_file, parse_params, read_params, write_params},
     trained::{find_trained, parse_model, read_model},
 };

@@ -55,8 +55,11 @@ pub struct Source {
     pub name: String,
     /// What was run, in a line.
     pub caption: String,
-    /// The configuration that gives it again, as a TOML file.
+    /// The configuration that gives it again, as a TOML file; of a race that is no command's what its
+    /// program recorded of it, which may be nothing.
     pub configuration: String,
+    /// Whether `tortoise race` gives it again.
+    pub by_command: bool,
     /// Version of this crate.
     pub tortoise: String,
     /// Operating system, processor and threads.
@@ -84,6 +87,30 @@ impl Report {
         configuration: &str,
         timelines: Vec<String>,
     ) {
+        self.put(name, summary, caption, (configuration, true), timelines);
+    }
+
+    /// [Adds](Self::add) a race that a program has run with this library: `configuration` is what the
+    /// program recorded of it, and may be empty.
+    pub fn add_of_program<C>(
+        &mut self,
+        name: &str,
+        summary: Summary<C>,
+        caption: &str,
+        configuration: &str,
+        timelines: Vec<String>,
+    ) {
+        self.put(name, summary, caption, (configuration, false), timelines);
+    }
+
+    fn put<C>(
+        &mut self,
+        name: &str,
+        summary: Summary<C>,
+        caption: &str,
+        (configuration, by_command): (&str, bool),
+        timelines: Vec<String>,
+    ) {
         if self.sources.len() == 1 {
             let first = self.sources[0].name.clone();
             self.entrants.iter_mut().for_each(|entrant| of_race(entrant, &first));
@@ -99,6 +126,7 @@ impl Report {
             name: name.to_owned(),
             caption: caption.to_owned(),
             configuration: configuration.to_owned(),
+            by_command,
             tortoise: summary.tortoise.into_owned(),
             machine: summary.machine,
             gradients_on: summary.gradients_on,

@@ -4,18 +4,27 @@
 mod small_data;
 
 use std::{
+    collections::BTreeMap,
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::Arc,
 };
 
+use serde::Serialize;
 use small_data::small_data;
 use tempfile::tempdir;
 use tortoise::{
-    record::{EntrantSummary, EvaluationRow, Outcome, RunSummary},
+    cluster::queues::Queues,
+    dataset::{Dataset, minibatches::Minibatches},
+    engine::quadratic::{Quadratic, coins},
+    record::{
+        EntrantSummary, EvaluationRow, Outcome, Recorder, RunDirectory, RunFiles, RunSummary,
+        Summary, write_summary,
+    },
     report::verdict,
-    sgd::{Ended, tally::Tally},
+    sgd::{Ended, Terms, tally::Tally},
 };
 
 /// An entrant whose runs had these losses after 0, 10, 20, ... seconds, and which looked for 0.5 and
@@ -288,4 +297,68 @@ fn what_is_no_race_that_is_over_is_refused_by_name() {
     let output = tortoise(&["report", "--out"], &[&out, &out]);
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("is not empty"));
+}
+
+/// Races a quadratic into `folder`, as a program of one's own does.
+fn program(folder: &Path, configuration: impl Serialize) {
+    let directory = RunDirectory::create(Some(folder), "race").unwrap();
+    let train = Arc::new(coins(64, 3, 3).unwrap());
+    let data = Dataset { train: Arc::clone(&train), test: coins(16, 3, 4).unwrap() };
+    let engine = Quadratic::new(&train, vec![1.0, 0.5, 0.3]);
+    let (queues, mut evaluator) = (Queues::here(&train, engine.clone()), engine);
+    let terms = Terms { updates: Some(30), evaluate_every: Some(2.0), ..Terms::new(4, 0.1) };
+    let mut race = |name: &str| {
+        let files = RunFiles::create(directory.run(name, 0).unwrap(), false).unwrap();
+        let minibatches = Minibatches::new(0, train.len(), 1);
+        let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
+        let racer = name.parse().unwrap();
+        let run = terms.run(&racer, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
+        let (files, outcome) = recorder.finish().unwrap();
+        let summary = RunSummary::new(0, run.ended, 0.1, outcome, &[]);
+        files.finish(&summary).unwrap();
+        EntrantSummary { runs: vec![summary], ..entrant(name, &[]) }
+    };
+    let summary = Summary {
+        tortoise: "0.1.0".into(),
+        configuration,
+        machine: "a desk & a chair".into(),
+        gradients_on: "a quadratic".into(),
+        evaluations_on: "a quadratic".into(),
+        queues: 1,
+        entrants: ["async", "k-sync:2"].map(&mut race).into(),
+        interrupted: false,
+    };
+    write_summary(folder, &summary).unwrap();
+}
+
+#[test]
+fn a_race_that_a_program_has_recorded_is_reported() {
+    let root = tempdir().unwrap();
+    let [none, own, both, raced] =
+        ["none", "own", "both", "raced"].map(|name| root.path().join(name));
+    program(&none, ());
+    program(&own, BTreeMap::from([("pace", "<slow>")]));
+    race(&raced, "sync --budget 5");
+    let said = |arguments: &[&str], paths: &[&Path]| {
+        let output = tortoise(arguments, paths);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let page = |folder: &Path| fs::read_to_string(folder.join("report.html")).unwrap();
+    for (folder, caption, again) in [
+        (&none, "which recorded no configuration", "No configuration was recorded: "),
+        (&own, "with a configuration of its own", "&quot;pace&quot;: &quot;&lt;slow&gt;&quot;"),
+    ] {
+        let (table, page) = (said(&["report"], &[folder]), page(folder));
+        for word in ["async", "k-sync:2", "a quadratic", caption] {
+            assert!(table.contains(word) && page.contains(word), "{word}: {table}");
+        }
+        assert!(page.contains(again) && page.contains("a desk &amp; a chair"));
+        assert!(!page.contains("tortoise race --config"), "the command cannot run it");
+    }
+    let table = said(&["report", "--out"], &[&both, &none, &raced, &own]);
+    for entrant in ["async (none)", "k-sync:2 (own)", "sync (raced)"] {
+        assert!(table.contains(entrant) && page(&both).contains(entrant), "{entrant}: {table}");
+    }
+    assert!(page(&both).contains("tortoise race --config"));
 }

@@ -29,7 +29,8 @@ pub(super) const TRAIN: &str = examples!(
 
 pub(super) const RESUME: &str = examples!(
     "tortoise resume runs/race-1"
-    "tortoise resume runs/race-1 --json"
+    "tortoise resume runs/race-1 --budget 600            # longer than it was"
+    "tortoise resume runs/race-1 --data /elsewhere/mnist --json"
 );
 
 pub(super) const REPORT: &str = examples!(

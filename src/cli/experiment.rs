@@ -5,17 +5,17 @@ pub(super) mod settings;
 
 use std::path::{Path, PathBuf};
 
-use clap::Arg;
+use clap::{Arg, Args};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub(super) use self::flags::{AdviseFlags, Clock, Delay, EstimateFlags, Flags, RunFlags};
+pub(super) use self::flags::{AdviseFlags, Clock, Delay, EstimateFlags, Flags};
 use self::settings::Source;
 use crate::{
     Error, Result,
     cluster::{
         chaos::Plan,
-        delay::{Delays, Distribution, Slow},
+        delay::{Delays, Distribution, Slow, Trace},
     },
     engine::{
         backend::FamilyChoice,
@@ -23,6 +23,7 @@ use crate::{
         model::Shape,
     },
     numbers::Shown,
+    record::{Extension, Length},
     sgd::{
         Cancellation, Entrant, Terms, Tolerance,
         faults::{NonFinite, OnLoss},
@@ -39,6 +40,9 @@ const EVALUATIONS: f64 = 15.0;
 
 /// The shortest and the longest time that may be set, in seconds: what clocks tell apart, and 30 years.
 const SECONDS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
+
+/// The copy of a trace in a run directory.
+pub(super) const TRACE: &str = "trace.csv";
 
 /// A configuration that has been checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -85,6 +89,9 @@ pub(super) struct Experiment {
     pub(super) estimate: bool,
     pub(super) events: bool,
     pub(super) tensorboard: bool,
+    /// How it became as long as it is: part of what is recorded, and no setting.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) extended: Vec<Extension>,
 }
 
 /// What holds where nobody says otherwise.
@@ -121,18 +128,27 @@ impl Experiment {
     /// options that are not among `flags` is passed over.
     ///
     /// # Errors
-    /// [`Error::Config`] that names the setting.
-    pub(super) fn new<F: RunFlags>(
+    /// [`Error::Config`] that names the setting, [`Error::Dataset`] where `config` names a folder of
+    /// data that is not there.
+    pub(super) fn new<F: Args + Serialize>(
         entrants: &[Entrant],
         flags: &F,
         config: Option<&Path>,
     ) -> Result<Self> {
         let text = settings::text(config)?;
-        Self::parse(entrants, flags, config.zip(text.as_deref()))
+        let experiment = Self::parse(entrants, flags, config.zip(text.as_deref()))?;
+        if let Some(config) = config.filter(|_| !settings::is_given("data", flags))
+            && let Some(folder) = experiment.data.as_ref().filter(|folder| !folder.is_dir())
+        {
+            let config = config.display();
+            let problem = format!("is no folder, and {config} names it; give it with --data DIR");
+            return Err(Error::Dataset { path: folder.clone(), problem });
+        }
+        Ok(experiment)
     }
 
     /// As [`Self::new`], from the text of the file at a path.
-    pub(super) fn parse<F: RunFlags>(
+    pub(super) fn parse<F: Args + Serialize>(
         entrants: &[Entrant],
         flags: &F,
         config: Source<'_>,
@@ -142,14 +158,13 @@ impl Experiment {
         if !table.contains_key("budget") && !table.contains_key("updates") {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGETS[clock]));
         }
-        if flags.delay().is_some() || !table.contains_key("delay") {
+        if !table.contains_key("delay") {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
         let mut experiment: Self = settings::checked(table, config)?;
-        // Not read again from its text: a trace may have come through a pipe.
-        if let Some(delay) = flags.delay() {
-            experiment.delay = delay.clone();
-        }
+        experiment.delay = settings::with_trace(experiment.delay, flags, config)?;
+        let data = experiment.data.as_deref();
+        experiment.data = data.map(|folder| settings::data_folder(folder, flags, config));
         let named = !entrants.is_empty();
         if named {
             experiment.entrants = entrants.to_vec();
@@ -200,13 +215,59 @@ impl Experiment {
     pub(super) fn law(&self) -> Option<&Distribution> {
         match &self.delay {
             Delay::Law(law) => Some(law),
-            Delay::Measured => None,
+            Delay::Measured | Delay::Trace(_) => None,
         }
+    }
+
+    /// The trace that gives the delays, if one does.
+    pub(super) fn trace(&self) -> Option<&Trace> {
+        match self.law() {
+            Some(Distribution::Trace(trace)) => Some(trace),
+            _ => None,
+        }
+    }
+
+    /// Draws the delays from the copy of their trace that a run directory has.
+    pub(super) fn use_own_trace(&mut self) {
+        if let Some(trace) = self.trace() {
+            self.delay = Delay::Law(Distribution::Trace(trace.copied_to(TRACE)));
+        }
+    }
+
+    /// Whether the delays are drawn from the copy of a trace in the run directory.
+    pub(super) fn has_own_trace(&self) -> bool {
+        self.delay.to_string() == format!("trace:{TRACE}")
+    }
+
+    /// How long each run is.
+    pub(super) fn length(&self) -> Length {
+        Length { budget: self.budget, updates: self.updates }
+    }
+
+    /// The settings.
+    pub(super) fn settings(&self) -> Table {
+        let settings = Self { extended: Vec::new(), ..self.clone() };
+        Table::try_from(settings).expect("numbers and text are TOML")
+    }
+
+    /// What the bits of a run depend on besides its seed and what computes it, as text. A longer run
+    /// goes on from where a shorter one was saved.
+    pub(super) fn identity(&self) -> String {
+        let same = Self {
+            budget: None,
+            updates: None,
+            device: DeviceChoices(Vec::new()),
+            data: None,
+            checkpoint_every: 0.0,
+            ..self.clone()
+        };
+        same.to_toml()
     }
 
     /// This experiment as a TOML file that gives it again.
     pub(super) fn to_toml(&self) -> String {
-        toml::to_string(self).expect("numbers and text are TOML")
+        let settings = Self { extended: Vec::new(), ..self.clone() };
+        toml::to_string(&settings).expect("numbers and text are TOML")
     }
 
     /// What is run, in a line.
@@ -226,14 +287,15 @@ impl Experiment {
         let repeats = if *seeds > 1 { format!(", {seeds} seeds") } else { String::new() };
         let clock = if self.clock == Clock::Real { "real" } else { "virtual" };
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
+        let extended: String = self.extended.iter().map(|one| format!(", {one}")).collect();
         format!(
             "{model}, P={learners}, m={minibatch}, rate {rate}{rule}, {delay}{slow}, {clock} time, \
-             {cancel}{repeats}{chaos}",
+             {cancel}{repeats}{chaos}{extended}",
             rate = Shown(*learning_rate),
         )
     }
 
-    fn check(&self) -> Result<()> {
+    pub(super) fn check(&self) -> Result<()> {
         let need = |holds: bool, what: &str| match holds {
             true => Ok(()),
             false => Err(Error::config(what)),

@@ -1,27 +1,38 @@
 //! `tortoise race`, `tortoise train` and `tortoise resume`: runs on equal terms, recorded and summed up.
 
 mod one;
+mod resume;
 mod shown;
 
-use std::{env::consts, path::PathBuf, sync::Arc, thread, time::Duration};
+use std::{
+    env::consts,
+    path::{self, Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use clap::Args;
+use toml::Table;
+
+pub(super) use self::resume::{ResumeArgs, resume};
 
 use super::{
     Exit, SetVariable,
-    experiment::{self, Experiment, Flags},
+    experiment::{self, Experiment, Flags, TRACE},
     interrupt::Interrupt,
     print,
     progress::{News, Progress, Show},
-    report::tell,
+    report::{of_command, tell},
     to_json,
     workers::{Workers, queues},
 };
 use crate::{
     Error, Result,
     dataset::{
-        Dataset,
+        Dataset, Digests,
         mnist::{self, CLASSES, PIXELS},
+        sha256,
     },
     engine::{
         Engine,
@@ -29,7 +40,10 @@ use crate::{
         gpu::{DRIVER_THREADS, adapter},
         model::Model,
     },
-    record::{EntrantSummary, RunDirectory, Summary, write_whole},
+    record::{
+        Computed, Data, EntrantSummary, Origin, RunDirectory, Summary, TraceOrigin, read_origin,
+        write_origin, write_summary, write_whole,
+    },
     report,
     sgd::{Cancellation, Ended, Entrant, Objective, learning_rate::RateRule},
     theory::{runtime, staleness},
@@ -66,8 +80,10 @@ pub(super) struct TrainArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input and output")]
 pub(super) struct Output {
-    /// TOML file with any of the options of a race, as a run directory has one; what the command has
-    /// no use for is passed over; - is standard input
+    /// TOML file with any of the options of a race, as a run directory has one; - is standard input
+    ///
+    /// What the command has no use for is passed over. A file that it names is looked for beside it, and
+    /// then from here.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Folder to write to, new or empty [default: the next free runs/NAME-N]
@@ -75,14 +91,6 @@ pub(super) struct Output {
     pub(super) out: Option<PathBuf>,
     #[command(flatten)]
     pub(super) show: Show,
-}
-
-#[derive(Debug, Args)]
-pub(super) struct ResumeArgs {
-    /// Run directory of a race that was interrupted, or that something brought to an end
-    directory: PathBuf,
-    #[command(flatten)]
-    show: Show,
 }
 
 pub(super) fn race(
@@ -115,6 +123,8 @@ const FINISHING: Duration = Duration::from_secs(10);
 pub(super) struct Race {
     pub(super) experiment: Experiment,
     pub(super) data: Dataset,
+    folder: PathBuf,
+    digests: Digests,
     pub(super) model: Model,
     gradients: Vec<Backend>,
     workers: Workers,
@@ -137,19 +147,6 @@ fn run(
     carry_on(race, &directory, interrupt, output.show.json)
 }
 
-/// Goes on with a race that stopped.
-pub(super) fn resume(
-    args: &ResumeArgs,
-    set_variable: SetVariable<'_>,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
-    let directory = RunDirectory::open(&args.directory)?;
-    let config = args.directory.join("config.toml");
-    let experiment = Experiment::new(&[], &Flags::default(), Some(&config))?;
-    let race = Race::open(experiment, &args.show, set_variable)?;
-    carry_on(race, &directory, interrupt, args.show.json)
-}
-
 /// Runs what is not over yet, and tells what came of all.
 fn carry_on(
     mut race: Race,
@@ -161,7 +158,7 @@ fn carry_on(
     let interrupted = summary.interrupted;
     // All is written before anything is printed: there may be nobody left to print for.
     let printed = if json { Some(to_json(&summary)?) } else { None };
-    tell(vec![(directory.path(), summary)], directory.path(), json)?;
+    tell(vec![(directory.path(), summary)], of_command, directory.path(), json)?;
     printed.map_or(Ok(()), |json| print(&json))?;
     Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
 }
@@ -184,9 +181,11 @@ impl Race {
         let (data, adapters) = thread::scope(|scope| {
             let choose = || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>();
             let adapters = scope.spawn(choose);
-            (source.load(), adapters.join().expect("no driver panics when it is looked for"))
+            let data = source.load().map(|data| (data.digests(), data));
+            (data, adapters.join().expect("no driver panics when it is looked for"))
         });
-        let (data, adapters) = (data?, adapters?);
+        let (digests, data) = data?;
+        let adapters = adapters?;
         let samples = data.train.len();
         if m > samples {
             return Err(Error::config(format!(
@@ -209,7 +208,18 @@ impl Race {
         if gradients.len() > 1 {
             progress.tell(News::Note(&workers.to_string()));
         }
-        Ok(Self { experiment, data, model, gradients, workers, evaluator, evaluations, progress })
+        Ok(Self {
+            experiment,
+            data,
+            folder,
+            digests,
+            model,
+            gradients,
+            workers,
+            evaluator,
+            evaluations,
+            progress,
+        })
     }
 
     /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples.
@@ -226,24 +236,85 @@ impl Race {
         directory: &RunDirectory,
         interrupt: &Interrupt,
     ) -> Result<Summary<Experiment>> {
-        let file = |name: &str| directory.path().join(name);
-        if !file("config.toml").exists() {
-            write_whole(&file("config.toml"), self.experiment.to_toml().as_bytes())?;
-        }
+        let origin = self.begin(directory.path())?;
+        self.experiment.extended.clone_from(&origin.extended);
         interrupt.give(STOPPING);
         self.progress.tell(News::Start { race: &self.experiment, interrupt });
-        let summary = self.entrants(directory, interrupt)?;
+        let summary = self.entrants(&origin, directory, interrupt)?;
         interrupt.give(FINISHING);
         self.progress.tell(News::End);
-        let json = serde_json::to_vec_pretty(&summary)
-            .map_err(|error| Error::io("summary.json")(error.into()))?;
-        write_whole(&file("summary.json"), &json)?;
-        write_whole(&file("learners.csv"), report::csv(&summary.entrants).as_bytes())?;
+        write_summary(directory.path(), &summary)?;
+        let learners = report::csv(&summary.entrants);
+        write_whole(&directory.path().join("learners.csv"), learners.as_bytes())?;
         Ok(summary)
+    }
+
+    /// What the race depends on. If the run directory is new it is written there first, with all that
+    /// the directory needs to be read and gone on with elsewhere.
+    fn begin(&mut self, directory: &Path) -> Result<Origin<Table>> {
+        if let Some(origin) = read_origin(directory)? {
+            return Ok(origin);
+        }
+        let trace = self.experiment.trace().map(|trace| TraceOrigin {
+            file: trace.path().display().to_string(),
+            sha256: sha256(trace.text().as_bytes()),
+        });
+        if let Some(trace) = self.experiment.trace() {
+            write_whole(&directory.join(TRACE), trace.text().as_bytes())?;
+        }
+        self.experiment.use_own_trace();
+        write_whole(&directory.join("config.toml"), self.experiment.to_toml().as_bytes())?;
+        let origin = Origin {
+            configuration: self.experiment.settings(),
+            data: self.data_origin(),
+            trace,
+            computed: vec![self.computed("the start")],
+            extended: Vec::new(),
+        };
+        write_origin(directory, &origin)?;
+        Ok(origin)
+    }
+
+    fn data_origin(&self) -> Data {
+        // A record is text.
+        let folder = path::absolute(&self.folder).ok().filter(|folder| folder.to_str().is_some());
+        Data { folder, digests: self.digests.clone() }
+    }
+
+    /// What computes, from the run called `from` on.
+    fn computed(&self, from: &str) -> Computed {
+        Computed {
+            from: from.to_owned(),
+            tortoise: env!("CARGO_PKG_VERSION").to_owned(),
+            gradients: self.gradients.iter().map(Backend::computer).collect(),
+            evaluations: self.evaluations.computer(),
+        }
+    }
+
+    /// What computed, in words; one after the other if the race went on elsewhere. What computes now
+    /// is called `now`.
+    fn in_turn(
+        &self,
+        origin: &Origin<Table>,
+        now: &str,
+        of: impl Fn(&Computed) -> String,
+    ) -> String {
+        let here = of(&self.computed("here"));
+        let mut all: Vec<_> = origin.computed.iter().map(|one| (&one.from, of(one))).collect();
+        all.dedup_by(|later, earlier| later.1 == earlier.1);
+        let mut text = String::new();
+        for (at, (from, what)) in all.iter().enumerate() {
+            if at > 0 {
+                text += &format!("; from {from} on ");
+            }
+            text += if *what == here { now } else { what };
+        }
+        text
     }
 
     fn entrants(
         &mut self,
+        origin: &Origin<Table>,
         directory: &RunDirectory,
         interrupt: &Interrupt,
     ) -> Result<Summary<Experiment>> {
@@ -298,8 +369,10 @@ impl Race {
             tortoise: env!("CARGO_PKG_VERSION").into(),
             machine: machine(),
             configuration: self.experiment.clone(),
-            gradients_on: self.workers.to_string(),
-            evaluations_on: self.evaluations.to_string(),
+            gradients_on: self.in_turn(origin, &self.workers.to_string(), Computed::gradients),
+            evaluations_on: self.in_turn(origin, &self.evaluations.to_string(), |computed| {
+                computed.evaluations.to_string()
+            }),
             queues: self.workers.count(),
             entrants,
             interrupted: stopped,

@@ -7,8 +7,14 @@ use std::{
 };
 
 use clap::Args;
+use serde::Deserialize;
+use serde_json::Value;
 
-use super::{Exit, experiment::Experiment, print};
+use super::{
+    Exit,
+    experiment::{Experiment, TRACE},
+    print,
+};
 use crate::{
     Error, Result,
     record::{EntrantSummary, RunDirectory, Summary, read_summary, run_folder},
@@ -36,32 +42,64 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit> {
         if args.directories[..at].contains(directory) {
             return Err(Error::config(format!("{} is named twice", directory.display())));
         }
-        races.push((&**directory, read_summary::<Experiment>(directory)?));
+        races.push((&**directory, read_summary::<Value>(directory)?));
     }
     match (&*args.directories, &args.out) {
-        ([directory], None) => tell(races, directory, false)?,
+        ([directory], None) => tell(races, of_any, directory, false)?,
         (_, out) => {
             let directory = RunDirectory::create(out.as_deref(), "report")?;
-            tell(races, directory.path(), false)?;
+            tell(races, of_any, directory.path(), false)?;
         }
     }
     Ok(Exit::Done)
 }
 
-/// Draws the report of `races`, each with its run directory, into `into`; and unless `silent` prints
+/// What was run: in a line, and the configuration in full.
+pub(super) struct Described {
+    caption: String,
+    configuration: String,
+    by_command: bool,
+}
+
+/// What the command has run.
+pub(super) fn of_command(experiment: &Experiment) -> Described {
+    let toml = experiment.to_toml();
+    let configuration = match experiment.has_own_trace() {
+        true => {
+            format!("# {TRACE} is in the run directory: copy it to where this file is.\n{toml}")
+        }
+        false => toml,
+    };
+    Described { caption: experiment.caption(), configuration, by_command: true }
+}
+
+/// What the command or any program has run, which records what it likes.
+fn of_any(configuration: &Value) -> Described {
+    if let Ok(experiment) = Experiment::deserialize(configuration) {
+        return of_command(&experiment);
+    }
+    let (caption, configuration) = match configuration {
+        Value::Null => ("run by a program, which recorded no configuration", String::new()),
+        value => ("run by a program, with a configuration of its own", format!("{value:#}")),
+    };
+    Described { caption: caption.to_owned(), configuration, by_command: false }
+}
+
+/// Draws the report of `races`, each with its run directory and `describe`d, into `into`; and unless `silent` prints
 /// what came of them.
-pub(super) fn tell(
-    races: Vec<(&Path, Summary<Experiment>)>,
+pub(super) fn tell<C>(
+    races: Vec<(&Path, Summary<C>)>,
+    describe: impl Fn(&C) -> Described,
     into: &Path,
     silent: bool,
 ) -> Result<()> {
     let mut report = Report::default();
     let names = names(races.iter().map(|(directory, _)| *directory));
     for (at, (name, (directory, summary))) in names.iter().zip(races).enumerate() {
-        let experiment = &summary.configuration;
-        let (caption, configuration) = (experiment.caption(), experiment.to_toml());
+        let Described { caption, configuration, by_command } = describe(&summary.configuration);
         let timelines = timelines(directory, &summary, at)?;
-        report.add(name, summary, &caption, &configuration, timelines);
+        let add = if by_command { Report::add } else { Report::add_of_program };
+        add(&mut report, name, summary, &caption, &configuration, timelines);
     }
     let files = report.draw(into)?;
     if silent {

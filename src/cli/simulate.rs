@@ -45,7 +45,7 @@ pub(super) struct SimulateArgs {
     /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    delay: Option<Distribution>,
+    delay: Option<Delay>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the law says
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,7 +94,7 @@ seed = 0
 struct Settings {
     entrants: Vec<Entrant>,
     learners: usize,
-    delay: Option<Delay>,
+    delay: Delay,
     slow: Slow,
     cancel: Cancellation,
     updates: u64,
@@ -118,18 +118,13 @@ struct Simulation<'a> {
 pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let read = settings::text(args.config.as_deref())?;
     let source = args.config.as_deref().zip(read.as_deref());
-    let mut table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
-    // Not read again from its text: a trace may have come through a pipe.
-    let given = args.delay.clone().map(Delay::Law);
-    if given.is_some() {
-        table.remove("delay");
-    }
+    let table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
     let wanted: Settings = settings::checked(table, source)?;
     let Settings { learners, slow, cancel, ref updates, ref seed, .. } = wanted;
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
         return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
-    let Some(Delay::Law(delay)) = given.or(wanted.delay) else {
+    let Delay::Law(delay) = settings::with_trace(wanted.delay, args, source)? else {
         return Err(Error::config("delays that were measured have no law: name one with --delay"));
     };
     let case = Case::new(entrant, learners, delay, slow, cancel);

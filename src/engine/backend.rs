@@ -20,6 +20,9 @@ use crate::{Error, Result};
 /// Queues of one GPU beyond which more would only take up its memory.
 const MOST_QUEUES: usize = 16;
 
+/// What the host engine is called.
+const HOST: &str = "the host engine (f32)";
+
 /// Which family of kernels is wanted. Written `auto` or as the family is named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FamilyChoice {
@@ -114,6 +117,11 @@ impl Backend {
         learners.min(most)
     }
 
+    /// What tells it from one that computes other bits.
+    pub fn computer(&self) -> Computer {
+        Computer::of(self)
+    }
+
     /// What the user should know, in plain words: that nothing of what was hoped for is there.
     pub fn note(&self) -> Option<String> {
         matches!(self, Self::Host { stands_in: true })
@@ -134,12 +142,61 @@ impl Backend {
     }
 }
 
+/// What computes, as far as the bits of what it computes depend on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Computer {
+    /// The adapter, or the host engine.
+    pub adapter: String,
+    /// The driver and its version; of the host engine the kind of processor.
+    pub driver: String,
+    /// The family of the kernels; none of the host engine, which has but one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<Family>,
+}
+
+impl Computer {
+    fn of(backend: &Backend) -> Self {
+        match backend {
+            Backend::Gpu { adapter, shaders } => Self {
+                adapter: adapter.to_string(),
+                driver: format!("{} {}", adapter.driver, adapter.driver_info.trim()),
+                kernels: Some(shaders.family()),
+            },
+            Backend::Host { .. } => {
+                Self { adapter: HOST.to_owned(), driver: processor(), kernels: None }
+            }
+        }
+    }
+}
+
+impl fmt::Display for Computer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { adapter, driver, kernels } = self;
+        match kernels {
+            Some(family) => write!(f, "{adapter}, {driver}, {family} kernels"),
+            None => write!(f, "{adapter} on {driver}"),
+        }
+    }
+}
+
+/// The kind of this processor: products of matrices add up in the order that suits its registers.
+fn processor() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let registers = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
+        (true, _) => " with AVX-512",
+        (false, true) => " with AVX2",
+        (false, false) => "",
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let registers = "";
+    format!("{}{registers}", env::consts::ARCH)
+}
+
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gpu { adapter, shaders } => {
-                let (driver, family) = (adapter.driver_info.trim(), shaders.family());
-                write!(f, "{adapter}, {} {driver}, {family} kernels", adapter.driver)?;
+            Self::Gpu { adapter, .. } => {
+                self.computer().fmt(f)?;
                 match env::var(DRIVER_THREADS) {
                     Ok(threads) if adapter.is_software() => {
                         write!(f, ", {DRIVER_THREADS}={threads}")
@@ -147,7 +204,7 @@ impl fmt::Display for Backend {
                     _ => Ok(()),
                 }
             }
-            Self::Host { .. } => f.write_str("the host engine (f32)"),
+            Self::Host { .. } => f.write_str(HOST),
         }
     }
 }

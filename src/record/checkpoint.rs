@@ -115,6 +115,11 @@ pub(super) fn write(
     write_whole(&path, &file)
 }
 
+/// Whether the run in `folder` has come to a checkpoint, from which it goes on.
+pub fn has_checkpoint(folder: &Path) -> bool {
+    folder.join(FILE).exists()
+}
+
 /// The checkpoint in the folder of a run of P = `learners` with `length` parameters; none where none
 /// was reached.
 ///

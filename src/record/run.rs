@@ -13,6 +13,7 @@ use super::{
     evaluations::HEAD,
     files::sync_folder,
     read_evaluations,
+    summary::FILE as SUMMARY,
     tensorboard::{self, TensorBoard},
     write_params, write_whole,
 };
@@ -169,6 +170,21 @@ fn remove(path: &Path) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::io(path)(error)),
         _ => Ok(()),
     }
+}
+
+/// Takes back that the race in the run directory `race` is over, and that the runs in `folders` are:
+/// they go on from their checkpoints, or start over where they have none.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn reopen(race: &Path, folders: &[PathBuf]) -> Result<()> {
+    remove(&race.join(SUMMARY))?;
+    sync_folder(race).map_err(Error::io(race))?;
+    for folder in folders.iter().filter(|folder| folder.exists()) {
+        remove(&folder.join(END))?;
+        sync_folder(folder).map_err(Error::io(folder))?;
+    }
+    Ok(())
 }
 
 /// What came of the run in `folder`, with its evaluations; none where it is not over. A run that was

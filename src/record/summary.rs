@@ -4,7 +4,7 @@ use std::{borrow::Cow, io::ErrorKind, path::Path};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{EvaluationRow, Outcome, read_evaluations, run_folder};
+use super::{EvaluationRow, Outcome, read_evaluations, run_folder, write_whole};
 use crate::{
     Error, Result,
     estimate::{
@@ -38,7 +38,9 @@ pub struct Summary<C> {
     pub interrupted: bool,
 }
 
-/// The most bytes of a `summary.json`.
+/// The name of the file.
+pub(super) const FILE: &str = "summary.json";
+/// The most bytes of it.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// What came of the race in the run directory `race`, with the evaluations of its runs.
@@ -47,7 +49,7 @@ const MOST_BYTES: u64 = 1 << 30;
 /// [`Error::Config`] where there is no summary, or not all that it tells of, or a file is not as it was
 /// written; [`Error::Io`] where one cannot be read.
 pub fn read_summary<C: DeserializeOwned>(race: &Path) -> Result<Summary<C>> {
-    let path = race.join("summary.json");
+    let path = race.join(FILE);
     let text = file::text(&path, MOST_BYTES).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Error::config(format!(
             "{} has no summary.json: it is no run directory, or its race is not over",
@@ -71,6 +73,17 @@ pub fn read_summary<C: DeserializeOwned>(race: &Path) -> Result<Summary<C>> {
         }
     }
     Ok(summary)
+}
+
+/// Writes `summary.json` into the run directory `race`, for [`read_summary`] and `tortoise report`.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_summary(race: &Path, summary: &Summary<impl Serialize>) -> Result<()> {
+    let path = race.join(FILE);
+    let json =
+        serde_json::to_vec_pretty(summary).map_err(|error| Error::io(&path)(error.into()))?;
+    write_whole(&path, &json)
 }
 
 /// One entrant, over all its seeds.

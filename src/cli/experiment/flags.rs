@@ -41,6 +41,8 @@ pub(crate) enum Delay {
     Measured,
     /// What is drawn from a law.
     Law(Distribution),
+    /// What this file says, which has not been read.
+    Trace(PathBuf),
 }
 
 impl From<Delay> for String {
@@ -62,6 +64,7 @@ impl fmt::Display for Delay {
         match self {
             Self::Measured => f.write_str("measured"),
             Self::Law(law) => law.fmt(f),
+            Self::Trace(path) => write!(f, "trace:{}", path.display()),
         }
     }
 }
@@ -70,7 +73,12 @@ impl FromStr for Delay {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text == "measured" { Ok(Self::Measured) } else { text.parse().map(Self::Law) }
+        // A record is read without what is outside of it: a file only where delays are drawn.
+        match text.strip_prefix("trace:").filter(|path| !path.is_empty()) {
+            Some(path) => Ok(Self::Trace(path.into())),
+            None if text == "measured" => Ok(Self::Measured),
+            None => text.parse().map(Self::Law),
+        }
     }
 }
 
@@ -138,30 +146,6 @@ pub(crate) struct AdviseFlags {
     kept: Kept,
 }
 
-/// The options of a command that trains.
-pub(crate) trait RunFlags: Args + Serialize {
-    /// The law of the delays that was given.
-    fn delay(&self) -> Option<&Delay>;
-}
-
-impl RunFlags for Flags {
-    fn delay(&self) -> Option<&Delay> {
-        self.setup.delay.as_ref()
-    }
-}
-
-impl RunFlags for EstimateFlags {
-    fn delay(&self) -> Option<&Delay> {
-        self.setup.delay.as_ref()
-    }
-}
-
-impl RunFlags for AdviseFlags {
-    fn delay(&self) -> Option<&Delay> {
-        self.setup.delay.as_ref()
-    }
-}
-
 /// What is trained, by whom and where: of every command that trains.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -208,7 +192,7 @@ pub(crate) struct Setup {
     /// real time the default is measured: as long as it takes.
     #[arg(long, value_name = "LAW", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) delay: Option<Delay>,
+    delay: Option<Delay>,
     /// Learners that are slower than the law says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,13 +1,21 @@
 //! Settings laid over each other: defaults, then a TOML file, then flags.
 
-use std::{fmt::Display, path::Path};
+use std::{
+    fmt::Display,
+    path::{self, Path, PathBuf},
+};
 
 use clap::{Arg, Args, builder::StyledStr};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use super::Flags;
-use crate::{Error, Result, cli::race::Output, file, suggest};
+use super::{Delay, Flags};
+use crate::{
+    Error, Result,
+    cli::race::Output,
+    cluster::delay::{Distribution, Trace},
+    file, suggest,
+};
 
 /// The most bytes of a file of settings.
 const MOST_BYTES: u64 = 1 << 20;
@@ -115,6 +123,50 @@ const EXPECTED: [(&str, &str); 4] = [
     ("expected u32", "expected a whole number from 0 to 4294967295"),
     ("expected f64", "expected a number"),
 ];
+
+/// This delay, with its trace read if it is one.
+///
+/// # Errors
+/// [`Error::Config`] that names the file.
+pub(in crate::cli) fn with_trace(
+    delay: Delay,
+    flags: &impl Serialize,
+    source: Source<'_>,
+) -> Result<Delay> {
+    let Delay::Trace(path) = delay else { return Ok(delay) };
+    let named_in = source.filter(|_| !is_given("delay", flags));
+    let trace = Trace::read(&place(&path, named_in)).map_err(|error| match named_in {
+        Some((config, _)) => in_config(config)(format!("{error} in `delay`")),
+        None => Error::config(format!("--delay: {error}")),
+    })?;
+    Ok(Delay::Law(Distribution::Trace(trace)))
+}
+
+/// The folder of the data set, wherever the command runs next.
+pub(in crate::cli) fn data_folder(
+    folder: &Path,
+    flags: &impl Serialize,
+    source: Source<'_>,
+) -> PathBuf {
+    absolute(&place(folder, source.filter(|_| !is_given("data", flags))))
+}
+
+/// The same folder as seen from everywhere, where that is text, as a setting has to be.
+pub(in crate::cli) fn absolute(folder: &Path) -> PathBuf {
+    let absolute = path::absolute(folder).ok().filter(|absolute| absolute.to_str().is_some());
+    absolute.unwrap_or_else(|| folder.to_owned())
+}
+
+/// Whether `flags` have the setting `key`.
+pub(in crate::cli) fn is_given(key: &str, flags: &impl Serialize) -> bool {
+    Table::try_from(flags).is_ok_and(|flags| flags.contains_key(key))
+}
+
+/// Where `path` is: beside the file that names it, or, if it is not there, as seen from here.
+fn place(path: &Path, named_in: Source<'_>) -> PathBuf {
+    let beside = named_in.and_then(|(config, _)| Some(config.parent()?.join(path)));
+    beside.filter(|beside| beside.exists()).unwrap_or_else(|| path.to_owned())
+}
 
 /// What the settings are of.
 ///

@@ -44,7 +44,7 @@ impl Race {
         if let Some(over) = read_run(&folder)?.filter(|run| run.ended != Ended::Interrupted) {
             return Ok(over);
         }
-        let configuration = experiment.to_toml();
+        let configuration = experiment.identity();
         let identity = Identity { entrant: name.clone(), seed, configuration };
         let stopped = read_checkpoint(&folder, &identity, learners, model.params())?;
         let initial = model.initial(seed);

@@ -17,6 +17,7 @@ use crate::{Error, Result, file, sgd::scheduler::LearnerId};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Trace {
     path: PathBuf,
+    text: Arc<str>,
     times: Times,
 }
 
@@ -113,7 +114,18 @@ impl Trace {
                 return Err(Error::config(format!("{path}: there is no duration in the file")));
             }
         };
-        Ok(Self { path: path.into(), times })
+        Ok(Self { path: path.into(), text: text.into(), times })
+    }
+
+    /// The same durations, from a copy of the file at `path`.
+    #[must_use]
+    pub fn copied_to(&self, path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into(), ..self.clone() }
+    }
+
+    /// What the file holds.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The file it was read from.

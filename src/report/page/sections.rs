@@ -126,7 +126,7 @@ fn note(line: &str) -> String {
 pub(super) fn repeat(entrants: &[EntrantSummary], sources: &[Source]) -> String {
     let mut html = String::new();
     for source in sources {
-        let Source { name, configuration, tortoise, machine, gradients_on, .. } = source;
+        let Source { name, tortoise, machine, gradients_on, .. } = source;
         let Source { evaluations_on, queues, .. } = source;
         let whose = |entrant: &&EntrantSummary| {
             sources.len() == 1 || entrant.entrant.ends_with(&format!("({name})"))
@@ -145,15 +145,30 @@ pub(super) fn repeat(entrants: &[EntrantSummary], sources: &[Source]) -> String 
             .iter()
             .map(|(name, value)| format!("<dt>{name}</dt><dd>{}</dd>", escape(value)))
             .collect();
-        let _ = write!(
-            html,
-            "<h3>{}</h3><dl>{facts}</dl><p>Save this as <code>config.toml</code> and run \
-             <code>tortoise race --config config.toml</code>:</p><pre>{}</pre>",
-            escape(name),
-            text(configuration)
-        );
+        let _ = write!(html, "<h3>{}</h3><dl>{facts}</dl>{}", escape(name), again(source));
     }
     html
+}
+
+/// How a race is run again.
+fn again(source: &Source) -> String {
+    let Source { configuration, by_command, .. } = source;
+    let how = match (by_command, configuration.is_empty()) {
+        (true, _) => {
+            "Save this as <code>config.toml</code> and run \
+             <code>tortoise race --config config.toml</code>:"
+        }
+        (false, true) => {
+            "No configuration was recorded: what runs it again is the program that recorded it."
+        }
+        (false, false) => {
+            "What runs it again is the program that recorded it. It recorded this as its \
+             configuration:"
+        }
+    };
+    let lines = text(configuration);
+    let pre = if lines.is_empty() { lines } else { format!("<pre>{lines}</pre>") };
+    format!("<p>{how}</p>{pre}")
 }
 
 /// The colours of an entrant, for light and for dark, as variables.

@@ -1,0 +1,379 @@
+//! `tortoise resume`: a race goes on with what it was recorded with, or, where that is asked for, with
+//! something else, which is recorded.
+
+use std::{
+    env,
+    fmt::Display,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use clap::Args;
+use toml::{Table, Value};
+
+use super::{Race, carry_on};
+use crate::{
+    Error, Result,
+    cli::{
+        Exit, SetVariable,
+        experiment::{Clock, Experiment, Flags, settings},
+        interrupt::Interrupt,
+        progress::{News, Show},
+        usage::{number, whole},
+    },
+    dataset::sha256,
+    engine::{backend::Backend, gpu::adapter::DeviceChoices},
+    record::{
+        Extension, Length, Origin, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
+        run_folder, write_origin, write_whole,
+    },
+    sgd::Ended,
+};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResumeArgs {
+    /// Run directory of a race that was interrupted, or that something brought to an end
+    directory: PathBuf,
+    /// Extend the race, in virtual time: run time of each run
+    ///
+    /// Runs that are over start over, so that each has the bits of a run of that length. What else is
+    /// set stays as it is, the time between evaluations as well.
+    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, "seconds above 0"))]
+    budget: Option<f64>,
+    /// Extend the race, in virtual time: updates of each run
+    ///
+    /// As with --budget.
+    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
+    updates: Option<u64>,
+    /// Folder with the IDX files, if it has moved [default: $TORTOISE_DATA, or where it was]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Go on with another device, which is recorded [default: the one before]
+    ///
+    /// auto, host, an adapter's index or part of its name; in real time several, with a comma between.
+    #[arg(long)]
+    device: Option<DeviceChoices>,
+    #[command(flatten)]
+    show: Show,
+}
+
+/// Settings that change no result: how often a run is saved, and where the data are, whose content is
+/// compared.
+const FREE: [&str; 2] = ["checkpoint-every", "data"];
+
+/// Goes on with a race that stopped.
+pub(in crate::cli) fn resume(
+    args: &ResumeArgs,
+    set_variable: SetVariable<'_>,
+    interrupt: &Interrupt,
+) -> Result<Exit> {
+    let directory = RunDirectory::open(&args.directory)?;
+    let path = directory.path();
+    let config = path.join("config.toml");
+    let text = settings::text(Some(&config))?.unwrap_or_default();
+    let mut before = Experiment::parse(&[], &Flags::default(), Some((&config, &text)))?;
+    let origin = read_origin::<Table>(path)?;
+    match &origin {
+        Some(origin) => check_trace(path, &before, origin)?,
+        // Nothing has been run yet.
+        None if !has_runs(path)? => {}
+        None => return Err(no_origin(path)),
+    }
+    before.use_own_trace();
+    let mut experiment = before.clone();
+    if let Some(origin) = &origin {
+        check_settings(args, &before, origin)?;
+        let recorded = recorded_length(&origin.configuration);
+        (experiment.budget, experiment.updates) = (recorded.budget, recorded.updates);
+    }
+    extend(&mut experiment, args)?;
+    if let Some(device) = &args.device {
+        experiment.device = device.clone();
+    }
+    if let Some(data) = &args.data {
+        experiment.data = Some(settings::absolute(data));
+    }
+    experiment.check()?;
+    let named = experiment.data.clone();
+    experiment.data = data(args, &experiment, origin.as_ref());
+    let mut race = Race::open(experiment, &args.show, set_variable)?;
+    race.experiment.data = named;
+    if let Some(origin) = origin {
+        check_data(args, &race, &origin)?;
+        check_computers(args, &race, &origin)?;
+        record(path, &mut race, &before, origin)?;
+    }
+    carry_on(race, &directory, interrupt, args.show.json)
+}
+
+/// Whether the run directory at `path` holds a run.
+fn has_runs(path: &Path) -> Result<bool> {
+    let entries = fs::read_dir(path).map_err(Error::io(path))?;
+    for entry in entries {
+        if entry.map_err(Error::io(path))?.path().is_dir() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn no_origin(path: &Path) -> Error {
+    let path = path.display();
+    Error::config(format!(
+        "{path} has no origin.json, which says what its runs depend on: an earlier tortoise recorded \
+         it, and whether it could go on unchanged cannot be told. tortoise race --config \
+         {path}/config.toml runs it again, and tortoise report {path} reads it"
+    ))
+}
+
+/// That delays are drawn from the trace that they were drawn from.
+fn check_trace(path: &Path, experiment: &Experiment, origin: &Origin<Table>) -> Result<()> {
+    let Some((trace, recorded)) = experiment.trace().zip(origin.trace.as_ref()) else {
+        return Ok(());
+    };
+    let now = sha256(trace.text().as_bytes());
+    if now == recorded.sha256 {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "{} is not the trace that {} was recorded with: its SHA-256 is {}, and was {} (a copy of {})",
+        trace.path().display(),
+        path.display(),
+        shown(&now),
+        shown(&recorded.sha256),
+        recorded.file
+    )))
+}
+
+/// That config.toml has the settings that the race was recorded with, but for those that no result
+/// depends on and those that are given anew.
+fn check_settings(args: &ResumeArgs, now: &Experiment, origin: &Origin<Table>) -> Result<()> {
+    let (now, recorded) = (now.settings(), &origin.configuration);
+    let mut keys: Vec<&String> = now.keys().chain(recorded.keys()).collect();
+    keys.sort();
+    keys.dedup();
+    let extends = args.budget.is_some() || args.updates.is_some();
+    let free = |key: &str| match key {
+        "budget" | "updates" => extends,
+        "device" => args.device.is_some(),
+        key => FREE.contains(&key),
+    };
+    let in_words = |value: Option<&Value>| {
+        value.map_or_else(|| "not set".to_owned(), |value| value.to_string())
+    };
+    let (mut differences, mut remedies) = (Vec::new(), Vec::new());
+    for key in keys.into_iter().filter(|key| !free(key) && now.get(*key) != recorded.get(*key)) {
+        let [was, is] = [recorded.get(key), now.get(key)].map(in_words);
+        differences.push(format!("{key} was {was} and is {is}"));
+        match &**key {
+            "budget" | "updates" => remedies.push(format!("extend it with --{key}")),
+            "device" => remedies.push("go on with another device with --device".to_owned()),
+            _ => {}
+        }
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let path = args.directory.display();
+    remedies.push(format!("race anew with tortoise race --config {path}/config.toml"));
+    Err(Error::config(format!(
+        "{path} belongs to another configuration than config.toml has now: {}. Put back what it was, \
+         or {}",
+        differences.join(", "),
+        remedies.join(", or ")
+    )))
+}
+
+/// The beginning of a digest, which is enough to tell it from another.
+fn shown(digest: &str) -> &str {
+    digest.get(..12).unwrap_or(digest)
+}
+
+fn recorded_length(settings: &Table) -> Length {
+    let budget = settings.get("budget").and_then(Value::as_float);
+    let updates = settings.get("updates").and_then(Value::as_integer);
+    Length { budget, updates: updates.and_then(|updates| updates.try_into().ok()) }
+}
+
+fn recorded_device(settings: &Table) -> Result<DeviceChoices> {
+    settings.get("device").and_then(Value::as_str).unwrap_or("auto").parse()
+}
+
+/// Makes the experiment as long as it is asked for.
+fn extend(experiment: &mut Experiment, args: &ResumeArgs) -> Result<()> {
+    let Length { budget, updates } = experiment.length();
+    if experiment.clock == Clock::Real && (args.budget.is_some() || args.updates.is_some()) {
+        return Err(Error::config(
+            "a race in real time cannot be extended: its learners have stopped, and what they had in \
+             hand is gone, so that it would not be a race of that length. Race anew with tortoise \
+             race --config and a longer --budget",
+        ));
+    }
+    let other = match (budget, updates) {
+        (Some(_), _) => "--budget",
+        _ => "--updates",
+    };
+    experiment.budget = longer("--budget", other, budget, args.budget)?;
+    experiment.updates = longer("--updates", other, updates, args.updates)?;
+    Ok(())
+}
+
+/// The limit that a run has then, if it is not lower than before; `other` is a limit that it has.
+fn longer<T: PartialOrd + Display + Copy>(
+    option: &str,
+    other: &str,
+    before: Option<T>,
+    wanted: Option<T>,
+) -> Result<Option<T>> {
+    match (before, wanted) {
+        (before, None) => Ok(before),
+        (None, Some(_)) => Err(Error::config(format!(
+            "the race has no {option} that could be raised: what ends it is its {other}"
+        ))),
+        (Some(before), Some(wanted)) if wanted < before => Err(Error::config(format!(
+            "{option} {wanted} is below the {before} that the race was recorded with: a race can be \
+             extended, and not shortened"
+        ))),
+        (Some(_), wanted) => Ok(wanted),
+    }
+}
+
+/// Where the data are, if that is not left to `TORTOISE_DATA` or to where they usually are: where
+/// --data says, or where they were.
+fn data(
+    args: &ResumeArgs,
+    experiment: &Experiment,
+    origin: Option<&Origin<Table>>,
+) -> Option<PathBuf> {
+    let named = &experiment.data;
+    if args.data.is_some() {
+        return named.clone();
+    }
+    if env::var_os("TORTOISE_DATA").is_some_and(|folder| !folder.is_empty()) {
+        return None;
+    }
+    let recorded = origin.and_then(|origin| origin.data.folder.as_ref());
+    let there = named.iter().chain(recorded).find(|folder| folder.is_dir());
+    there.or(named.as_ref()).cloned()
+}
+
+/// That gradients are of the data that they were of.
+fn check_data(args: &ResumeArgs, race: &Race, origin: &Origin<Table>) -> Result<()> {
+    let Some((part, now, was)) = race.digests.difference(&origin.data.digests) else {
+        return Ok(());
+    };
+    let place = origin.data.folder.as_ref().map(|folder| format!(", from {}", folder.display()));
+    Err(Error::Dataset {
+        path: race.folder.clone(),
+        problem: format!(
+            "is not the data set that {} was recorded with{}: the SHA-256 of the {part} is {}, and \
+             was {}; give the folder with --data DIR or TORTOISE_DATA",
+            args.directory.display(),
+            place.unwrap_or_default(),
+            shown(now),
+            shown(was)
+        ),
+    })
+}
+
+/// That what computes is what computed before, unless another device is asked for.
+fn check_computers(args: &ResumeArgs, race: &Race, origin: &Origin<Table>) -> Result<()> {
+    let Some(before) = origin.computed.last() else { return Ok(()) };
+    let now = race.computed("here");
+    if args.device.is_some() || now.computers() == before.computers() {
+        return Ok(());
+    }
+    let is_host = |backend: &Backend| matches!(backend, Backend::Host { .. });
+    let device = match race.gradients.iter().all(is_host) {
+        true => "host".to_owned(),
+        false => race.experiment.device.to_string(),
+    };
+    let problem = format!(
+        "{} was computed on {before}, and here it would go on with {now}: give --device {device} if \
+         it should, which is recorded",
+        args.directory.display()
+    );
+    let is_missing = race.gradients.iter().any(|backend| backend.note().is_some());
+    Err(if is_missing { Error::NoAdapter(problem) } else { Error::Config(problem) })
+}
+
+/// A run of the race.
+struct Run {
+    name: String,
+    folder: PathBuf,
+    is_over: bool,
+}
+
+fn runs(path: &Path, experiment: &Experiment) -> Result<Vec<Run>> {
+    let Experiment { seed, seeds, .. } = *experiment;
+    let mut runs = Vec::new();
+    for entrant in experiment.entrants.iter().map(ToString::to_string) {
+        for seed in seed..seed + seeds {
+            let folder = run_folder(path, &entrant, seed);
+            let is_over = read_run(&folder)?.is_some_and(|run| run.ended != Ended::Interrupted);
+            runs.push(Run { name: format!("{entrant} (seed {seed})"), folder, is_over });
+        }
+    }
+    Ok(runs)
+}
+
+/// Records what changes from here on; `before` is what config.toml has.
+fn record(
+    path: &Path,
+    race: &mut Race,
+    before: &Experiment,
+    mut origin: Origin<Table>,
+) -> Result<()> {
+    let unchanged = origin.clone();
+    let was = recorded_length(&origin.configuration);
+    let is = race.experiment.length();
+    if was != is {
+        origin.extended.push(Extension { from: was, to: is });
+    }
+    // If this ends before config.toml has the new length, the same command takes it up again.
+    let lengthens = before.length() != is;
+    let runs = runs(path, &race.experiment)?;
+    let next = runs.iter().find(|run| lengthens || !run.is_over);
+    let device = recorded_device(&origin.configuration)?;
+    if next.is_none() && race.experiment.device != device {
+        race.experiment.device = device;
+        race.progress.tell(News::Note("all runs are over, so that --device changes nothing"));
+    }
+    origin.configuration = race.experiment.settings();
+    if let Some(last) = origin.computed.last()
+        && let Some(Run { name, folder, .. }) = next
+    {
+        let run = match has_checkpoint(folder) {
+            true => &format!("within {name}"),
+            false => name,
+        };
+        let now = race.computed(run);
+        if now.tortoise != last.tortoise {
+            let note = format!(
+                "recorded by tortoise {}; from {run} on by {}, whose bits may be others",
+                last.tortoise, now.tortoise
+            );
+            race.progress.tell(News::Note(&note));
+        }
+        if (&now.tortoise, now.computers()) != (&last.tortoise, last.computers()) {
+            origin.computed.push(now);
+        }
+    }
+    origin.data.folder = race.data_origin().folder;
+    if origin != unchanged {
+        write_origin(path, &origin)?;
+    }
+    if lengthens {
+        for run in runs.iter().filter(|run| run.is_over) {
+            let note = format!("{} starts over, to become one of {is}", run.name);
+            race.progress.tell(News::Note(&note));
+        }
+        let folders: Vec<_> = runs.into_iter().map(|run| run.folder).collect();
+        reopen(path, &folders)?;
+    }
+    let config = race.experiment.to_toml();
+    if config != before.to_toml() {
+        write_whole(&path.join("config.toml"), config.as_bytes())?;
+    }
+    Ok(())
+}
