@@ -11,6 +11,7 @@ fn main() -> ExitCode {
     // Mesa complains on standard error, once an instance, where this is not set.
     set_variable("XDG_RUNTIME_DIR", &env::temp_dir());
     outlive_full_files();
+    fail_without_memory();
     match Cli::parse().run(&|name, value| set_variable(name, value.as_ref())) {
         Ok(exit) => exit.code().into(),
         Err(error) => {
@@ -28,6 +29,17 @@ fn main() -> ExitCode {
 fn outlive_full_files() {
     #[cfg(unix)]
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
+}
+
+/// Where the last memory is gone the language's runtime says so and aborts: a failure like others, with
+/// their exit code.
+fn fail_without_memory() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register_conditional_shutdown(
+        signal_hook::consts::SIGABRT,
+        cli::Exit::Failed.code().into(),
+        Arc::new(true.into()),
+    );
 }
 
 /// Sets a variable for the drivers, unless the user has.

@@ -31,6 +31,7 @@ use crate::{
     record::{EntrantSummary, RunDirectory, Summary, write_whole},
     report,
     sgd::{Cancellation, Ended, Entrant, Objective, learning_rate::RateRule},
+    share::both,
     theory::{runtime, staleness},
 };
 
@@ -156,11 +157,10 @@ impl Race {
         }
         let folder = mnist::locate(data.as_deref())?;
         // Both take a while, and neither waits for the other.
-        let (data, adapters) = thread::scope(|scope| {
-            let choose = || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>();
-            let adapters = scope.spawn(choose);
-            (mnist::load(&folder), adapters.join().expect("no driver panics when it is looked for"))
-        });
+        let (data, adapters) = both(
+            || mnist::load(&folder),
+            || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>(),
+        );
         let (data, adapters) = (data?, adapters?);
         let samples = data.train.len();
         if m > samples {

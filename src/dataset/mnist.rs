@@ -7,11 +7,10 @@ use std::{
     collections::HashMap,
     env, fs, io,
     path::{Path, PathBuf},
-    thread,
 };
 
 use super::{Dataset, Split, idx::Idx};
-use crate::{Error, Result, file};
+use crate::{Error, Result, file, share::both};
 
 /// Pixels of an image of MNIST.
 pub const PIXELS: usize = 28 * 28;
@@ -63,10 +62,7 @@ pub fn load(folder: &Path) -> Result<Dataset> {
         }
     }
     let [train, test] = names;
-    let (train, test) = thread::scope(|scope| {
-        let test = scope.spawn(|| folder.split(test));
-        (folder.split(train), test.join().expect("reading fails without a panic"))
-    });
+    let (train, test) = both(|| folder.split(train), || folder.split(test));
     let (train, test) = (train?, test?);
     if train.rows != test.rows || train.columns != test.columns {
         let [train, test] = [train, test].map(|set| format!("{} by {}", set.rows, set.columns));
