@@ -37,6 +37,9 @@ pub enum Error {
         /// What the driver said.
         problem: String,
     },
+    /// The system has no memory or threads for it.
+    #[error("the system has no room for {0}")]
+    NoRoom(String),
     /// The process that computes for a learner ended, or what it says cannot be understood.
     #[error("learner process {0}")]
     Process(String),

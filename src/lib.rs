@@ -163,6 +163,7 @@
 //! * Nothing falls back silently: what ran is printed and recorded.
 
 pub mod advise;
+mod awake;
 pub mod cli;
 pub mod cluster;
 pub mod dataset;

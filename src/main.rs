@@ -19,6 +19,7 @@ fn main() -> ExitCode {
     // Mesa complains on standard error, once an instance, where this is not set.
     set_variable("XDG_RUNTIME_DIR", &env::temp_dir());
     outlive_full_files();
+    fail_without_memory();
     let interrupt = match Interrupt::listening() {
         Ok(interrupt) => interrupt,
         Err(error) => return fail(&error),
@@ -66,6 +67,17 @@ fn outlive_full_files() {
     if !cli::is_ignored(signal_hook::consts::SIGXFSZ) {
         let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     }
+}
+
+/// Where the last memory is gone the language's runtime says so and aborts: a failure like others, with
+/// their exit code.
+fn fail_without_memory() {
+    #[cfg(unix)]
+    let _ = signal_hook::flag::register_conditional_shutdown(
+        signal_hook::consts::SIGABRT,
+        Exit::Failed.code().into(),
+        Arc::new(true.into()),
+    );
 }
 
 /// Sets a variable for the drivers, unless the user has.

@@ -1,9 +1,60 @@
 //! Work in portions, for several cores.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    thread,
+    error::Error as _,
+    panic::resume_unwind,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    thread::{self, ScopedJoinHandle},
 };
+
+use rayon::ThreadPoolBuilder;
+
+use crate::{Error, Result};
+
+/// Starts the threads that [`share`] shares with.
+///
+/// # Errors
+/// [`Error::NoRoom`] where the system has none.
+pub(crate) fn start() -> Result<()> {
+    static STARTED: OnceLock<std::result::Result<(), String>> = OnceLock::new();
+    let started = STARTED.get_or_init(|| match ThreadPoolBuilder::new().build_global() {
+        // Without a source, it only says that they had been started before.
+        Err(error) if error.source().is_some() => Err(error.to_string()),
+        _ => Ok(()),
+    });
+    started.clone().map_err(|problem| Error::NoRoom(format!("threads to compute on: {problem}")))
+}
+
+/// What both return, the other on a thread of its own if the system has one.
+pub(crate) fn both<A, B: Send>(
+    one: impl FnOnce() -> A,
+    other: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    let other = Mutex::new(Some(other));
+    let other = || {
+        let other = other.lock().unwrap_or_else(PoisonError::into_inner).take();
+        other.expect("it is called once")()
+    };
+    thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, &other) {
+        Ok(thread) => (one(), join(thread)),
+        Err(_) => (one(), other()),
+    })
+}
+
+/// What `work` returns of each, on a thread each as far as the system has them.
+pub(crate) fn each<P: Sync, T: Send>(all: &[P], work: impl Fn(&P) -> T + Sync) -> Vec<T> {
+    let work = &work;
+    thread::scope(|scope| {
+        let start =
+            |one| thread::Builder::new().spawn_scoped(scope, move || work(one)).map_err(|_| one);
+        let started: Vec<_> = all.iter().map(start).collect();
+        started.into_iter().map(|started| started.map_or_else(work, join)).collect()
+    })
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
 
 /// How many threads can work at the same time.
 pub(crate) fn threads() -> usize {

@@ -1,5 +1,5 @@
-//! Pins `tortoise kernels bench` as its readers use it: what it times, what it says of a wrong
-//! kernel, and that it never times one.
+//! Pins `tortoise kernels bench` and `check` as their readers use them: what is timed, what is said of a
+//! wrong kernel, that none is timed, and that no text ends the command otherwise than with an error.
 
 mod common;
 
@@ -8,7 +8,7 @@ use std::{fs, process::Output};
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::tempdir;
-use tortoise::engine::gpu::kernels::{ShaderSet, by_name};
+use tortoise::engine::gpu::kernels::{Family, ShaderSet, by_name};
 
 fn bench(arguments: &[&str]) -> Output {
     let mut command = Command::cargo_bin("tortoise").unwrap();
@@ -107,4 +107,84 @@ fn bad_usage_is_refused() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {text}");
         assert!(text.contains(fragment), "{arguments:?}: {text}");
     }
+}
+
+/// Checks this text in place of the `tiled` kernel `dense`.
+fn check(dense: &str) -> (Option<i32>, String, String) {
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("dense.wgsl"), dense).unwrap();
+    let mut command = Command::cargo_bin("tortoise").unwrap();
+    command.args(["kernels", "check", "--kernels", "tiled", "--shaders"]).arg(folder.path());
+    let output = command.output().unwrap();
+    let [text, problem] =
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (output.status.code(), text, problem)
+}
+
+/// The text of `dense`, `wrong` in it in place of `right`.
+fn dense(family: Family, right: &str, wrong: &str) -> String {
+    let text = ShaderSet::new(family).source(by_name("dense").unwrap()).to_owned();
+    let changed = text.replace(right, wrong);
+    assert_ne!(changed, text);
+    changed
+}
+
+#[test]
+fn a_text_that_breaks_the_compiler_is_an_error_that_names_the_kernel() {
+    if common::gpu().is_none() {
+        return;
+    }
+    let sum = "var sum = w_at(args.inputs, quad)";
+    let long = format!("{sum}{}", " + w_at(args.inputs, quad)".repeat(20_000));
+    let (code, _, problem) = check(&dense(Family::Tiled, sum, &long));
+    assert_eq!(code, Some(1), "{problem}");
+    let last = problem.lines().last().unwrap();
+    assert!(last.starts_with("error: adapter ") && last.contains("kernel dense: "), "{problem}");
+    assert!(last.contains("overflow"), "{problem}");
+    // In `bench` as well.
+    let folder = tempdir().unwrap();
+    fs::write(folder.path().join("dense.wgsl"), dense(Family::Tiled, sum, &long)).unwrap();
+    let output = bench(&["--kernels", "tiled", "--shaders", folder.path().to_str().unwrap()]);
+    let problem = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(1) && problem.contains("kernel dense: "), "{problem}");
+}
+
+#[test]
+fn more_workgroup_memory_than_the_adapter_has_is_an_error_that_says_both() {
+    let Some(adapter) = common::gpu() else { return };
+    let text = dense(Family::Tiled, "INVOCATIONS * 4u>", "INVOCATIONS * 400000u>");
+    let (code, _, problem) = check(&text);
+    let most = adapter.limits.workgroup_storage;
+    let expected = format!(
+        "kernel dense: it needs 1638400000 bytes of workgroup memory, and the adapter has {most}"
+    );
+    assert!(code == Some(1) && problem.contains(&expected), "{problem}");
+}
+
+#[test]
+fn a_kernel_of_the_other_family_is_told_how_to_be_checked() {
+    if common::gpu().is_none() {
+        return;
+    }
+    let (code, _, problem) = check(ShaderSet::new(Family::Lanes).source(by_name("dense").unwrap()));
+    assert_eq!(code, Some(1), "{problem}");
+    assert!(
+        problem.contains("kernel dense: it is bound as those of the lanes family"),
+        "{problem}"
+    );
+    assert!(problem.contains("--kernels lanes"), "{problem}");
+}
+
+#[test]
+fn an_edited_kernel_is_compared_on_shapes_whose_sides_have_names() {
+    if common::gpu().is_none() {
+        return;
+    }
+    let (code, text, problem) = check(&dense(Family::Tiled, "// Y = act", "// Edited: Y = act"));
+    assert_eq!(code, Some(0), "{text}{problem}");
+    assert!(text.contains("ok    dense: 18 shapes"), "{text}");
+    let wrong = dense(Family::Tiled, "MANY = 128u", "MANY = 129u");
+    let (code, text, _) = check(&wrong);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("dense rows 127, inputs 35, outputs 250, relu 0: "), "{text}");
 }

@@ -1,9 +1,11 @@
-//! Learners in processes of their own: whatever the system does to them, the race goes on.
+//! Processes in real time, and what the system does to them: learners that are killed or stopped, a race
+//! that is stopped itself, and one that has little memory.
 
 #![cfg(target_os = "linux")]
 
 use std::{
     fs,
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -18,10 +20,17 @@ use tempfile::tempdir;
 /// How long a race may take; more is a hang, and no measurement.
 const DEADLINE: Duration = Duration::from_secs(300);
 
+/// A race with learners in processes of their own.
 fn race(arguments: &str, folder: &Path) -> Child {
+    start(&format!("{arguments} --isolate"), folder)
+}
+
+fn start(arguments: &str, folder: &Path) -> Child {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));
     command.args(arguments.split_whitespace()).arg("--out").arg(folder);
-    command.args("--clock real --isolate --device host --model logistic --json --quiet".split(' '));
+    command.args("--clock real --device host --model logistic --json --quiet".split(' '));
+    // A group of its own, as a shell gives one to each job.
+    command.process_group(0);
     command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("TORTOISE_DATA");
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     command.spawn().unwrap()
@@ -38,8 +47,10 @@ fn children(process: &Child) -> Vec<String> {
 }
 
 fn signal(name: &str, process: &str) {
-    // It may have ended meanwhile.
-    Command::new("kill").args([name, process]).stderr(Stdio::null()).status().unwrap();
+    // By the shell's own, since the program of that name may take -123 for -1, which is everybody. The
+    // process may have ended meanwhile.
+    let script = r#"kill "$0" "$1""#;
+    Command::new("sh").args(["-c", script, name, process]).stderr(Stdio::null()).status().unwrap();
 }
 
 /// Whether an update is recorded.
@@ -136,4 +147,100 @@ fn a_run_that_is_to_stop_names_the_learner_and_what_ended_it() {
     let (_, message, code) = harass(race(arguments, &folder), &folder, &["-KILL"], 3);
     assert_eq!(code, Some(1), "{message}");
     assert!(message.contains("is lost: learner process killed by signal 9"), "{message}");
+}
+
+/// Waits until `is` holds.
+#[track_caller]
+fn wait_until(is: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is() {
+        assert!(start.elapsed() < Duration::from_secs(60), "it does not come");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether so many updates are recorded.
+fn has_made(updates: usize, folder: &Path) -> bool {
+    let text = fs::read_to_string(folder.join("async/seed-0/updates.jsonl"));
+    text.is_ok_and(|text| text.lines().count() > updates)
+}
+
+/// Stops what `target` names for longer than anybody is waited for, and lets it go on.
+fn pause(process: &Child, target: &str) {
+    signal("-STOP", target);
+    let stat = format!("/proc/{}/stat", process.id());
+    wait_until(|| fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T ")));
+    thread::sleep(Duration::from_millis(2000));
+    signal("-CONT", target);
+}
+
+#[test]
+fn a_race_that_is_stopped_and_goes_on_loses_nobody_and_no_run_time() {
+    let root = tempdir().unwrap();
+    let arguments = "train async -p 2 --budget 6 --patience 1.2";
+    for (name, isolate, with_group) in
+        [("threads", "", false), ("alone", "--isolate", false), ("group", "--isolate", true)]
+    {
+        let folder = root.path().join(name);
+        let process = start(&format!("{arguments} {isolate}"), &folder);
+        wait_until(|| has_made(100, &folder));
+        let sign = if with_group { "-" } else { "" };
+        // Twice, since the second is what deadlines follow from what was seen.
+        for _ in 0..2 {
+            pause(&process, &format!("{sign}{}", process.id()));
+        }
+        let output = process.wait_with_output().unwrap();
+        let message = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{name}: {message}");
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let run = runs(&summary).next().unwrap();
+        let learners = run["learners"].as_array().unwrap();
+        assert!(learners.iter().all(|learner| learner["losses"] == 0), "{name}: {run}");
+        assert_eq!(run["lost"], 0, "{name}: {run}");
+        let paused = run["paused"].as_f64().unwrap();
+        assert!((2.0..60.0).contains(&paused), "{name}: {paused} of about 4 s");
+        assert_eq!(run["run_time"], 6.0, "{name}: the time away is no run time");
+    }
+}
+
+#[test]
+fn a_learner_that_hangs_is_lost_though_the_race_was_stopped_once() {
+    let root = tempdir().unwrap();
+    let folder = root.path().join("r");
+    let process = race("train async -p 2 --budget 600 --patience 1 --on-loss stop", &folder);
+    wait_until(|| has_made(100, &folder));
+    pause(&process, &process.id().to_string());
+    let learners = children(&process);
+    assert_eq!(learners.len(), 2, "{learners:?}");
+    signal("-STOP", &learners[0]);
+    let output = process.wait_with_output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains("is lost: no answer in "), "{message}");
+}
+
+#[test]
+fn with_little_memory_it_works_or_fails_as_other_failures_do() {
+    let tortoise = assert_cmd::cargo::cargo_bin!("tortoise");
+    let root = tempdir().unwrap();
+    let mut refused = 0;
+    for kibibytes in [300_000, 400_000, 524_288, 1_048_576] {
+        for clock in ["virtual", "real --delay measured"] {
+            let mut command = Command::new("sh");
+            let run = format!(
+                "ulimit -v {kibibytes}; exec \"$0\" train async -p 4 --updates 20 --device host \
+                 --clock {clock} --quiet --out \"$1\""
+            );
+            let folder = root.path().join(format!("{kibibytes}-{}", &clock[..4]));
+            command.arg("-c").arg(run).arg(tortoise).arg(folder);
+            command.current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("TORTOISE_DATA");
+            let output = command.output().unwrap();
+            let message = String::from_utf8_lossy(&output.stderr);
+            let code = output.status.code();
+            assert!([Some(0), Some(1)].contains(&code), "{kibibytes} {clock}: {code:?} {message}");
+            assert!(!message.contains("panicked"), "{kibibytes} {clock}: {message}");
+            refused += usize::from(message.contains("error: the system has no room for"));
+        }
+    }
+    assert!(refused > 0, "nowhere was it said what there is no room for");
 }

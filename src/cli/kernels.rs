@@ -3,7 +3,7 @@
 
 mod bench;
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{fmt::Write as _, path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -16,10 +16,14 @@ use crate::{
         gpu::{
             adapter::{AdapterId, DeviceChoice, REMEDY},
             check::{self, Check, TOLERANCE},
-            kernels::{BindingKind, Family, KERNELS, ShaderSet},
+            kernels::{BindingKind, Family, KERNELS, Kernel, ShaderSet},
         },
+        isolated,
     },
 };
+
+/// How long a text that nobody knows may take to be compiled and run on one shape.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(super) struct KernelsArgs {
@@ -131,7 +135,13 @@ struct Checked<'a> {
 fn check(which: &Which) -> Result<Exit> {
     let (adapter, shaders) = which.choose(0)?;
     let family = shaders.family();
-    let checks = check::check(&adapter, &shaders)?;
+    let mut checks = Vec::new();
+    for kernel in KERNELS {
+        checks.append(&mut match shaders.is_own(kernel) {
+            true => check::check_kernel(&adapter, &shaders, kernel)?,
+            false => apart(&adapter, &shaders, kernel, None)?,
+        });
+    }
     let passed = checks.iter().all(|check| check.passed);
     let checked = Checked { adapter: &adapter, family, tolerance: TOLERANCE, passed, checks };
     if which.json {
@@ -140,6 +150,16 @@ fn check(which: &Which) -> Result<Exit> {
         print(&text(&checked))?;
     }
     Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+/// Checks a kernel in a process of its own, which its text may break.
+fn apart(
+    adapter: &AdapterId,
+    shaders: &ShaderSet,
+    kernel: &'static Kernel,
+    sizes: Option<[u32; 3]>,
+) -> Result<Vec<Check>> {
+    isolated::check(isolated::this_program()?, adapter, shaders, kernel, sizes, PATIENCE)
 }
 
 fn text(checked: &Checked<'_>) -> String {

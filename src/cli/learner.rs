@@ -48,7 +48,7 @@ fn watch() -> Result<()> {
             thread::sleep(LOOK);
         }
         // What a driver does at the end of a process may hang as well.
-        thread::spawn(|| {
+        let _ = thread::Builder::new().spawn(|| {
             thread::sleep(PATIENCE);
             process::abort();
         });

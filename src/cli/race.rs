@@ -46,6 +46,7 @@ use crate::{
     },
     report,
     sgd::{Cancellation, Ended, Entrant, Objective, learning_rate::RateRule},
+    share::both,
     theory::{runtime, staleness},
 };
 
@@ -178,12 +179,10 @@ impl Race {
         let folder = mnist::locate(data.as_deref())?;
         let source = mnist::find(&folder)?;
         // Both take a while, and neither waits for the other.
-        let (data, adapters) = thread::scope(|scope| {
-            let choose = || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>();
-            let adapters = scope.spawn(choose);
-            let data = source.load().map(|data| (data.digests(), data));
-            (data, adapters.join().expect("no driver panics when it is looked for"))
-        });
+        let (data, adapters) = both(
+            || source.load().map(|data| (data.digests(), data)),
+            || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>(),
+        );
         let (digests, data) = data?;
         let adapters = adapters?;
         let samples = data.train.len();

@@ -9,7 +9,7 @@ use std::{
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     queues::{Computed, Worker},
 };
 use crate::{
-    Error, Result,
+    Error, Result, awake,
     dataset::{Split, minibatches::Minibatches},
     engine::Engine,
     sgd::scheduler::LearnerId,
@@ -65,7 +65,8 @@ enum Job {
 pub(super) struct Report {
     pub(super) learner: LearnerId,
     incarnation: u64,
-    pub(super) time: Instant,
+    /// By [`awake::now`].
+    pub(super) time: Duration,
     pub(super) news: News,
 }
 
@@ -162,9 +163,9 @@ impl Learners {
                 Err(_) => self.replace(learner)?,
             });
         }
-        let (mut deadline, mut failures) = (Instant::now() + patience, 0);
+        let (mut deadline, mut failures) = (awake::now() + patience, 0);
         while awaited.iter().any(|one| *one != Awaited::Nothing) {
-            let report = self.wait(deadline.saturating_duration_since(Instant::now()));
+            let report = self.wait(deadline.saturating_sub(awake::now()));
             let Some(Report { learner, news, .. }) = report else {
                 for (learner, awaited) in awaited.iter_mut().enumerate() {
                     match awaited {
@@ -173,7 +174,7 @@ impl Learners {
                         Awaited::Nothing => {}
                     }
                 }
-                deadline = Instant::now() + PATIENCE;
+                deadline = awake::now() + PATIENCE;
                 continue;
             };
             match (news, awaited[learner]) {
@@ -187,13 +188,13 @@ impl Learners {
                 // It ended in the run before; this one is another.
                 (News::Failed(_), Awaited::Rest) => {
                     awaited[learner] = self.replace(learner)?;
-                    deadline = Instant::now() + PATIENCE;
+                    deadline = awake::now() + PATIENCE;
                 }
                 // It may have been bad luck, but not again and again.
                 (News::Failed(_), Awaited::Open) if failures < MOST_FAILURES => {
                     failures += 1;
                     awaited[learner] = self.replace(learner)?;
-                    deadline = Instant::now() + PATIENCE;
+                    deadline = awake::now() + PATIENCE;
                 }
                 (News::Failed(error), _) => return Err(error),
                 (News::Computed { .. }, _) => {}
@@ -211,10 +212,10 @@ impl Learners {
 
     /// Waits until `count` more engines are open.
     fn wait_for(&mut self, count: usize) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = awake::now() + PATIENCE;
         let mut open = 0;
         while open < count {
-            match self.wait(deadline.saturating_duration_since(Instant::now())) {
+            match self.wait(deadline.saturating_sub(awake::now())) {
                 Some(Report { learner, news: News::Opened(kill), .. }) => {
                     self.opened(learner, kill);
                     open += 1;
@@ -236,12 +237,18 @@ impl Learners {
 
     /// The next report of this run, if one comes in `time`.
     pub(super) fn wait(&mut self, time: Duration) -> Option<Report> {
-        let deadline = Instant::now() + time.min(Duration::from_secs(3600));
+        let deadline = awake::now() + time.min(Duration::from_secs(3600));
         loop {
-            let time = deadline.saturating_duration_since(Instant::now());
+            let time = deadline.saturating_sub(awake::now());
             let report = match self.reports.try_recv() {
                 Ok(report) => report,
-                Err(_) => recv_timeout(&self.reports, time).ok()?,
+                Err(_) if time.is_zero() => return None,
+                Err(_) => match recv_timeout(&self.reports, time) {
+                    Ok(report) => report,
+                    // Too early, where this process was stopped meanwhile.
+                    Err(mpsc::RecvTimeoutError::Timeout) => continue,
+                    Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+                },
             };
             let stale = self.members.get(report.learner).is_some_and(|member| {
                 let earlier_run =
@@ -285,7 +292,7 @@ impl Learners {
         let (open, train) = (Arc::clone(&self.open), Arc::clone(&self.train));
         let reports = self.sender.clone().expect("the learners are not dropped yet");
         let report = move |news| {
-            reports.send(Report { learner, incarnation, time: Instant::now(), news }).is_ok()
+            reports.send(Report { learner, incarnation, time: awake::now(), news }).is_ok()
         };
         thread::Builder::new()
             .name(format!("learner {learner}"))
@@ -303,13 +310,14 @@ impl Drop for Learners {
         self.sender = None;
         // Those at work end by themselves soon, or are ended; a hung one without a way to end it stays.
         for patience in [Duration::from_secs(2), Duration::from_secs(2)] {
-            let deadline = Instant::now() + patience;
+            let deadline = awake::now() + patience;
             loop {
-                let time = deadline.saturating_duration_since(Instant::now());
+                let time = deadline.saturating_sub(awake::now());
                 match recv_timeout(&self.reports, time) {
                     Ok(_) => {}
                     Err(mpsc::RecvTimeoutError::Disconnected) => return,
-                    Err(mpsc::RecvTimeoutError::Timeout) => break,
+                    Err(mpsc::RecvTimeoutError::Timeout) if time.is_zero() => break,
+                    Err(mpsc::RecvTimeoutError::Timeout) => {}
                 }
             }
             self.members.iter_mut().filter_map(|member| member.kill.take()).for_each(|kill| kill());
@@ -345,10 +353,10 @@ fn work(
             report(News::Rested);
             continue;
         };
-        let start = Instant::now();
+        let start = awake::now();
         let goes_on = match guarded(|| worker.compute(&order, &minibatches)) {
             Ok(computed) => {
-                let (task, computing) = (order.task, start.elapsed());
+                let (task, computing) = (order.task, awake::now() - start);
                 report(News::Computed { run, task, computed, computing })
             }
             Err(error) => {

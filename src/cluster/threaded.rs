@@ -5,23 +5,23 @@
 //! another order meanwhile is forgotten, and one that was at work when it was overtaken is dropped on
 //! arrival, by whoever compares it with what the learner has in hand.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{
     Cluster, Message, Order, Push, Task,
     delay::{DelayModel, Delays},
     learners::{Learners, News, Report},
 };
-use crate::{Result, dataset::minibatches::Minibatches, sgd::scheduler::LearnerId};
+use crate::{Result, awake, dataset::minibatches::Minibatches, sgd::scheduler::LearnerId};
 
-/// P learners on threads, and the wall clock.
+/// P learners on threads, and the wall clock, which stands still while this process is stopped.
 #[derive(Debug)]
 pub struct Threaded<'a> {
     learners: &'a mut Learners,
     minibatches: Minibatches,
     delays: Option<Delays>,
-    /// When the run began or went on, and at which run time.
-    origin: (Instant, Duration),
+    /// When the run began or went on, by [`awake::now`], and at which run time.
+    origin: (Duration, Duration),
     now: Duration,
     /// The number of the minibatch that each has in hand, and when it is due.
     hands: Vec<Option<(Task, Duration)>>,
@@ -52,14 +52,14 @@ impl<'a> Threaded<'a> {
         }
         let hands = vec![None; learners.count()];
         let (ready, returning) = (Vec::new(), Vec::new());
-        let (origin, now) = ((Instant::now(), start), start);
+        let (origin, now) = ((awake::now(), start), start);
         Ok(Self { learners, minibatches, delays, origin, now, hands, ready, returning })
     }
 
-    /// Run time at `instant`.
-    fn at(&self, instant: Instant) -> Duration {
+    /// Run time when this process has run for so long.
+    fn at(&self, awake: Duration) -> Duration {
         let (origin, start) = self.origin;
-        start + instant.saturating_duration_since(origin)
+        start + awake.saturating_sub(origin)
     }
 
     /// Takes in what a learner says.
@@ -120,7 +120,7 @@ impl Cluster for Threaded<'_> {
             while let Some(report) = self.learners.wait(Duration::ZERO) {
                 self.hear(report);
             }
-            let now = self.at(Instant::now());
+            let now = self.at(awake::now());
             self.restart_due(now);
             let next = self.next();
             if let Some((at, time)) = next

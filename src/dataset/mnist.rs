@@ -8,11 +8,10 @@ use std::{
     collections::HashMap,
     env, fs,
     path::{Path, PathBuf},
-    thread,
 };
 
 use super::{Dataset, Split, candidates, idx::Idx};
-use crate::{Error, Result, file};
+use crate::{Error, Result, file, share::both};
 
 /// Pixels of an image of MNIST.
 pub const PIXELS: usize = 28 * 28;
@@ -188,11 +187,8 @@ impl Source {
     pub fn load(&self) -> Result<Dataset> {
         let sums = sums(&self.folder)?;
         let [train, test] = self.set.prefixes();
-        let (train, test) = thread::scope(|scope| {
-            let test = scope.spawn(|| self.split(&test, sums.as_ref()));
-            let train = self.split(&train, sums.as_ref());
-            (train, test.join().expect("reading fails without a panic"))
-        });
+        let (train, test) =
+            both(|| self.split(&train, sums.as_ref()), || self.split(&test, sums.as_ref()));
         let (train, test) = (train?, test?);
         if train.rows != test.rows || train.columns != test.columns {
             let [train, test] = [train, test].map(|set| format!("{} by {}", set.rows, set.columns));

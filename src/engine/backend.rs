@@ -131,13 +131,14 @@ impl Backend {
     /// Opens an engine for minibatches of `minibatch` samples.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device cannot be opened or has no room.
+    /// [`Error::Device`] where the device cannot be opened or has no room, [`Error::NoRoom`] where the
+    /// host has none.
     pub fn open(&self, model: &Model, minibatch: usize) -> Result<Box<dyn Engine>> {
         Ok(match self {
             Self::Gpu { adapter, shaders } => {
                 Box::new(Gpu::open(adapter, model.clone(), minibatch, shaders)?)
             }
-            Self::Host { .. } => Box::new(Host::new(model.clone())),
+            Self::Host { .. } => Box::new(Host::open(model.clone())?),
         })
     }
 }

@@ -10,6 +10,7 @@ mod device;
 pub mod kernels;
 mod pipelines;
 mod plan;
+mod spin;
 
 use std::time::{Duration, Instant};
 

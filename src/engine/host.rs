@@ -14,7 +14,7 @@ use super::{Engine, Evaluation, model::Model};
 use crate::{
     Result,
     dataset::{Minibatch, Split},
-    share::{share, threads},
+    share::{self, share, threads},
 };
 
 /// Samples that a core evaluates at a time: few enough to stay in its cache.
@@ -47,6 +47,17 @@ impl Host {
         let params = vec![0.0; model.params()];
         let evaluators = (0..threads()).map(|_| Evaluator::default()).collect();
         Self { model, params, penalty: 0.0, pass: Pass::default(), evaluators, sums: Vec::new() }
+    }
+
+    /// The same, once it is sure that this thread and those it shares with have the room that it needs.
+    ///
+    /// # Errors
+    /// [`Error::NoRoom`](crate::Error::NoRoom) where they have not.
+    pub fn open(model: Model) -> Result<Self> {
+        share::start()?;
+        pass::make_room()?;
+        rayon::broadcast(|_| pass::make_room()).into_iter().collect::<Result<()>>()?;
+        Ok(Self::new(model))
     }
 }
 

@@ -5,6 +5,7 @@
 //! samples, and sends back losses and gradients, the same bits as an engine here would; it reads no
 //! data set. Where the program is gone it ends too.
 
+mod check;
 mod process;
 mod serve;
 mod wire;
@@ -25,14 +26,15 @@ use self::{
 };
 use super::{Engine, Evaluation, backend::Backend, model::Model};
 use crate::{
-    Error, Result,
+    Error, Result, awake,
     dataset::{Minibatch, Split},
 };
 
-pub use self::serve::serve;
+pub use self::{check::check, serve::serve};
 
-/// The most bytes of a frame before it is known what is opened: shaders, or an error.
-const OPENING: u64 = 1 << 22;
+/// The most bytes of a frame before it is known what is opened: shaders, of which JSON may make six
+/// times as much, or an error.
+const OPENING: u64 = 1 << 23;
 /// About how many bytes of a split are sent at a time.
 const PORTION: usize = 1 << 20;
 
@@ -198,7 +200,7 @@ impl Opening {
     pub fn ready_within(self, patience: Duration) -> Result<Isolated> {
         let (killer, (ready, waiting)) = (self.killer(), mpsc::channel::<()>());
         let watch = thread::Builder::new().name("watch of a learner".into()).spawn(move || {
-            if waiting.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if awake::heard(&waiting, patience) == Some(true) {
                 killer.kill();
             }
         });

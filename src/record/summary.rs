@@ -117,6 +117,9 @@ pub struct RunSummary {
     pub run_time: f64,
     /// Seconds on the wall clock that it took to compute and to evaluate, which is no run time.
     pub computing_time: f64,
+    /// Seconds in which the process was stopped, in real time; they are no run time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub paused: f64,
     /// Updates made.
     pub updates: u64,
     /// Minibatches started.
@@ -169,6 +172,10 @@ pub struct RunSummary {
     pub evaluations: Vec<EvaluationRow>,
 }
 
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
+}
+
 /// When a training loss was reached.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct TimeToLoss {
@@ -203,6 +210,7 @@ impl RunSummary {
             ended,
             run_time: last.t,
             computing_time,
+            paused: 0.0,
             updates: tally.updates,
             started: tally.started,
             used: tally.used,

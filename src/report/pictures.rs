@@ -1,17 +1,14 @@
 //! The pictures of a race: training loss against run time, against updates, and at the end against
 //! the time per update; as SVG and as PNG.
 
-use std::{
-    path::{Path, PathBuf},
-    thread,
-};
+use std::path::{Path, PathBuf};
 
 use super::{
     chart::{Chart, Dot, Line, Look, Scale, drawable},
     sheet::Sheet,
 };
-use crate::Result;
 pub use crate::sgd::course::Point;
+use crate::{Result, share::each};
 
 /// The course of an entrant.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,11 +43,7 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
         (directory.join(name), sheet)
     });
     let sheets: Vec<_> = sheets.collect();
-    let drawn: Vec<_> = thread::scope(|scope| {
-        let drawn: Vec<_> =
-            sheets.iter().map(|(stem, sheet)| scope.spawn(|| sheet.draw(stem))).collect();
-        drawn.into_iter().map(|files| files.join().expect("charts are drawn as SVG")).collect()
-    });
+    let drawn = each(&sheets, |(stem, sheet)| sheet.draw(stem));
     let files: Vec<_> = drawn.into_iter().collect::<Result<_>>()?;
     Ok(files.into_iter().flatten().collect())
 }

@@ -21,6 +21,7 @@ use crate::{
             kernels::Family,
         },
     },
+    share::{both, each},
 };
 
 /// The kernel that an adapter is tried with, and the rows, inputs and outputs it gets.
@@ -70,16 +71,7 @@ impl Check {
 /// All checks, and the error that a race with no options would end with, if it would.
 pub(super) fn all(adapters: &[AdapterId], data: Option<&Path>) -> (Vec<Check>, Option<Error>) {
     // Devices and data take a while, and none waits for another.
-    let (devices, data) = thread::scope(|scope| {
-        let tried: Vec<_> =
-            adapters.iter().map(|adapter| scope.spawn(move || device(adapter))).collect();
-        let data = scope.spawn(|| of_data(data));
-        let devices: Vec<_> = tried
-            .into_iter()
-            .map(|tried| tried.join().expect("what a driver does wrong ends as an error"))
-            .collect();
-        (devices, data.join().expect("reading fails without a panic"))
-    });
+    let (devices, data) = both(|| each(adapters, device), || of_data(data));
     let mut checks = vec![driver(adapters)];
     let mut blocks = None;
     for (adapter, tried) in adapters.iter().zip(devices) {

@@ -10,7 +10,7 @@ use std::{
 use clap::Args;
 use serde::Serialize;
 
-use super::Which;
+use super::{Which, apart};
 use crate::{
     Error, Result,
     cli::{Exit, print, print_json, usage::whole},
@@ -68,6 +68,12 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
     let (adapter, shaders) = args.which.choose(model.longest_side().max(most as usize))?;
     let mut minibatches = Vec::new();
     for &rows in &args.minibatch {
+        // What a text breaks, it breaks there.
+        for (kernel, sizes) in timing::dispatches(&model, rows) {
+            if !shaders.is_own(kernel) {
+                apart(&adapter, &shaders, kernel, Some(sizes))?;
+            }
+        }
         minibatches.push(timing::time(&adapter, &shaders, &model, rows)?);
     }
     let all = minibatches.iter().flat_map(|timings| &timings.kernels);
@@ -99,8 +105,14 @@ fn text(benched: &Benched<'_>, backend: &Backend) -> String {
     let mut text = format!(
         "{}: medians of {SAMPLES} after a warm-up of {warm_up} ms\n\
          {backend}\n\n\
-         {:22} {:>16} {:>10} {:>9} {:>7} {:>10}\n",
-        benched.model, "kernel", "shape", "time (us)", "GFLOP/s", "GB/s", "of sgemm",
+         {:22} {:>23} {:>10} {:>9} {:>7} {:>10}\n",
+        benched.model,
+        "kernel",
+        "rows x inputs x outputs",
+        "time (us)",
+        "GFLOP/s",
+        "GB/s",
+        "of sgemm",
     );
     for Timings { kernels, step } in &benched.minibatches {
         for timing in kernels {
@@ -110,9 +122,9 @@ fn text(benched: &Benched<'_>, backend: &Backend) -> String {
             let StepTiming { rows, seconds, .. } = *step;
             let rate = f64::from(rows) / seconds;
             let (name, shape, us) = ("whole step", format!("m = {rows}"), seconds * 1e6);
-            let _ = writeln!(text, "{name:22} {shape:>16} {us:10.1} {rate:9.0} samples/s");
+            let _ = writeln!(text, "{name:22} {shape:>23} {us:10.1} {rate:9.0} samples/s");
             for (part, seconds) in PARTS.iter().zip(parts(step, 0.0)).take(PARTS.len() - 1) {
-                let _ = writeln!(text, "  {part:20} {:16} {:10.1}", "", seconds * 1e6);
+                let _ = writeln!(text, "  {part:20} {:23} {:10.1}", "", seconds * 1e6);
             }
             text.push('\n');
         }
@@ -163,7 +175,7 @@ fn line(timing: &KernelTiming) -> String {
         None => format!("{rows} x {outputs}"),
     };
     let Some(seconds) = timing.seconds else {
-        return format!("{kernel:22} {shape:>16}      WRONG: {check}\n");
+        return format!("{kernel:22} {shape:>23}      WRONG: {check}\n");
     };
     let or_none = |value: Option<f64>, digits| {
         value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
@@ -172,7 +184,7 @@ fn line(timing: &KernelTiming) -> String {
     let share = timing.host_seconds.map(|host| 100.0 * host / seconds);
     let share = share.map_or_else(|| "-".to_owned(), |share| format!("{share:.0} %"));
     let (us, traffic) = (seconds * 1e6, bytes / seconds * 1e-9);
-    format!("{kernel:22} {shape:>16} {us:10.1} {speed:>9} {traffic:7.1} {share:>10}\n")
+    format!("{kernel:22} {shape:>23} {us:10.1} {speed:>9} {traffic:7.1} {share:>10}\n")
 }
 
 /// The most samples a minibatch may have here: MNIST has no more.

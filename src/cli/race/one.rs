@@ -8,7 +8,7 @@ use std::{
 
 use super::{Race, shown::Shown};
 use crate::{
-    Error, Result,
+    Error, Result, awake,
     cli::{
         experiment::{Clock, Experiment},
         interrupt::Interrupt,
@@ -87,6 +87,7 @@ impl Race {
             recorder = recorder.with_checkpoints(identity, every);
         }
         let (terms, begin) = (experiment.terms(), Instant::now());
+        let paused = awake::paused();
         let k = entrant.k(learners)?;
         let settings = Settings::new(experiment.learning_rate, k, minibatch, seed);
         let (progress, flag) = (&mut **progress, interrupt.flag());
@@ -107,6 +108,14 @@ impl Race {
         let computing_time = begin.elapsed().as_secs_f64();
         let targets = &experiment.targets;
         let mut summary = RunSummary::new(seed, ended, computing_time, outcome, targets);
+        if real {
+            summary.paused = (awake::paused() - paused).as_secs_f64();
+        }
+        if summary.paused > 0.0 {
+            let seconds = summary.paused;
+            let note = format!("{name}: was stopped for {seconds:.1} s, which is no run time");
+            progress.tell(News::Note(&note));
+        }
         if let Some(seen) = seen {
             let mut evaluator = Interruptible::new(evaluator, flag);
             match estimate(&seen, &mut evaluator, &data.train, &settings) {

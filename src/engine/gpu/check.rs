@@ -3,11 +3,11 @@
 //! Outputs are filled with NaN first, so that what a kernel leaves out shows. Inputs come from a
 //! named seed, so a failure comes back.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use self::rig::Rig;
 use super::{
@@ -16,7 +16,7 @@ use super::{
     kernels::{self, Arguments, KERNELS, Kernel, ShaderSet},
     plan::Call,
 };
-use crate::Result;
+use crate::{Result, numbers};
 
 mod cases;
 mod rig;
@@ -26,14 +26,15 @@ pub mod timing;
 pub const TOLERANCE: f64 = 1e-5;
 
 /// How one kernel did on one shape.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// The kernel's name.
-    pub kernel: &'static str,
+    pub kernel: Cow<'static, str>,
     /// The sizes, and what is special about the inputs.
     pub shape: String,
     /// Of the output that is furthest off: ||got - expected|| / ||expected||; infinite where a
     /// number is not finite.
+    #[serde(deserialize_with = "or_infinite")]
     pub relative_error: f64,
     /// The first element that is off, where the check failed.
     pub first: Option<Difference>,
@@ -42,16 +43,23 @@ pub struct Check {
 }
 
 /// An element that is not what the twin says.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     /// The output's name.
-    pub output: &'static str,
+    pub output: Cow<'static, str>,
     /// Its index in the flat output.
     pub index: usize,
     /// What the kernel wrote; NaN where it wrote nothing.
+    #[serde(deserialize_with = "numbers::or_nan")]
     pub got: f64,
     /// What the twin wrote.
+    #[serde(deserialize_with = "numbers::or_nan")]
     pub expected: f64,
+}
+
+/// An error is written as null where it is infinite.
+fn or_infinite<'de, D: Deserializer<'de>>(from: D) -> std::result::Result<f64, D::Error> {
+    Option::deserialize(from).map(|error| error.unwrap_or(f64::INFINITY))
 }
 
 impl fmt::Display for Check {
@@ -86,13 +94,32 @@ pub fn check_kernel(
     shaders: &ShaderSet,
     kernel: &'static Kernel,
 ) -> Result<Vec<Check>> {
-    let mut rig = Rig::open(adapter, shaders)?;
     let mut checks = Vec::new();
-    cases::each(kernel, &mut |case| {
-        checks.push(case.judge(kernel, &rig.bind(kernel, &case)?.run()?));
+    each(adapter, shaders, kernel, None, &mut |check| {
+        checks.push(check);
         Ok(())
     })?;
     Ok(checks)
+}
+
+/// Checks one kernel of the set over its shapes, or only on `[rows, inputs, outputs]`, and hands each
+/// check over as soon as it is done.
+///
+/// # Errors
+/// As [`check`], and what `take` returns.
+pub fn each(
+    adapter: &AdapterId,
+    shaders: &ShaderSet,
+    kernel: &'static Kernel,
+    sizes: Option<[u32; 3]>,
+    take: &mut dyn FnMut(Check) -> Result<()>,
+) -> Result<()> {
+    let mut rig = Rig::open(adapter, shaders)?;
+    let mut judge = |case: Case| take(case.judge(kernel, &rig.bind(kernel, &case)?.run()?));
+    match sizes {
+        Some(sizes) => judge(cases::ordinary(kernel, sizes)),
+        None => cases::each(kernel, &mut judge),
+    }
 }
 
 /// Checks the kernel of this name once, on `[rows, inputs, outputs]` of ordinary numbers: a first look
@@ -214,7 +241,8 @@ impl Case {
             }
         }
         let passed = relative_error <= TOLERANCE;
-        Check { kernel: kernel.name, shape: self.shape.clone(), relative_error, first, passed }
+        let (kernel, shape) = (kernel.name.into(), self.shape.clone());
+        Check { kernel, shape, relative_error, first, passed }
     }
 }
 
@@ -239,7 +267,7 @@ fn first_difference(output: &'static str, got: &[f64], expected: &[f64]) -> Opti
         (got - expected).abs().partial_cmp(&allowed) != Some(std::cmp::Ordering::Less)
     };
     let index = (0..got.len()).find(|&at| off(got[at], expected[at]))?;
-    Some(Difference { output, index, got: got[index], expected: expected[index] })
+    Some(Difference { output: output.into(), index, got: got[index], expected: expected[index] })
 }
 
 /// Numbers for one case, the same ones every time.

@@ -17,6 +17,7 @@ use std::{
 use super::{
     adapter::{self, AdapterId},
     kernels::{Binding, BindingKind, Family, Form, Kernel},
+    spin::Spin,
 };
 use crate::{Error, Result};
 
@@ -25,6 +26,8 @@ pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 
 /// How long a submission may take before the device counts as hung.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// In how many looks.
+const LOOKS: u32 = 60;
 
 /// The variable that tells Mesa's software driver how many threads to compute on; with none it
 /// computes on the thread of the queue.
@@ -50,6 +53,7 @@ pub(crate) struct Device {
     fault: Fault,
     /// Whether a core is idle while the driver computes for this device alone.
     inline: bool,
+    spin: Mutex<Spin>,
 }
 
 /// The text of a kernel, checked, and what binds to it.
@@ -85,7 +89,7 @@ impl Device {
             && env::var(DRIVER_THREADS).is_ok_and(|threads| threads == "0")
             && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
         OPEN.fetch_add(1, Ordering::Relaxed);
-        Ok(Self { device, queue, adapter: adapter.clone(), fault, inline })
+        Ok(Self { device, queue, adapter: adapter.clone(), fault, inline, spin: Mutex::default() })
     }
 
     pub(crate) fn adapter(&self) -> &AdapterId {
@@ -97,15 +101,16 @@ impl Device {
         Error::Device { adapter: self.adapter.name.clone(), problem: problem.into() }
     }
 
-    /// Looks again and again whether all is done, up to [`PATIENCE`]: a core that would be idle may
-    /// as well save the time it takes to wake it, 60 us of a step.
+    /// Looks again and again whether all is done: a core that would be idle may as well save the time
+    /// it takes to wake it, 60 us of a step.
     fn spin(&self) {
-        let start = Instant::now();
-        while matches!(self.device.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::Poll))
-            && start.elapsed() < PATIENCE
-        {
+        let pending = || {
             hint::spin_loop();
-        }
+            matches!(self.device.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::Poll))
+        };
+        let (start, mut spin) =
+            (Instant::now(), self.spin.lock().unwrap_or_else(PoisonError::into_inner));
+        spin.wait(pending, || start.elapsed());
     }
 
     /// What the driver has reported since the device was opened.
@@ -181,16 +186,34 @@ impl Device {
         Ok(made)
     }
 
+    /// Waits in several looks, of which a process that is stopped meanwhile loses one.
+    fn poll_patiently(
+        &self,
+        submission: &wgpu::SubmissionIndex,
+    ) -> std::result::Result<wgpu::PollStatus, wgpu::PollError> {
+        let look = || {
+            self.device.poll(wgpu::PollType::Wait {
+                submission_index: Some(submission.clone()),
+                timeout: Some(PATIENCE / LOOKS),
+            })
+        };
+        for _ in 1..LOOKS {
+            match look() {
+                Err(wgpu::PollError::Timeout) => {}
+                polled => return polled,
+            }
+        }
+        look()
+    }
+
     /// Waits for a submission and runs the callbacks that are due.
     pub(crate) fn wait(&self, submission: wgpu::SubmissionIndex, doing: &str) -> Result<()> {
-        let wait =
-            wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(PATIENCE) };
         // wgpu panics where the wait itself fails, as it does when the device is lost.
         let polled = catch_unwind(AssertUnwindSafe(|| {
             if self.inline && OPEN.load(Ordering::Relaxed) == 1 {
                 self.spin();
             }
-            self.device.poll(wait)
+            self.poll_patiently(&submission)
         }));
         self.healthy()?;
         match polled {

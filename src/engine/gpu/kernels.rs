@@ -3,6 +3,7 @@
 //! Knows no device. `tests/kernels.rs` compares every line of it with the WGSL.
 
 mod family;
+pub(super) mod text;
 
 use bytemuck::{Pod, Zeroable};
 

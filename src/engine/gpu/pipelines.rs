@@ -3,7 +3,7 @@
 
 use super::{
     device::{Device, Shader},
-    kernels::{self, Arguments, Family, KERNELS, ShaderSet},
+    kernels::{self, Arguments, Family, KERNELS, Kernel, ShaderSet, text},
 };
 use crate::Result;
 
@@ -28,7 +28,17 @@ impl Pipelines {
     /// Checks the text of every kernel.
     pub(crate) fn new(device: &Device, shaders: &ShaderSet) -> Result<Self> {
         let family = shaders.family();
-        let compile = |kernel| device.shader(family, kernel, shaders.source(kernel));
+        let most = device.device.limits().max_compute_workgroup_storage_size;
+        let compile = |kernel: &'static Kernel| {
+            let source = shaders.source(kernel);
+            // wgpu does not look at workgroup memory, and cannot say what a binding is for.
+            if !shaders.is_own(kernel) {
+                text::examine(family, kernel, source, most).map_err(|problem| {
+                    device.error(format!("kernel {}: {problem}", kernel.name))
+                })?;
+            }
+            device.shader(family, kernel, source)
+        };
         let shaders = KERNELS.into_iter().map(compile).collect::<Result<_>>()?;
         Ok(Self { family, shaders, made: Vec::new() })
     }

@@ -1,8 +1,14 @@
 //! A pass of a minibatch through a model and back, in portions that know nothing of each other.
 
+use std::{
+    cell::Cell,
+    sync::{Mutex, PoisonError},
+};
+
 use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
 
 use crate::{
+    Error, Result,
     dataset::Minibatch,
     engine::model::{Layer, Model},
 };
@@ -178,6 +184,37 @@ impl WeightRows<'_> {
 
 fn weight<'a>(layer: &Layer, params: &'a [f32]) -> MatRef<'a, f32> {
     matrix(&params[layer.weight()], layer.inputs, layer.outputs)
+}
+
+/// What faer keeps for every thread that multiplies, about: twice the largest cache of the processor.
+const ROOM: usize = 64 << 20;
+
+/// Lets faer take the room that it needs to multiply on this thread. It takes it at the first product
+/// and asks nobody: where it is not there, the process ends.
+pub(super) fn make_room() -> Result<()> {
+    thread_local!(static MADE: Cell<bool> = const { Cell::new(false) });
+    /// One after another, so that none takes what another has just found free.
+    static MAKING: Mutex<()> = Mutex::new(());
+    if MADE.get() {
+        return Ok(());
+    }
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut room = Vec::<u8>::new();
+    room.try_reserve_exact(ROOM).map_err(|_| {
+        let mebibytes = ROOM >> 20;
+        Error::NoRoom(format!(
+            "matrix products, {mebibytes} MiB of address space a thread: allow more (ulimit -v), or \
+             use fewer learners"
+        ))
+    })?;
+    drop(room);
+    // Just too large for the products that need no room.
+    let side = 64;
+    let (square, mut to) = (vec![0.0; side * side], vec![0.0; side * side]);
+    let square = matrix(&square, side, side);
+    product(&mut to, Accum::Replace, square, square, Par::Seq);
+    MADE.set(true);
+    Ok(())
 }
 
 /// Row-major `values` as a matrix.

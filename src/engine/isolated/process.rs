@@ -6,11 +6,11 @@ use std::{
     process::{Child, ChildStderr, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 pub(super) use self::ends::{Ears, Mouth};
-use crate::{Error, Result};
+use crate::{Error, Result, awake};
 
 /// How long a process may take to end by itself, and then once it was killed: one in the hands of a
 /// driver may not end at all.
@@ -100,10 +100,10 @@ impl Process {
     }
 
     fn wait(&self) -> Option<ExitStatus> {
-        let start = Instant::now();
+        let start = awake::now();
         loop {
             let status = self.child().try_wait().ok().flatten();
-            if status.is_some() || start.elapsed() > GRACE {
+            if status.is_some() || awake::now() - start > GRACE {
                 return status;
             }
             thread::sleep(LOOK);

@@ -4,7 +4,7 @@
 use std::io::{Read, Write};
 
 use super::{
-    Job, OPENING,
+    Job, OPENING, check,
     wire::{Fault, Kind, Reader, Writer, pack, unpack},
 };
 use crate::{
@@ -46,6 +46,11 @@ fn converse<R: Read, W: Write>(
 ) -> std::result::Result<bool, Fault> {
     let job: Job = match from.receive()? {
         None => return Ok(true),
+        Some((kind @ Kind::Check, payload)) => {
+            let task = serde_json::from_slice(payload)
+                .map_err(|problem| Fault::Unreadable { kind, problem })?;
+            return check::serve(&task, &mut to);
+        }
         Some((kind @ Kind::Open, payload)) => serde_json::from_slice(payload)
             .map_err(|problem| Fault::Unreadable { kind, problem })?,
         Some((kind, _)) => return Err(Fault::OutOfPlace(kind)),
@@ -126,7 +131,7 @@ impl Learner {
     }
 }
 
-fn fail(to: &mut Writer<impl Write>, error: &Error) -> std::result::Result<(), Fault> {
+pub(super) fn fail(to: &mut Writer<impl Write>, error: &Error) -> std::result::Result<(), Fault> {
     let told = serde_json::to_vec(error)
         .map_err(|problem| Fault::Unreadable { kind: Kind::Failed, problem })?;
     to.send(Kind::Failed, &[&told])

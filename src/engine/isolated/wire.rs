@@ -39,10 +39,15 @@ pub(super) enum Kind {
     Evaluation,
     /// Why there is no answer: a [`crate::Error`] in JSON.
     Failed,
+    /// Which kernel to check, in place of what to open: a [`super::check::Task`] in JSON.
+    Check,
+    /// How it did on one shape: a [`crate::engine::gpu::check::Check`] in JSON. When all are told it is
+    /// `Ready`.
+    Checked,
 }
 
 impl Kind {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 11] = [
         Self::Open,
         Self::Ready,
         Self::Params,
@@ -52,6 +57,8 @@ impl Kind {
         Self::Evaluate,
         Self::Evaluation,
         Self::Failed,
+        Self::Check,
+        Self::Checked,
     ];
 }
 

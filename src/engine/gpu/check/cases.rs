@@ -104,7 +104,7 @@ fn dense(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
     let params = numbers.floats((inputs + 1) * outputs, 1.0);
     let mut y = vec![0.0; (rows * outputs) as usize];
     host::dense(&args, &wide(&x), &wide(&params), &mut y);
-    let shape = format!("{rows} x {inputs} x {outputs}, relu {}", args.relu);
+    let shape = format!("rows {rows}, inputs {inputs}, outputs {outputs}, relu {}", args.relu);
     let inputs = vec![(inputs, bits(&x)), (outputs, bits(&params))];
     Case::new(at, shape, args, inputs, vec![(outputs, Output::Floats(y))])
 }
@@ -118,7 +118,7 @@ fn dense_input_gradient(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
     let x: Vec<_> = numbers.floats(rows * inputs, 1.0).iter().map(|x| x.max(0.0)).collect();
     let mut dx = vec![0.0; x.len()];
     host::dense_input_gradient(&args, &wide(&dy), &wide(&params), &wide(&x), &mut dx);
-    let shape = format!("{rows} x {inputs} x {outputs}");
+    let shape = format!("rows {rows}, inputs {inputs}, outputs {outputs}");
     let expected = vec![(inputs, Output::Floats(dx))];
     let inputs = vec![(outputs, bits(&dy)), (outputs, bits(&params)), (inputs, bits(&x))];
     Case::new(at, shape, args, inputs, expected)
@@ -133,7 +133,7 @@ fn dense_weight_gradient(at: usize, [rows, inputs, outputs]: [u32; 3]) -> Case {
     let params = numbers.floats((inputs + 1) * outputs, 1.0);
     let mut dparams = vec![0.0; params.len()];
     host::dense_weight_gradient(&args, &wide(&x), &wide(&dy), &wide(&params), &mut dparams);
-    let shape = format!("{rows} x {inputs} x {outputs}, l2 {l2}");
+    let shape = format!("rows {rows}, inputs {inputs}, outputs {outputs}, l2 {l2}");
     let inputs = vec![(inputs, bits(&x)), (outputs, bits(&dy)), (outputs, bits(&params))];
     Case::new(at, shape, args, inputs, vec![(outputs, Output::Floats(dparams))])
 }
@@ -162,7 +162,7 @@ fn softmax_cross_entropy(at: usize, (rows, classes, kind): (u32, u32, Logits)) -
         &mut hits,
         &mut dlogits,
     );
-    let shape = format!("{rows} x {classes}, {kind:?}");
+    let shape = format!("rows {rows}, classes {classes}, logits {kind:?}");
     let outputs = vec![
         (1, Output::Floats(losses)),
         (1, Output::Integers(hits)),

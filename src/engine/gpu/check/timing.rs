@@ -165,7 +165,7 @@ pub fn each_kernel(
 }
 
 /// The kernels of a gradient in their order, each with its rows, inputs and outputs.
-fn dispatches(model: &Model, rows: u32) -> Vec<(&'static Kernel, [u32; 3])> {
+pub fn dispatches(model: &Model, rows: u32) -> Vec<(&'static Kernel, [u32; 3])> {
     let named = |name| kernels::by_name(name).expect("the table has it");
     let sizes = |layer: &Layer| [rows, layer.inputs as u32, layer.outputs as u32];
     let layers = model.layers();

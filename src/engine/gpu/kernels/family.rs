@@ -135,6 +135,11 @@ impl ShaderSet {
         self.family
     }
 
+    /// Whether this kernel is the one that comes with the library.
+    pub fn is_own(&self, kernel: &Kernel) -> bool {
+        self.source(kernel) == self.family.source(kernel)
+    }
+
     /// The WGSL of this kernel.
     pub fn source(&self, kernel: &Kernel) -> &str {
         &self.sources[position(kernel)]

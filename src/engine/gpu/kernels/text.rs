@@ -1,0 +1,344 @@
+//! What a shader's text declares, against what the host binds to it and what an adapter grants.
+
+use std::fmt;
+
+use naga::{
+    AddressSpace, ArraySize, Handle, ImageClass, ImageDimension, Module, Override, Scalar,
+    ScalarKind, ShaderStage, StorageAccess, StorageFormat, Type, TypeInner,
+    back::{PipelineConstants, pipeline_constants::process_overrides},
+    front::wgsl,
+    valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator},
+};
+
+use super::{Binding, BindingKind, Family, Form, Kernel};
+
+/// Checks that `source` declares what this kernel of the family is bound to, and that a workgroup
+/// needs at most `most` bytes of memory; returns what is wrong.
+///
+/// What is no WGSL passes: the driver says better where. A text can break the compiler; see
+/// [`isolated::check`](crate::engine::isolated::check).
+pub(crate) fn examine(
+    family: Family,
+    kernel: &Kernel,
+    source: &str,
+    most: u32,
+) -> Result<(), String> {
+    let Ok(module) = wgsl::parse_str(source) else { return Ok(()) };
+    let is_main =
+        |entry: &naga::EntryPoint| entry.stage == ShaderStage::Compute && entry.name == "main";
+    if !module.entry_points.iter().any(is_main) {
+        return Err("it has no @compute function main".into());
+    }
+    let mut wrong = misbound(family, kernel, &module);
+    if !wrong.is_empty() {
+        let other =
+            Family::ALL.into_iter().find(|&other| misbound(other, kernel, &module).is_empty());
+        if let Some(other) = other {
+            return Err(format!(
+                "it is bound as those of the {other} family are, but here kernels are {family}; \
+                 --kernels {other} checks it as what it is"
+            ));
+        }
+    }
+    wrong.extend(misargued(kernel, &module));
+    let switches = family.switches(kernel);
+    let known = |one: &Override| {
+        one.init.is_some() || one.name.as_deref().is_some_and(|name| switches.contains(&name))
+    };
+    wrong.extend(module.overrides.iter().filter(|(_, one)| !known(one)).map(|(_, one)| {
+        let name = one.name.as_deref().unwrap_or("without a name");
+        let names = if switches.is_empty() { "none".into() } else { switches.join(", ") };
+        format!("override {name} has no value; those that {family} kernels of this name are given: {names}")
+    }));
+    if !wrong.is_empty() {
+        return Err(wrong.join("; "));
+    }
+    let needed = [0.0, 1.0].map(|on| workgroup_memory(&module, switches, on)).into_iter().max();
+    match needed.flatten() {
+        Some(needed) if needed > u64::from(most) => {
+            Err(format!("it needs {needed} bytes of workgroup memory, and the adapter has {most}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A variable that something is bound to, as it is written.
+#[derive(PartialEq)]
+enum Bound {
+    Buffer(&'static str),
+    Texture(&'static str),
+    Other(&'static str),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Buffer(access) => write!(f, "var<{access}>"),
+            Self::Texture(access) => write!(f, "texture_storage_2d<rgba32float, {access}>"),
+            Self::Other(what) => f.write_str(what),
+        }
+    }
+}
+
+impl Bound {
+    /// What the host binds.
+    fn expected(family: Family, binding: &Binding) -> Self {
+        let texels = family.form(binding.name) == Form::Texels;
+        match binding.kind {
+            BindingKind::Uniform => Self::Buffer("uniform"),
+            BindingKind::Read if texels => Self::Texture("read"),
+            BindingKind::Read => Self::Buffer("storage, read"),
+            BindingKind::Write if texels => Self::Texture("write"),
+            BindingKind::Write => Self::Buffer("storage, read_write"),
+        }
+    }
+
+    /// What the text declares.
+    fn declared(space: AddressSpace, inner: &TypeInner) -> Self {
+        match (space, inner) {
+            (AddressSpace::Uniform, _) => Self::Buffer("uniform"),
+            (AddressSpace::Storage { access }, _) if access == StorageAccess::LOAD => {
+                Self::Buffer("storage, read")
+            }
+            (AddressSpace::Storage { .. }, _) => Self::Buffer("storage, read_write"),
+            (
+                _,
+                &TypeInner::Image {
+                    dim: ImageDimension::D2,
+                    arrayed: false,
+                    class: ImageClass::Storage { format: StorageFormat::Rgba32Float, access },
+                },
+            ) => match access {
+                StorageAccess::LOAD => Self::Texture("read"),
+                StorageAccess::STORE => Self::Texture("write"),
+                _ => Self::Texture("read_write"),
+            },
+            (_, TypeInner::Image { .. }) => Self::Other("another texture"),
+            _ => Self::Other("neither buffer nor texture"),
+        }
+    }
+}
+
+/// Where the bindings of the text are not those of the kernel.
+fn misbound(family: Family, kernel: &Kernel, module: &Module) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut missing: Vec<_> = (0..).zip(kernel.bindings).collect();
+    for (_, variable) in module.global_variables.iter() {
+        let Some(at) = variable.binding else { continue };
+        let found = Bound::declared(variable.space, &module.types[variable.ty].inner);
+        let place = missing.iter().position(|(place, _)| at.group == 0 && *place == at.binding);
+        let Some(place) = place else {
+            let (group, at) = (at.group, at.binding);
+            let count = kernel.bindings.len();
+            wrong.push(format!(
+                "nothing is bound to @group({group}) @binding({at}), or not twice; it has {count} \
+                 bindings, all in group 0"
+            ));
+            continue;
+        };
+        let (at, binding) = missing.swap_remove(place);
+        let expected = Bound::expected(family, binding);
+        if found != expected {
+            let name = binding.name;
+            wrong.push(format!("@binding({at}) is to be {name}: {expected}, and is {found}"));
+        }
+    }
+    missing.sort_by_key(|(at, _)| *at);
+    wrong.extend(missing.into_iter().map(|(at, binding)| {
+        let (name, expected) = (binding.name, Bound::expected(family, binding));
+        format!("@binding({at}) is to be {name}: {expected}, and is missing")
+    }));
+    wrong
+}
+
+/// Where the arguments of the text are not those of the kernel.
+fn misargued(kernel: &Kernel, module: &Module) -> Option<String> {
+    let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
+    let args = variables.find(|variable| variable.space == AddressSpace::Uniform)?;
+    let found: Vec<_> = match &module.types[args.ty].inner {
+        TypeInner::Struct { members, .. } => {
+            members.iter().map(|member| (kind(module, member.ty), member.offset as usize)).collect()
+        }
+        _ => vec![(kind(module, args.ty), 0)],
+    };
+    let expected = kernel.fields.iter().map(|field| (Some(field.kind), field.offset));
+    if found.into_iter().eq(expected) {
+        return None;
+    }
+    let fields = kernel.fields.iter().map(|field| format!("{}: {}", field.name, field.kind));
+    let fields: Vec<_> = fields.collect();
+    Some(format!("@binding(0) is to be a struct of {}", fields.join(", ")))
+}
+
+fn kind(module: &Module, ty: Handle<Type>) -> Option<&'static str> {
+    match module.types[ty].inner {
+        TypeInner::Scalar(Scalar { kind: ScalarKind::Uint, width: 4 }) => Some("u32"),
+        TypeInner::Scalar(Scalar { kind: ScalarKind::Float, width: 4 }) => Some("f32"),
+        _ => None,
+    }
+}
+
+/// Bytes that a workgroup of `main` needs where all switches are `on`; none of what is not valid, of
+/// which the driver will say so.
+fn workgroup_memory(module: &Module, switches: &[&str], on: f64) -> Option<u64> {
+    let mut validator = Validator::new(ValidationFlags::all(), Capabilities::all());
+    validator.subgroup_stages(ShaderStages::COMPUTE);
+    validator.subgroup_operations(SubgroupOperationSet::all());
+    let info = validator.validate(module).ok()?;
+    let constants: PipelineConstants =
+        switches.iter().map(|&switch| (switch.to_owned(), on)).collect();
+    let main = (ShaderStage::Compute, "main");
+    let (module, info) = process_overrides(module, &info, Some(main), &constants).ok()?;
+    let at = module.entry_points.iter().position(|entry| entry.name == "main")?;
+    let used = info.get_entry_point(at);
+    let shared = module.global_variables.iter().filter(|(handle, variable)| {
+        variable.space == AddressSpace::WorkGroup && !used[*handle].is_empty()
+    });
+    // Each begins at a multiple of 16 bytes.
+    Some(shared.map(|(_, variable)| bytes(&module, variable.ty).next_multiple_of(16)).sum())
+}
+
+fn bytes(module: &Module, ty: Handle<Type>) -> u64 {
+    match module.types[ty].inner {
+        TypeInner::Array { size: ArraySize::Constant(count), stride, .. } => {
+            u64::from(count.get()) * u64::from(stride)
+        }
+        ref inner => inner.size(module.to_ctx()).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{KERNELS, ShaderSet, by_name},
+        *,
+    };
+
+    /// Bytes that WebGPU grants everywhere.
+    const EVERYWHERE: u32 = 16384;
+
+    fn every() -> impl Iterator<Item = (Family, &'static Kernel)> {
+        Family::ALL.into_iter().flat_map(|family| KERNELS.map(|kernel| (family, kernel)))
+    }
+
+    #[test]
+    fn the_kernels_that_come_along_are_what_they_are_to_be_within_the_limits_of_every_adapter() {
+        for (family, kernel) in every() {
+            let set = ShaderSet::new(family);
+            assert_eq!(
+                examine(family, kernel, set.source(kernel), EVERYWHERE),
+                Ok(()),
+                "{}",
+                kernel.name
+            );
+        }
+    }
+
+    #[test]
+    fn a_kernel_of_the_other_family_is_told_where_it_belongs() {
+        for (family, kernel) in every() {
+            let [other] = Family::ALL
+                .map(|other| (other != family).then_some(other))
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()[..]
+            else {
+                panic!("there are two families")
+            };
+            let set = ShaderSet::new(other);
+            let problem = examine(family, kernel, set.source(kernel), EVERYWHERE).unwrap_err();
+            let hint = format!("--kernels {other} ");
+            assert!(
+                problem.contains(&hint) && problem.contains(&format!("are {family};")),
+                "{problem}"
+            );
+        }
+    }
+
+    #[track_caller]
+    fn check(family: Family, name: &str, right: &str, wrong: &str, expected: Result<(), &str>) {
+        let kernel = by_name(name).unwrap();
+        let source = ShaderSet::new(family).source(kernel).to_owned();
+        let changed = source.replacen(right, wrong, 1);
+        assert_ne!(changed, source);
+        let found = examine(family, kernel, &changed, EVERYWHERE);
+        assert_eq!(found, expected.map_err(str::to_owned));
+    }
+
+    #[test]
+    fn what_is_declared_otherwise_is_named_with_what_it_is_to_be() {
+        use Family::{Lanes, Tiled};
+        let x = "@group(0) @binding(1) var<storage, read> x";
+        for (family, right, wrong, expected) in [
+            (
+                Tiled,
+                x,
+                "@group(0) @binding(1) var<storage, read_write> x",
+                "@binding(1) is to be x: var<storage, read>, and is var<storage, read_write>",
+            ),
+            (
+                Tiled,
+                x,
+                "var<private> x",
+                "@binding(1) is to be x: var<storage, read>, and is missing",
+            ),
+            (
+                Tiled,
+                x,
+                "@group(0) @binding(7) var<storage, read> x",
+                "nothing is bound to @group(0) @binding(7), or not twice; it has 4 bindings, all in group 0; \
+              @binding(1) is to be x: var<storage, read>, and is missing",
+            ),
+            (
+                Lanes,
+                "x: texture_storage_2d<rgba32float, read>",
+                "x: texture_storage_2d<rgba16float, read>",
+                "@binding(1) is to be x: texture_storage_2d<rgba32float, read>, and is another texture",
+            ),
+            (
+                Lanes,
+                "override NARROW: bool",
+                "override WIDE: bool; const NARROW = false",
+                "override WIDE has no value; those that lanes kernels of this name are given: NARROW",
+            ),
+            (
+                Tiled,
+                "relu: u32",
+                "relu: f32",
+                "@binding(0) is to be a struct of rows: u32, inputs: u32, outputs: u32, relu: u32",
+            ),
+            (
+                Tiled,
+                "inputs: u32,\n",
+                "inputs: vec4<u32>,\n",
+                "@binding(0) is to be a struct of rows: u32, inputs: u32, outputs: u32, relu: u32",
+            ),
+            (Tiled, "fn main(", "fn other(", "it has no @compute function main"),
+        ] {
+            check(family, "dense", right, wrong, Err(expected));
+        }
+    }
+
+    #[test]
+    fn workgroup_memory_is_what_the_adapter_has_at_most() {
+        let size = "INVOCATIONS * 4u>";
+        let needs = |bytes: u64| {
+            format!("it needs {bytes} bytes of workgroup memory, and the adapter has 16384")
+        };
+        check(Family::Tiled, "dense", size, "INVOCATIONS * 400000u>", Err(&needs(1_638_400_000)));
+        check(Family::Tiled, "dense", size, "INVOCATIONS * 4u + 1u>", Err(&needs(16400)));
+        let more = "INVOCATIONS * 4u>;\noverride MANY_MORE = INVOCATIONS * 5u;\nvar<workgroup> more: array<u32, MANY_MORE>";
+        // What main does not use takes no room.
+        check(Family::Tiled, "dense", size, more, Ok(()));
+    }
+
+    #[test]
+    fn workgroup_memory_that_an_override_decides_is_counted_with_it() {
+        let (right, wrong) = (
+            "var<workgroup> partial: array<vec4<f32>, INVOCATIONS * 4u>",
+            "override PARTS = 5u;\nvar<workgroup> partial: array<vec4<f32>, INVOCATIONS * PARTS>",
+        );
+        let expected = "it needs 20480 bytes of workgroup memory, and the adapter has 16384";
+        check(Family::Tiled, "dense", right, wrong, Err(expected));
+    }
+}
