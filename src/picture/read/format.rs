@@ -44,7 +44,8 @@ pub(super) fn of(head: &[u8]) -> Format {
     if head.is_empty() {
         return Format::Empty;
     }
-    for (signature, format) in [(png::SIGNATURE, Format::Png), (segments::SIGNATURE, Format::Jpeg)] {
+    for (signature, format) in [(png::SIGNATURE, Format::Png), (segments::SIGNATURE, Format::Jpeg)]
+    {
         if head.starts_with(signature) {
             return format;
         }

@@ -5,11 +5,7 @@ use std::io::{BufRead, BufReader};
 use image::metadata::Orientation;
 use jpeg_decoder::{Decoder, Error, PixelFormat};
 
-use super::{
-    Picture, Reduced, Trouble,
-    reduced::LONGEST,
-    segments::Whole,
-};
+use super::{Picture, Reduced, Trouble, reduced::LONGEST, segments::Whole};
 
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
@@ -18,9 +14,9 @@ impl From<Error> for Trouble {
             Error::Unsupported(feature) => {
                 Self::Other(format!("a JPEG of a kind that is not read: {feature:?}"))
             }
-            error => Self::Other(format!(
-                "a JPEG that is damaged, or cut off and closed again: {error}"
-            )),
+            error => {
+                Self::Other(format!("a JPEG that is damaged, or cut off and closed again: {error}"))
+            }
         }
     }
 }

@@ -167,7 +167,8 @@ impl<R: BufRead> Whole<R> {
         let (components, _) = components.as_chunks::<3>();
         let part = |&[id, ..]: &[u8; 3]| Component { id, missing: !0 };
         self.components = components.iter().map(part).collect();
-        let sampling = |of: fn(u8) -> u8| components.iter().map(move |[_, both, _]| of(*both).into());
+        let sampling =
+            |of: fn(u8) -> u8| components.iter().map(move |[_, both, _]| of(*both).into());
         let [across, down] = [|both| both >> 4, |both| both & 15].map(sampling);
         let most = |of: &mut dyn Iterator<Item = u32>| 8 * of.max().unwrap_or(1).max(1);
         let [mcu_width, mcu_height] = [most(&mut across.clone()), most(&mut down.clone())];
