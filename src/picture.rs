@@ -58,14 +58,13 @@ pub enum Obstacle {
     /// There are too many.
     #[error("more than ten signs are on it: cut it into fewer")]
     Many,
-    /// There is something in a frame, and something else.
-    #[error("something is in a frame on it and something else is not: cut out what is to be read")]
-    Beside,
 }
 
-/// The digit that `picture` shows; none where there is not one alone.
+/// The digit of a picture that is taken to show one, without the frame that it is in; none where there
+/// is nothing on the paper. A picture that has been prepared already comes back as it is.
 pub fn prepare(picture: &Rgb32FImage) -> Option<Digit> {
-    digits(picture).ok().filter(|digits| digits.len() == 1)?.pop()
+    let one: Finder = |planes| Ok(vec![strokes::digit(planes).ok_or(Obstacle::Nothing)?]);
+    all(picture, one).ok().filter(|digits| digits.len() == 1)?.pop()
 }
 
 /// The digits that `picture` shows, from left to right, without the frames that they are in. A picture
@@ -74,24 +73,34 @@ pub fn prepare(picture: &Rgb32FImage) -> Option<Digit> {
 /// # Errors
 /// What stands in the way.
 pub fn digits(picture: &Rgb32FImage) -> Result<Vec<Digit>, Obstacle> {
+    all(picture, strokes::digits)
+}
+
+/// Finds what is on the paper in its ink.
+type Finder = fn(&[Plane; 2]) -> Result<Vec<Strokes>, Obstacle>;
+
+fn all(picture: &Rgb32FImage, finder: Finder) -> Result<Vec<Digit>, Obstacle> {
     if let Some(digit) = field::prepared(picture) {
         return Ok(vec![digit]);
     }
-    let found = find(&within(picture, LONGEST), FRAMES)?;
+    let found = find(&within(picture, LONGEST), FRAMES, finder)?;
     found.iter().map(|strokes| field::place(&strokes.ink).ok_or(Obstacle::Nothing)).collect()
 }
 
 /// The digits within so many frames.
-fn find(picture: &Rgb32FImage, frames: usize) -> Result<Vec<Strokes>, Obstacle> {
-    let found = upon(picture, &paper::surface(picture), frames)?;
-    let Some(wide) = found.iter().find(|digit| digit.width > WIDEST) else { return Ok(found) };
+fn find(picture: &Rgb32FImage, frames: usize, finder: Finder) -> Result<Vec<Strokes>, Obstacle> {
+    let found = upon(picture, &paper::surface(picture), frames, finder)?;
+    let [wide] = &found[..] else { return Ok(found) };
+    if wide.width <= WIDEST {
+        return Ok(found);
+    }
     let other = if wide.at_edge {
         // A shadow with an edge, maybe.
-        upon(picture, &paper::local(picture), frames)
+        upon(picture, &paper::local(picture), frames, finder)
     } else {
         // A sheet of paper on a table, maybe.
         let sheet = inside(picture, wide.around);
-        upon(&sheet, &paper::surface(&sheet), frames)
+        upon(&sheet, &paper::surface(&sheet), frames, finder)
     };
     let thin = |digits: &Vec<Strokes>| digits.iter().all(|digit| digit.width <= WIDEST);
     Ok(other.ok().filter(thin).unwrap_or(found))
@@ -102,14 +111,15 @@ fn upon(
     picture: &Rgb32FImage,
     paper: &Rgb32FImage,
     frames: usize,
+    finder: Finder,
 ) -> Result<Vec<Strokes>, Obstacle> {
     let planes = ink::ink(picture, paper).ok_or(Obstacle::Nothing)?;
     if frames > 0
-        && let Some(digits) = framed(picture, paper, &planes[1], frames - 1)?
+        && let Some(digits) = framed(picture, paper, &planes[1], frames - 1, finder)?
     {
         return Ok(digits);
     }
-    strokes::digits(&planes)
+    finder(&planes)
 }
 
 /// The digits in frames; none where there is no frame with something in it.
@@ -118,22 +128,22 @@ fn framed(
     paper: &Rgb32FImage,
     ink: &Plane,
     more: usize,
+    finder: Finder,
 ) -> Result<Option<Vec<Strokes>>, Obstacle> {
     for share in FAINT {
         let Some(threshold) = strokes::above(ink, share) else { continue };
         let parts = strokes::parts(ink, threshold);
-        let Some((mut places, all)) = frame::inside(&parts) else { continue };
+        let mut places = frame::inside(&parts);
         places.sort_by_key(|place| place.around[0] + place.around[2]);
         let mut digits = Vec::new();
         for place in &places {
-            match find(&alone(picture, paper, place), more) {
+            match find(&alone(picture, paper, place), more, finder) {
                 Ok(found) => digits.extend(found),
                 // There may be an empty box among others.
                 Err(Obstacle::Nothing) => {}
                 Err(obstacle) => return Err(obstacle),
             }
         }
-        let _ = all;
         if !digits.is_empty() {
             return Ok(Some(digits));
         }

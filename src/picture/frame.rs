@@ -1,6 +1,8 @@
 //! Lines drawn around digits, as on forms: boxes, circles and whatever else is closed and has
 //! something in it.
 
+use std::f32::consts::TAU;
+
 use super::{
     grid::{Around, Grid, height, union, width},
     strokes::Part,
@@ -16,6 +18,8 @@ const HOLE: f32 = 0.02;
 const CONTENT: f32 = 0.3;
 /// Of a frame that is touched, what is in it is at least this high, and reaches this far in.
 const TOUCHING: [f32; 2] = [0.4, 0.5];
+/// Of the directions from what is in a frame with gaps, the share in which the frame is.
+const CLOSED: f32 = 0.75;
 /// Share of the outline that is as thick as the line.
 const EVEN: f32 = 0.7;
 
@@ -28,20 +32,26 @@ pub(super) struct Inside {
     pub(super) free: Grid,
 }
 
-/// The places inside of the frames among `parts`, and the box that all frames are in.
-pub(super) fn inside(parts: &[Part]) -> Option<(Vec<Inside>, Around)> {
-    let (mut found, mut all) = (Vec::new(), None::<Around>);
-    for part in parts {
-        if all.is_some_and(|all| union(all, part.around) == all) {
+/// The places inside of the frames among `parts`; a frame in a frame is left to the next look.
+pub(super) fn inside(parts: &[Part]) -> Vec<Inside> {
+    let (mut found, mut taken) = (Vec::new(), Vec::<Around>::new());
+    let mut frames: Vec<&Part> = parts.iter().collect();
+    frames.sort_by(|a, b| area(b.around).total_cmp(&area(a.around)));
+    for frame in frames {
+        if taken.iter().any(|taken| union(*taken, frame.around) == *taken) {
             continue;
         }
-        let places = of(part, parts);
+        let places = of(frame, parts);
         if !places.is_empty() {
-            all = Some(all.map_or(part.around, |all| union(all, part.around)));
+            taken.push(frame.around);
         }
         found.extend(places);
     }
-    Some((found, all?))
+    found
+}
+
+fn area(around: Around) -> f32 {
+    width(around) * height(around)
 }
 
 /// The places inside of one frame; none if it is none.
@@ -51,7 +61,7 @@ fn of(frame: &Part, parts: &[Part]) -> Vec<Inside> {
     }
     let outline = Outline::new(frame);
     if (outline.filled - outline.inked) as f32 <= HOLLOW * outline.filled as f32 {
-        return Vec::new();
+        return outline.open(parts).into_iter().collect();
     }
     let apart = outline.holes_with(parts);
     if apart.is_empty() { outline.touched().into_iter().collect() } else { apart }
@@ -106,6 +116,39 @@ impl Outline {
             }
         }
         found.into_iter().flatten().collect()
+    }
+
+    /// The inside of a frame with gaps: whatever goes out from what is in it meets the line almost
+    /// everywhere.
+    fn open(&self, parts: &[Part]) -> Option<Inside> {
+        if self.inked as f32 > (1.0 - HOLLOW) * self.ink.marks.len() as f32 {
+            return None;
+        }
+        let within = |part: &&Part| {
+            let free = |place| self.own(place).is_some_and(|at| !self.ink.marks[at]);
+            height(part.around) > CONTENT * self.ink.height as f32
+                && part.places.iter().all(|place| free(*place))
+        };
+        let content = parts.iter().filter(within).max_by(|a, b| a.ink.total_cmp(&b.ink))?;
+        let [left, top, right, bottom] = content.around.map(|at| at as f32);
+        let rays = 180;
+        let met = (0..rays).filter(|ray| {
+            let (sin, cos) = (*ray as f32 * TAU / rays as f32).sin_cos();
+            (0..)
+                .map(|far| {
+                    (
+                        (left + right) / 2.0 + far as f32 * cos,
+                        (top + bottom) / 2.0 + far as f32 * sin,
+                    )
+                })
+                .map_while(|(x, y)| {
+                    self.own((x.round().max(0.0) as u32, y.round().max(0.0) as u32))
+                        .filter(|_| x >= 0.0 && y >= 0.0)
+                })
+                .any(|at| self.ink.marks[at])
+        });
+        let free = Grid { marks: self.ink.marks.iter().map(|ink| !ink).collect(), ..self.ink };
+        if met.count() as f32 >= CLOSED * rays as f32 { self.inside(free, 2) } else { None }
     }
 
     /// The inside of a frame that touches what is in it: what is deeper than the line is thick.

@@ -18,6 +18,13 @@ const BITS: f32 = 2.5;
 const BAR: f32 = 0.2;
 /// What is wider than this, by its height, is more than a digit.
 const WIDEST: f32 = 1.45;
+/// Digits that touch are at least this wide together, are this high each, and touch along no more
+/// than this, by the height of both.
+const NARROWEST_PAIR: f32 = 0.8;
+const AS_HIGH: f32 = 0.75;
+const CONTACT: f32 = 0.4;
+/// And, across, along no more than this, by their width.
+const LONGEST_CONTACT: f32 = 0.2;
 /// The most digits in a row.
 const MOST: usize = 10;
 
@@ -63,10 +70,43 @@ pub(super) fn digits(parts: &[&Part], pen: f32) -> Result<Vec<Vec<Part>>, Obstac
             return Err(Obstacle::Lines);
         }
     }
-    if digits.iter().any(|(around, _)| width(*around) > WIDEST * height(*around)) {
+    let wide = |around: Around| width(around) > WIDEST * height(around);
+    if digits.iter().any(|(around, parts)| wide(*around) || touch(*around, parts)) {
         return Err(Obstacle::Wide);
     }
     Ok(digits.into_iter().map(|(_, parts)| parts).collect())
+}
+
+/// Whether parts that are taken for one digit look like two that touch: somewhere in the middle there
+/// is one stroke alone, and what is on either side of it is as high as the whole.
+fn touch(around: Around, parts: &[Part]) -> bool {
+    let ([left, top, right, _], high) = (around, height(around));
+    if width(around) < NARROWEST_PAIR * high {
+        return false;
+    }
+    let mut columns = vec![Vec::new(); (right - left + 1) as usize];
+    let places = parts.iter().flat_map(|part| &part.places);
+    places.for_each(|(x, y)| columns[(x - left) as usize].push(y - top));
+    columns.iter_mut().for_each(|column| column.sort_unstable());
+    let ends = |columns: &[Vec<u32>]| {
+        let all = columns.iter().flatten();
+        let [first, last] = [all.clone().min(), all.max()].map(|end| end.copied().unwrap_or(0));
+        (last - first) as f32
+    };
+    let alone = |column: &Vec<u32>| {
+        let one = !column.is_empty() && column.windows(2).all(|pair| pair[1] == pair[0] + 1);
+        one && (column.len() as f32) < CONTACT * high
+    };
+    // A stroke that goes on is the bar of a 4.
+    let most = (LONGEST_CONTACT * columns.len() as f32) as usize;
+    (3 * columns.len() / 10..7 * columns.len() / 10).any(|at| {
+        let before = columns[..at].iter().rev().take_while(|column| alone(column)).count();
+        let after = columns[at..].iter().take_while(|column| alone(column)).count();
+        after > 0
+            && before + after <= most
+            && ends(&columns[..at]) > AS_HIGH * high
+            && ends(&columns[at + 1..]) > AS_HIGH * high
+    })
 }
 
 /// Whether two parts, so many widths of the pen apart, are of one digit, in a row that is so high.
