@@ -21,7 +21,11 @@ pub mod strokes;
 use image::{ImageBuffer, Luma, Rgb32FImage, imageops};
 
 pub use self::read::{parse, read};
-use self::{field::SIDE, strokes::Strokes};
+use self::{
+    field::SIDE,
+    grid::Around,
+    strokes::{Part, Strokes},
+};
 
 /// One number a pixel, from 0 to 1.
 pub type Plane = ImageBuffer<Luma<f32>, Vec<f32>>;
@@ -32,6 +36,8 @@ const LONGEST: u32 = 500;
 const WIDEST: f32 = 0.22;
 /// Frames within each other that are taken off.
 const FRAMES: usize = 3;
+/// What is beside a frame matters if it is this high, by the height of the digits.
+const BESIDE: f32 = 0.5;
 /// Shares of the level of the ink that the line of a frame has: it may be thinner than a stroke.
 const FAINT: [f32; 2] = [0.12, 0.35];
 
@@ -58,6 +64,9 @@ pub enum Obstacle {
     /// There are too many.
     #[error("more than ten signs are on it: cut it into fewer")]
     Many,
+    /// There is something in a frame, and something else.
+    #[error("something on it is in a frame and something is beside it: cut out what is to be read")]
+    Beside,
 }
 
 /// The digit of a picture that is taken to show one, without the frame that it is in; none where there
@@ -133,7 +142,7 @@ fn framed(
     for share in FAINT {
         let Some(threshold) = strokes::above(ink, share) else { continue };
         let parts = strokes::parts(ink, threshold);
-        let mut places = frame::inside(&parts);
+        let (mut places, frames) = frame::inside(&parts);
         places.sort_by_key(|place| place.around[0] + place.around[2]);
         let mut digits = Vec::new();
         for place in &places {
@@ -145,6 +154,16 @@ fn framed(
             }
         }
         if !digits.is_empty() {
+            let tallest = digits.iter().map(|digit| grid::height(digit.around)).fold(0.0, f32::max);
+            let beside = |part: &Part| {
+                let within = |frame: &Around| grid::union(*frame, part.around) == *frame;
+                grid::height(part.around) > BESIDE * tallest
+                    && !strokes::at_edge(part.around, ink.dimensions())
+                    && !frames.iter().any(within)
+            };
+            if parts.iter().any(beside) {
+                return Err(Obstacle::Beside);
+            }
             return Ok(Some(digits));
         }
     }

@@ -32,8 +32,9 @@ pub(super) struct Inside {
     pub(super) free: Grid,
 }
 
-/// The places inside of the frames among `parts`; a frame in a frame is left to the next look.
-pub(super) fn inside(parts: &[Part]) -> Vec<Inside> {
+/// The places inside of the frames among `parts`, and the frames; one in another is left to the next
+/// look.
+pub(super) fn inside(parts: &[Part]) -> (Vec<Inside>, Vec<Around>) {
     let (mut found, mut taken) = (Vec::new(), Vec::<Around>::new());
     let mut frames: Vec<&Part> = parts.iter().collect();
     frames.sort_by(|a, b| area(b.around).total_cmp(&area(a.around)));
@@ -47,7 +48,7 @@ pub(super) fn inside(parts: &[Part]) -> Vec<Inside> {
         }
         found.extend(places);
     }
-    found
+    (found, taken)
 }
 
 fn area(around: Around) -> f32 {

@@ -220,7 +220,7 @@ fn ink_of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> f64 {
     parts.into_iter().map(|part| part.ink).sum()
 }
 
-fn at_edge([left, top, right, bottom]: [u32; 4], (width, height): (u32, u32)) -> bool {
+pub(super) fn at_edge([left, top, right, bottom]: [u32; 4], (width, height): (u32, u32)) -> bool {
     left == 0 || top == 0 || right + 1 == width || bottom + 1 == height
 }
 
