@@ -313,7 +313,7 @@ fn program(folder: &Path, configuration: impl Serialize) {
         let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
         let racer = name.parse().unwrap();
         let run = terms.run(&racer, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
-        let (files, outcome) = recorder.finish().unwrap();
+        let (files, outcome) = recorder.finish(None).unwrap();
         let summary = RunSummary::new(0, run.ended, 0.1, outcome, &[]);
         files.finish(&summary).unwrap();
         EntrantSummary { runs: vec![summary], ..entrant(name, &[]) }

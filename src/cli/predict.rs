@@ -5,10 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Exit, print, print_json, trained::TrainedArgs};
+use super::{
+    Exit, print, print_json,
+    progress::say,
+    trained::{Trained, TrainedArgs},
+};
 use crate::{
     Error, Result,
-    dataset::{Minibatch, mnist::PIXELS},
+    dataset::{
+        Minibatch,
+        mnist::{CLASSES, PIXELS},
+    },
     engine::classify::Classified,
     picture::{self, Digit, field::SIDE},
     report::align,
@@ -18,10 +25,12 @@ use crate::{
 pub(super) struct PredictArgs {
     #[command(flatten)]
     trained: TrainedArgs,
-    /// Pictures of one digit each, PNG or JPEG: drawn or photographed, in any colours
+    /// Pictures of a digit or of several in a row, PNG or JPEG: drawn or photographed, in any colours,
+    /// in a box or a circle or without
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Print a JSON array, with the probability of every digit
+    /// Print a JSON array, with the probability of every digit; what is no UTF-8 in the name of a file
+    /// is replaced by U+FFFD
     #[arg(long)]
     json: bool,
     /// Also print what the model saw: 28 by 28 pixels
@@ -33,9 +42,35 @@ pub(super) struct PredictArgs {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Told<'a> {
-    Digit { file: &'a Path, digit: usize, probabilities: &'a [f32] },
-    Failed { file: &'a Path, error: String },
+    One {
+        file: String,
+        #[serde(flatten)]
+        answer: Answer<'a>,
+    },
+    Digits {
+        file: String,
+        digits: Vec<Answer<'a>>,
+    },
+    Classes {
+        file: String,
+        classes: Vec<Answer<'a>>,
+    },
+    Failed {
+        file: String,
+        error: String,
+    },
 }
+
+/// What a model makes of a digit, or of what else it tells apart.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Answer<'a> {
+    Digit { digit: usize, probabilities: &'a [f32] },
+    Class { class: usize, probabilities: &'a [f32] },
+}
+
+/// What was seen on a picture, from left to right.
+type Seen = Result<Vec<(Digit, Classified)>>;
 
 pub(super) fn run(args: &PredictArgs) -> Result<Exit> {
     let mut trained = args.trained.open()?;
@@ -47,72 +82,79 @@ pub(super) fn run(args: &PredictArgs) -> Result<Exit> {
             trained.file.display()
         )));
     }
-    let mut seen = Vec::new();
-    for file in &args.images {
-        seen.push(match digit(file) {
-            Ok(digit) => {
-                let batch = Minibatch { images: digit.0.to_vec(), labels: vec![0] };
-                Ok((trained.classify(&batch)?.swap_remove(0), digit))
-            }
-            Err(error) => Err(error),
-        });
-    }
-    let told: Vec<_> = args.images.iter().zip(&seen).map(|(file, seen)| tell(file, seen)).collect();
+    let digits = trained.model.classes() == CLASSES;
+    let seen: Vec<Seen> = args.images.iter().map(|file| see(file, &mut trained)).collect();
     if args.json {
-        print_json(&told)?;
+        let told = args.images.iter().zip(&seen).map(|(file, seen)| tell(file, seen, digits));
+        print_json(&told.collect::<Vec<_>>())?;
     } else {
-        print(&table(&args.images, &seen, args.show))?;
+        print(&table(&args.images, &seen, digits, args.show))?;
     }
-    for told in &told {
-        if let Told::Failed { error, .. } = told {
-            complain(error);
-        }
+    for error in seen.iter().filter_map(|seen| seen.as_ref().err()) {
+        say(&format!("error: {error}"));
     }
     Ok(if seen.iter().all(Result::is_ok) { Exit::Done } else { Exit::Failed })
 }
 
-/// The digit that a file shows.
-fn digit(file: &Path) -> Result<Digit> {
-    picture::prepare(&picture::read(file)?).ok_or_else(|| {
-        let reason = "no digit found: nothing on it stands out from its background";
-        Error::config(format!("{}: {reason}", file.display()))
-    })
+/// What the model makes of the picture that a file has.
+fn see(file: &Path, trained: &mut Trained) -> Seen {
+    let found = picture::digits(&picture::read(file)?);
+    let digits =
+        found.map_err(|obstacle| Error::config(format!("{}: {obstacle}", file.display())))?;
+    let images = digits.iter().flat_map(|digit| digit.0).collect();
+    let batch = Minibatch { images, labels: vec![0; digits.len()] };
+    Ok(digits.into_iter().zip(trained.classify(&batch)?).collect())
 }
 
-fn tell<'a>(file: &'a Path, seen: &'a Result<(Classified, Digit)>) -> Told<'a> {
-    match seen {
-        Ok((classified, _)) => {
-            let probabilities = &classified.probabilities;
-            Told::Digit { file, digit: classified.ranked()[0], probabilities }
+fn tell<'a>(file: &Path, seen: &'a Seen, digits: bool) -> Told<'a> {
+    let file = file.display().to_string();
+    let answer = |(_, classified): &'a (Digit, Classified)| {
+        let (best, probabilities) = (classified.ranked()[0], &classified.probabilities[..]);
+        if digits {
+            Answer::Digit { digit: best, probabilities }
+        } else {
+            Answer::Class { class: best, probabilities }
         }
+    };
+    match seen.as_deref() {
+        Ok([one]) => Told::One { file, answer: answer(one) },
+        Ok(several) if digits => {
+            Told::Digits { file, digits: several.iter().map(answer).collect() }
+        }
+        Ok(several) => Told::Classes { file, classes: several.iter().map(answer).collect() },
         Err(error) => Told::Failed { file, error: error.to_string() },
     }
 }
 
-/// A line a picture; empty where there is none.
-fn table(files: &[PathBuf], seen: &[Result<(Classified, Digit)>], show: bool) -> String {
-    let found =
-        || files.iter().zip(seen).filter_map(|(file, seen)| Some((file, seen.as_ref().ok()?)));
-    let rows = found().map(|(file, (classified, _))| {
-        let p = |class: &usize| 100.0 * classified.probabilities[*class];
-        let ranked = classified.ranked();
-        let mut row = vec![file.display().to_string(), ranked[0].to_string()];
-        row.push(format!("{:.2}", p(&ranked[0])));
-        let next =
-            (1..3).map(|at| ranked.get(at).map_or(String::new(), |c| format!("{c}: {:.2}", p(c))));
-        row.extend(next);
-        row
-    });
-    let head = ["picture", "digit", "p %", "next", "next"].map(str::to_owned).to_vec();
-    let cells: Vec<_> = [head].into_iter().chain(rows).collect();
+/// A line a digit; empty where there is none.
+fn table(files: &[PathBuf], seen: &[Seen], digits: bool, show: bool) -> String {
+    let mut cells = vec![
+        ["picture", if digits { "digit" } else { "class" }, "p %", "next", "next"]
+            .map(str::to_owned)
+            .to_vec(),
+    ];
+    let mut drawn = String::new();
+    for (file, seen) in files.iter().zip(seen) {
+        let Ok(seen) = seen else { continue };
+        for (at, (digit, classified)) in seen.iter().enumerate() {
+            let name = match seen.len() {
+                1 => file.display().to_string(),
+                count => format!("{} ({} of {count})", file.display(), at + 1),
+            };
+            drawn += &format!("\n{name}\n{}", blocks(digit));
+            let p = |class: &usize| 100.0 * classified.probabilities[*class];
+            let ranked = classified.ranked();
+            let mut row = vec![name, ranked[0].to_string(), format!("{:.2}", p(&ranked[0]))];
+            row.extend((1..3).map(|at| {
+                ranked.get(at).map_or(String::new(), |class| format!("{class}: {:.2}", p(class)))
+            }));
+            cells.push(row);
+        }
+    }
     if cells.len() == 1 {
         return String::new();
     }
-    let mut text = align(&cells);
-    for (file, (_, digit)) in found().filter(|_| show) {
-        text += &format!("\n{}\n{}", file.display(), blocks(digit));
-    }
-    text
+    align(&cells) + if show { &drawn } else { "" }
 }
 
 /// The digit in blocks, two a pixel so that they are square.
@@ -124,9 +166,4 @@ fn blocks(digit: &Digit) -> String {
         format!("{}\n", blocks.trim_end())
     };
     digit.0.chunks(SIDE).map(row).collect()
-}
-
-#[expect(clippy::print_stderr, reason = "what is wrong with one picture keeps no other back")]
-fn complain(error: &str) {
-    eprintln!("error: {error}");
 }

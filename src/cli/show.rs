@@ -48,10 +48,10 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit> {
             test.classes()
         )));
     }
-    let directory = RunDirectory::create(args.out.as_deref(), "show")?;
     let mut batch = Minibatch::default();
     test.gather(0..test.len(), &mut batch);
     let classified = trained.classify(&batch)?;
+    let directory = RunDirectory::create(args.out.as_deref(), "show")?;
     let scores = Scores::new(&classified, &batch.labels);
     let name = trained.file.display().to_string();
     let caption = format!("{name}, {} images of the test set", test.len());

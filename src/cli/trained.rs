@@ -64,6 +64,12 @@ impl TrainedArgs {
 impl Trained {
     /// What it makes of each image.
     pub(super) fn classify(&mut self, batch: &Minibatch) -> Result<Vec<Classified>> {
-        classify(&mut *self.engine, &self.model, &self.params, batch)
+        let told = classify(&mut *self.engine, &self.model, &self.params, batch);
+        told.map_err(|error| match error {
+            Error::Diverged(reason) => {
+                Error::Diverged(format!("{}: {reason}", self.file.display()))
+            }
+            error => error,
+        })
     }
 }

@@ -2,7 +2,7 @@
 //! last biases is p - onehot(label), so that whatever trains can also classify.
 
 use super::{Engine, model::Model};
-use crate::{Result, dataset::Minibatch};
+use crate::{Error, Result, dataset::Minibatch};
 
 /// What a model makes of one image.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,7 +26,8 @@ impl Classified {
 /// Classifies each image of `batch` on its own, at `params`. The labels matter to the losses only.
 ///
 /// # Errors
-/// [`crate::Error::Device`] where the device fails.
+/// [`Error::Device`] where the device fails, [`Error::Diverged`] where the model has no answer: its
+/// weights are so large that what a layer gives is not finite.
 pub fn classify(
     engine: &mut dyn Engine,
     model: &Model,
@@ -37,15 +38,63 @@ pub fn classify(
     let mut gradient = vec![0.0; model.params()];
     let biases = model.layers()[model.layers().len() - 1].bias();
     let samples = batch.images.chunks_exact(model.inputs()).zip(&batch.labels);
+    let may_overflow = may_overflow(model, params);
     samples
         .map(|(image, &label)| {
+            if may_overflow && overflows(model, params, image) {
+                return Err(no_answer());
+            }
             let one = Minibatch { images: image.to_vec(), labels: vec![label] };
             let loss = engine.gradient(&one, &mut gradient)?;
             let mut probabilities = gradient[biases.clone()].to_vec();
+            if !probabilities.iter().all(|p| p.is_finite()) {
+                return Err(no_answer());
+            }
             probabilities[label as usize] += 1.0;
             // Rounding may leave a little less than nothing.
             probabilities.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
             Ok(Classified { loss, probabilities })
         })
         .collect()
+}
+
+fn no_answer() -> Error {
+    Error::Diverged(
+        "the model has no answer: its weights are so large that its logits are not finite"
+            .to_owned(),
+    )
+}
+
+/// Whether there may be pixels from 0 to 1 for which a layer gives more than an f32 holds.
+fn may_overflow(model: &Model, params: &[f32]) -> bool {
+    let mut most = 1.0;
+    model.layers().iter().any(|layer| {
+        let mut sums = vec![0.0; layer.outputs];
+        for (at, row) in params[layer.params()].chunks_exact(layer.outputs).enumerate() {
+            let input = if at < layer.inputs { most } else { 1.0 };
+            sums.iter_mut().zip(row).for_each(|(sum, w)| *sum += input * f64::from(w.abs()));
+        }
+        most = sums.into_iter().fold(0.0, f64::max);
+        most > f64::from(f32::MAX)
+    })
+}
+
+/// Whether what a layer gives for `image` is not finite. The engines do not say: a ReLU may make 0
+/// of what is no number.
+fn overflows(model: &Model, params: &[f32], image: &[f32]) -> bool {
+    let mut inputs = image.to_vec();
+    for layer in model.layers() {
+        let mut outputs = params[layer.bias()].to_vec();
+        for (x, row) in inputs.iter().zip(params[layer.weight()].chunks_exact(layer.outputs)) {
+            outputs.iter_mut().zip(row).for_each(|(y, w)| *y += x * w);
+        }
+        if !outputs.iter().all(|y| y.is_finite()) {
+            return true;
+        }
+        if layer.relu {
+            outputs.iter_mut().for_each(|y| *y = y.max(0.0));
+        }
+        inputs = outputs;
+    }
+    false
 }

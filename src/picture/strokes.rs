@@ -4,9 +4,11 @@
 use image::{Luma, imageops};
 
 use super::{
-    Plane,
+    Obstacle, Plane,
     field::stroke_width,
+    grid::union,
     ink::{FAINTEST, grain, level},
+    row,
 };
 
 /// So many times the noise of the paper is ink.
@@ -24,6 +26,12 @@ const NEAR: f32 = 0.35;
 const STANDS_OUT: f64 = 0.3;
 /// The least height or width of a digit, in pixels.
 const SMALLEST: u32 = 5;
+/// Digits in a row have at least this share of the ink.
+const ROW_STANDS_OUT: f64 = 0.6;
+/// What is wider than this, by its longer side, is no digit of a row but a dot.
+const DOT: f32 = 0.35;
+/// More parts than this are no row of digits.
+const MOST_PARTS: usize = 60;
 
 /// Pixels that hang together.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,15 +59,46 @@ pub struct Strokes {
 
 /// The digit, from the ink as it is and without what is finer than strokes; none where there is no
 /// stroke.
-pub fn digit([ink, smoothed]: &[Plane; 2]) -> Option<Strokes> {
-    let (width, height) = ink.dimensions();
-    let threshold = threshold(smoothed)?;
-    let parts = parts(smoothed, threshold);
-    let within = parts.iter().filter(|part| !at_edge(part.around, (width, height)));
-    let (all, digit) = (ink_of(within), together(parts.clone(), (width, height)));
-    if ink_of(&digit) < STANDS_OUT * all {
-        return None;
+pub fn digit(planes: &[Plane; 2]) -> Option<Strokes> {
+    let size = planes[1].dimensions();
+    let parts = parts(&planes[1], threshold(&planes[1])?);
+    let within = parts.iter().filter(|part| !at_edge(part.around, size));
+    let (all, digit) = (ink_of(within), together(parts.clone(), size));
+    if ink_of(&digit) < STANDS_OUT * all { None } else { cut(planes, &digit) }
+}
+
+/// The digits, from left to right, as [`digit()`] finds one.
+///
+/// # Errors
+/// What stands in the way, if only that there is no stroke.
+pub fn digits(planes: &[Plane; 2]) -> Result<Vec<Strokes>, Obstacle> {
+    let size = planes[1].dimensions();
+    let one = || digit(planes).map(|digit| vec![digit]).ok_or(Obstacle::Nothing);
+    let parts = parts(&planes[1], threshold(&planes[1]).ok_or(Obstacle::Nothing)?);
+    let Some(main) = main(&parts, size) else { return one() };
+    let edge = at_edge(main.around, size);
+    let counts = |part: &&Part| {
+        part.ink >= SMALLEST_PART * main.ink && (edge || !at_edge(part.around, size))
+    };
+    let counting: Vec<&Part> = parts.iter().filter(counts).collect();
+    if counting.len() > MOST_PARTS {
+        return one();
     }
+    let row = row::digits(&counting, stroke_width(&mask(main)).max(1.0))?;
+    if row.len() < 2 {
+        return one();
+    }
+    let all = ink_of(parts.iter().filter(|part| edge || !at_edge(part.around, size)));
+    if ink_of(row.iter().flatten()) < ROW_STANDS_OUT * all {
+        return Err(Obstacle::Nothing);
+    }
+    let cut = row.iter().map(|parts| cut(planes, parts).filter(|digit| digit.width < DOT));
+    cut.collect::<Option<_>>().ok_or(Obstacle::Nothing)
+}
+
+/// The ink of some parts alone; none where they are too small.
+fn cut([ink, _]: &[Plane; 2], digit: &[Part]) -> Option<Strokes> {
+    let (width, height) = ink.dimensions();
     let around = digit.iter().map(|part| part.around).reduce(union)?;
     let longest = (around[2] - around[0]).max(around[3] - around[1]) + 1;
     if longest < SMALLEST {
@@ -92,8 +131,21 @@ pub fn digit([ink, smoothed]: &[Plane; 2]) -> Option<Strokes> {
     Some(Strokes { ink: whole, width: stroke_width, around, at_edge })
 }
 
+/// One part, as a plane of its own.
+fn mask(part: &Part) -> Plane {
+    let [left, top, right, bottom] = part.around;
+    let mut mask = Plane::new(right - left + 1, bottom - top + 1);
+    part.places.iter().for_each(|&(x, y)| mask.put_pixel(x - left, y - top, Luma([1.0])));
+    mask
+}
+
 /// What is ink, and not noise of the paper; none where there is none.
 pub fn threshold(ink: &Plane) -> Option<f32> {
+    above(ink, STROKE)
+}
+
+/// What is ink, as [`threshold`] has it, even where there is only this share of its level.
+pub(super) fn above(ink: &Plane, share: f32) -> Option<f32> {
     let mut values: Vec<f32> = ink.pixels().map(|pixel| pixel.0[0]).collect();
     let paper = level(values.iter().copied()) / 2.0;
     // Ink is nowhere less than nothing, so that half of the paper has none: of noise with a normal
@@ -107,7 +159,7 @@ pub fn threshold(ink: &Plane) -> Option<f32> {
     let least = (ABOVE_NOISE * noise).max(FAINTEST / 2.0);
     values.retain(|value| *value > least);
     let level = level(values.into_iter());
-    (level > FAINTEST).then(|| least.max(STROKE * level))
+    (level > FAINTEST).then(|| least.max(share * level))
 }
 
 /// What hangs together, in eight directions, of the pixels above `threshold`.
@@ -146,10 +198,9 @@ pub fn parts(ink: &Plane, threshold: f32) -> Vec<Part> {
 /// The part with most ink, where the edge makes doubtful, and those that belong to it.
 pub fn together(parts: Vec<Part>, size: (u32, u32)) -> Vec<Part> {
     let at_edge = |part: &Part| at_edge(part.around, size);
-    let weight = |part: &Part| part.ink * if at_edge(part) { AT_EDGE } else { 1.0 };
-    let main = parts.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)));
-    let Some(Part { ink, around, .. }) = main.cloned() else { return parts };
+    let main = main(&parts, size);
     let edge = main.is_some_and(at_edge);
+    let Some(Part { ink, around, .. }) = main.cloned() else { return parts };
     let reach = NEAR * (around[2] - around[0]).max(around[3] - around[1]) as f32;
     let belongs = |part: &Part| {
         part.ink >= SMALLEST_PART * ink
@@ -159,16 +210,18 @@ pub fn together(parts: Vec<Part>, size: (u32, u32)) -> Vec<Part> {
     parts.into_iter().filter(belongs).collect()
 }
 
+/// The part with most ink, where the edge makes doubtful.
+fn main(parts: &[Part], size: (u32, u32)) -> Option<&Part> {
+    let weight = |part: &Part| part.ink * if at_edge(part.around, size) { AT_EDGE } else { 1.0 };
+    parts.iter().max_by(|a, b| weight(a).total_cmp(&weight(b)))
+}
+
 fn ink_of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> f64 {
     parts.into_iter().map(|part| part.ink).sum()
 }
 
-fn at_edge([left, top, right, bottom]: [u32; 4], (width, height): (u32, u32)) -> bool {
+pub(super) fn at_edge([left, top, right, bottom]: [u32; 4], (width, height): (u32, u32)) -> bool {
     left == 0 || top == 0 || right + 1 == width || bottom + 1 == height
-}
-
-fn union(a: [u32; 4], b: [u32; 4]) -> [u32; 4] {
-    [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])]
 }
 
 /// How far two boxes are apart.

@@ -142,7 +142,19 @@ pub(crate) const COMMANDS: &[(&str, &str, &[&[&str]])] = &[
     ),
     ("completions", "bash", &[]),
     // They look at a race.
-    ("resume", "RACE", &[&["--json", "--quiet ~ tests/resume.rs", "--plain ~ tests/dashboard.rs"]]),
+    (
+        "resume",
+        "RACE",
+        &[&[
+            "--json",
+            "--quiet ~ tests/resume.rs",
+            "--plain ~ tests/dashboard.rs",
+            "--budget 1 ! no --budget that could be raised",
+            "--updates 1 ! can be extended, and not shortened",
+            "--data nowhere ! nowhere",
+            "--device 77 ! 77",
+        ]],
+    ),
     ("report", "RACE", &[&["--out OUT"]]),
     (
         "predict",
