@@ -35,7 +35,7 @@ pub(crate) fn both<A, B: Send>(
         let other = other.lock().unwrap_or_else(PoisonError::into_inner).take();
         other.expect("it is called once")()
     };
-    thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, &other) {
+    thread::scope(|scope| match thread::Builder::new().spawn_scoped(scope, other) {
         Ok(thread) => (one(), join(thread)),
         Err(_) => (one(), other()),
     })

@@ -14,6 +14,7 @@ use std::{
 
 use rand::{RngExt, SeedableRng, seq::IndexedRandom};
 use rand_chacha::ChaCha8Rng;
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -165,13 +166,14 @@ fn has_made(updates: usize, folder: &Path) -> bool {
     text.is_ok_and(|text| text.lines().count() > updates)
 }
 
-/// Stops what `target` names for longer than anybody is waited for, and lets it go on.
-fn pause(process: &Child, target: &str) {
-    signal("-STOP", target);
+/// Stops a race, with its group or alone, for longer than anybody is waited for, and lets it go on.
+fn pause(process: &Child, with_group: bool) {
+    let tell = if with_group { kill_process_group } else { kill_process };
+    tell(Pid::from_child(process), Signal::STOP).unwrap();
     let stat = format!("/proc/{}/stat", process.id());
     wait_until(|| fs::read_to_string(&stat).is_ok_and(|stat| stat.contains(") T ")));
     thread::sleep(Duration::from_millis(2000));
-    signal("-CONT", target);
+    tell(Pid::from_child(process), Signal::CONT).unwrap();
 }
 
 #[test]
@@ -184,10 +186,9 @@ fn a_race_that_is_stopped_and_goes_on_loses_nobody_and_no_run_time() {
         let folder = root.path().join(name);
         let process = start(&format!("{arguments} {isolate}"), &folder);
         wait_until(|| has_made(100, &folder));
-        let sign = if with_group { "-" } else { "" };
-        // Twice, since the second is what deadlines follow from what was seen.
+        // Twice, since at the second deadlines follow from what was seen.
         for _ in 0..2 {
-            pause(&process, &format!("{sign}{}", process.id()));
+            pause(&process, with_group);
         }
         let output = process.wait_with_output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr);
@@ -209,7 +210,7 @@ fn a_learner_that_hangs_is_lost_though_the_race_was_stopped_once() {
     let folder = root.path().join("r");
     let process = race("train async -p 2 --budget 600 --patience 1 --on-loss stop", &folder);
     wait_until(|| has_made(100, &folder));
-    pause(&process, &process.id().to_string());
+    pause(&process, false);
     let learners = children(&process);
     assert_eq!(learners.len(), 2, "{learners:?}");
     signal("-STOP", &learners[0]);

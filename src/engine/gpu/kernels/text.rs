@@ -304,13 +304,13 @@ mod tests {
             (
                 Tiled,
                 "relu: u32",
-                "relu: f32",
+                "relu: u32,\n    more: u32",
                 "@binding(0) is to be a struct of rows: u32, inputs: u32, outputs: u32, relu: u32",
             ),
             (
                 Tiled,
                 "inputs: u32,\n",
-                "inputs: vec4<u32>,\n",
+                "@align(16) inputs: u32,\n",
                 "@binding(0) is to be a struct of rows: u32, inputs: u32, outputs: u32, relu: u32",
             ),
             (Tiled, "fn main(", "fn other(", "it has no @compute function main"),
