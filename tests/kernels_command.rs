@@ -99,7 +99,7 @@ fn bad_usage_is_refused() {
         (["-m", "many"], "invalid digit"),
         (["--model", "mlp"], "neither logistic nor mlp"),
         (["--kernels", "none"], "kernel family \"none\""),
-        (["--shaders", "/nonexistent"], "holds none of: dense.wgsl"),
+        (["--shaders", "tests/nowhere"], "holds none of: dense.wgsl"),
     ] {
         let mut command = Command::cargo_bin("tortoise").unwrap();
         let output = command.args(["kernels", "bench"]).args(arguments).output().unwrap();

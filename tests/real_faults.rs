@@ -145,7 +145,7 @@ fn run(bench: &mut Bench, fault: Option<Fault>, tolerance: Tolerance) -> (Result
         updates: Some(UPDATES),
         delay: None,
         // Nobody else is given up, however busy the machine.
-        patience: if fault == Some(Fault::Hang) { 0.4 } else { 60.0 },
+        patience: if fault == Some(Fault::Hang) { 2.0 } else { 60.0 },
         tolerance: Tolerance { back_off: Duration::from_millis(1), ..tolerance },
         ..Terms::new(LEARNERS, 0.1)
     };

@@ -122,6 +122,6 @@ fn what_cannot_be_drawn_is_refused_with_code_2_and_the_reason() {
         assert!(message.contains(fragment), "\"{fragment}\" is not in: {message}");
         assert!(output.stdout.is_empty());
     }
-    let missing = tortoise("timeline --events /nonexistent").output().unwrap();
+    let missing = tortoise("timeline --events tests/nowhere").output().unwrap();
     assert_eq!(missing.status.code(), Some(1));
 }

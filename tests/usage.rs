@@ -327,7 +327,7 @@ fn devices_tells_the_remedy_where_there_is_no_driver_or_no_data() {
 #[cfg(unix)]
 #[test]
 fn devices_warns_of_what_would_end_a_race_or_spoil_its_output() {
-    let nowhere = [("XDG_RUNTIME_DIR", "/nonexistent".to_owned())];
+    let nowhere = [("XDG_RUNTIME_DIR", format!("{ROOT}/tests/nowhere"))];
     let (_, checks) = devices(&[], &nowhere);
     let variable = check(&checks, "variable");
     assert_eq!(variable["verdict"], "warning");
