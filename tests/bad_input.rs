@@ -206,9 +206,11 @@ fn every_command_that_reads_a_configuration_refuses_a_bad_one() {
     let file = folder.path().join("race.toml");
     fs::write(&file, "pace = 1").unwrap();
     let config = ["--config", file.to_str().unwrap()];
-    for command in [&["race"][..], &["train", "async"], &["estimate", "async"], &["advise"]] {
-        refused(&[command, &config].concat(), 2, &["race.toml", "unknown setting \"pace\""]);
+    let reason = ["race.toml", "unknown setting \"pace\""];
+    for command in [&["race"][..], &["train", "async"], &["estimate", "async"]] {
+        refused(&[command, &config].concat(), 2, &reason);
     }
+    check_refused(&run(&[&["advise", "--target", "0.3"], &config[..]].concat()), 2, &reason);
 }
 
 #[test]

@@ -69,6 +69,34 @@ fn signals_within_a_moment_are_one_wish() {
 }
 
 #[test]
+fn an_interrupted_race_keeps_what_was_recorded() {
+    let root = tempdir().unwrap();
+    let folder = root.path().join("race");
+    let race =
+        format!("race async sync {HOST} -p 3 --updates 100000000 --evaluate-every 5 --events");
+    let mut command = signals::tortoise();
+    command.args(race.split_whitespace()).arg("--out").arg(&folder).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // The run has begun once its first evaluations are on the disk.
+    let evaluations = folder.join("async/seed-0/evaluations.csv");
+    let lines = || fs::read_to_string(&evaluations).map_or(0, |text| text.lines().count());
+    wait_until(&mut child, "it evaluates", || lines() >= 4);
+    send(&child, &["INT"]);
+    assert_eq!(end(&mut child).code(), Some(130));
+    let table = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
+    assert!(table.lines().any(|line| line.starts_with("interrupted")), "{table}");
+    let summary = summary(&folder);
+    assert_eq!(summary["interrupted"], true);
+    assert_eq!(summary["entrants"][0]["runs"][0]["ended"], "interrupted");
+    for file in ["updates.jsonl", "events.jsonl"] {
+        let text = fs::read_to_string(folder.join("async/seed-0").join(file)).unwrap();
+        assert!(text.ends_with('\n'));
+        assert!(text.lines().all(|line| serde_json::from_str::<serde_json::Value>(line).is_ok()));
+    }
+    assert!(folder.join("async/seed-0/final.safetensors").is_file());
+}
+
+#[test]
 fn what_takes_too_long_is_cut_off() {
     let root = tempdir().unwrap();
     let folder = root.path().join("run");
