@@ -209,7 +209,7 @@ fn a_jpeg_that_was_cut_off_and_closed_again_is_none() {
     for whole in jpegs() {
         for percent in [30, 50, 70, 90] {
             let cut = &whole[..whole.len() * percent / 100];
-            for end in [&b"\xff\xd9"[..], &[0; 5000], &[&[0; 5000][..], b"\xff\xd9"].concat()] {
+            for end in [&b"\xff\xd9"[..], &[0; 5000]] {
                 let message = error(&[cut, end].concat());
                 assert!(message.contains("cut off"), "{percent} %: {message}");
             }

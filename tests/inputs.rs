@@ -232,7 +232,7 @@ fn a_configuration_from_standard_input_is_that_of_a_file() {
 #[test]
 fn standard_input_is_there_once() {
     let both = ["simulate", "async", "--delay", "trace:-", "--config", "-"];
-    check_refused(&piped(&both, b"1\n2\n"), 2, "standard input: it was read already");
+    check_refused(&piped(&both, b"seed = 1\n"), 2, "it was read already");
     check_refused(&piped(&["predict", "--weights", "-", "-"], b""), 2, "standard input");
 }
 

@@ -96,7 +96,7 @@ fn bad_usage_is_refused() {
     for (arguments, fragment) in [
         (["-m", "0"], "must be from 1 to 60000"),
         (["-m", "60001"], "must be from 1 to 60000"),
-        (["-m", "many"], "invalid digit"),
+        (["-m", "many"], "must be a whole number from 1 to 60000"),
         (["--model", "mlp"], "neither logistic nor mlp"),
         (["--kernels", "none"], "kernel family \"none\""),
         (["--shaders", "tests/nowhere"], "holds none of: dense.wgsl"),

@@ -38,7 +38,7 @@ fn an_option_is_suggested_by_what_it_means() {
         ("race --resume", "tortoise resume DIR"),
         ("estimate async --seeds 3", "tortoise race --estimate"),
         ("advise --chaos 7 --target 1", "without faults"),
-        ("theory --updates 3", "an option of race, train, simulate, timeline and estimate"),
+        ("theory --updates 3", "an option of race, train, resume, simulate, timeline and estimate"),
         ("bench", "'kernels bench'"),
         ("doctor", "'devices'"),
         ("infer", "'predict'"),

@@ -1,6 +1,6 @@
 //! JPEG, scaled down while it is decoded where it is large.
 
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 
 use image::metadata::Orientation;
 use jpeg_decoder::{Decoder, Error, PixelFormat};
@@ -22,7 +22,8 @@ impl From<Error> for Trouble {
 }
 
 pub(super) fn read(from: impl BufRead) -> Result<Picture, Trouble> {
-    let mut decoder = Decoder::new(BufReader::new(Whole::new(from)));
+    let mut whole = Whole::new(from);
+    let mut decoder = Decoder::new(BufReader::new(&mut whole));
     let (width, height) = decoder.scale(LONGEST as u16, LONGEST as u16)?;
     let bytes = decoder.decode()?;
     let format = decoder.info().map(|info| info.pixel_format);
@@ -33,6 +34,12 @@ pub(super) fn read(from: impl BufRead) -> Result<Picture, Trouble> {
         reduced.add(y, (0, 1), row.chunks_exact(samples).map(|pixel| colour(pixel, format)));
     }
     let orientation = decoder.exif_data().and_then(Orientation::from_exif_chunk);
+    drop(decoder);
+    // The decoder stops at the last block, and takes anything for what is behind it.
+    io::copy(&mut whole, &mut io::sink())?;
+    if !whole.has_ended() {
+        return Err(Trouble::Cut);
+    }
     Ok(Picture { pixels: reduced.upon_paper(), orientation })
 }
 

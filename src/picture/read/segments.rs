@@ -74,6 +74,11 @@ impl<R: BufRead> Whole<R> {
         }
     }
 
+    /// Whether the end of the picture has been seen.
+    pub(super) fn has_ended(&self) -> bool {
+        self.place == Place::End
+    }
+
     fn look_at(&mut self, byte: u8) -> io::Result<()> {
         match (self.place, byte) {
             (Place::Data, 0xff) => self.place = Place::DataCode,
