@@ -205,8 +205,8 @@ fn spawn(command: &str, folder: &Path, race: &Path) -> Child {
     let run = race.to_str().unwrap();
     let mut arguments: Vec<String> =
         command.split_whitespace().map(|word| word.replace("RUN", run)).collect();
-    let writes = ["race", "train", "estimate", "theory", "report", "show"];
-    if writes.contains(&&*arguments[0]) || command.contains("--follow") {
+    let writes = ["race", "train", "estimate", "report", "show"];
+    if writes.contains(&&*arguments[0]) || command.contains("--follow") || command == "theory" {
         arguments.extend(["--out".to_owned(), folder.to_str().unwrap().to_owned()]);
     }
     let mut tortoise = signals::tortoise();

@@ -143,7 +143,7 @@ pub(super) fn fill_whole(
     path: &Path,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    let partial = beside(path, ".partial");
+    let partial = partial(path);
     let write = || {
         let mut file = File::create(&partial)?;
         fill(&mut file)?;
@@ -154,6 +154,11 @@ pub(super) fn fill_whole(
         let _ = fs::remove_file(&partial);
     })?;
     sync_folder(path.parent().unwrap_or(path))
+}
+
+/// What [`write_whole`] has written of the file at `path` so far; a process that is killed leaves it.
+pub(super) fn partial(path: &Path) -> PathBuf {
+    beside(path, ".partial")
 }
 
 /// `path` with `ending` after its name.

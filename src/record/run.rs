@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     EvaluationRow, Lines, RunSummary, Tail, checkpoint, deferred,
     evaluations::HEAD,
-    files::sync_folder,
+    files::{partial, sync_folder},
     read_evaluations,
     summary::FILE as SUMMARY,
     tensorboard::{self, TensorBoard},
@@ -138,9 +138,13 @@ impl RunFiles {
             serde_json::to_vec_pretty(summary).map_err(|error| Error::io(&path)(error.into()))?;
         write_whole(&path, &json)?;
         // From here on nobody goes on with it.
-        let needless = [checkpoint::FILE, deferred::FILE].map(|name| self.folder.join(name));
-        let over = summary.ended != Ended::Interrupted;
-        needless.iter().filter(|_| over).try_for_each(|path| remove(path))
+        if summary.ended == Ended::Interrupted {
+            return Ok(());
+        }
+        let checkpoint = self.folder.join(checkpoint::FILE);
+        remove(&partial(&checkpoint))?;
+        remove(&checkpoint)?;
+        remove(&self.folder.join(deferred::FILE))
     }
 
     /// Where they are.

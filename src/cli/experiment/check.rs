@@ -1,0 +1,119 @@
+//! Whether settings can be what they are, and whether each that was given has an effect.
+
+use toml::Table;
+
+use super::{Clock, Experiment, SECONDS};
+use crate::{
+    Error, Result,
+    cluster::delay::Delays,
+    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoice},
+    sgd::{Cancellation, Entrant, faults::OnLoss},
+};
+
+/// Said where `--cancel` makes no difference.
+pub(in crate::cli) const NOTHING_CANCELLED: &str =
+    "--cancel is without effect: nothing is cancelled under what was named";
+
+impl Experiment {
+    /// Looks at each setting, and at those that depend on one another.
+    ///
+    /// # Errors
+    /// [`Error::Config`] that names the option.
+    pub(in crate::cli) fn check(&self) -> Result<()> {
+        let need = |holds: bool, what: &str| match holds {
+            true => Ok(()),
+            false => Err(Error::config(what)),
+        };
+        need((1..=1 << 20).contains(&self.learners), "--learners (P) must be from 1 to 1048576")?;
+        need(self.minibatch > 0, "--minibatch (m) must be at least 1")?;
+        let rate = self.learning_rate;
+        need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
+        need(self.l2.is_finite() && self.l2 >= 0.0, "--l2 must be a number from 0 on")?;
+        let seconds = |option: &str, value: Option<f64>| {
+            let range = "must be seconds above 0, from 1e-9 to 1e9";
+            let holds = value.is_none_or(|value| SECONDS.contains(&value));
+            need(holds, &format!("--{option} {range}"))
+        };
+        seconds("budget", self.budget)?;
+        seconds("evaluate-every", self.evaluate_every)?;
+        seconds("patience", Some(self.patience))?;
+        seconds("checkpoint-every", Some(self.checkpoint_every))?;
+        let looks = self.adasync_every.is_none_or(|every| {
+            SECONDS.contains(&every)
+                && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
+        });
+        need(looks, "--adasync-every must be seconds, --evaluate-every or more")?;
+        need(self.updates != Some(0), "--updates must be at least 1")?;
+        need(self.seeds > 0, "--seeds must be at least 1")?;
+        // TOML has no larger whole number.
+        let last = self.seed.checked_add(self.seeds).filter(|last| i64::try_from(*last).is_ok());
+        need(last.is_some(), "--seed and --seeds together must be at most 9223372036854775807")?;
+        let queues = self.queues.is_none_or(|queues| (1..=1024).contains(&queues));
+        need(queues, "--queues must be from 1 to 1024")?;
+        let real = self.clock == Clock::Real;
+        need(real || self.law().is_some(), "--delay measured needs --clock real")?;
+        need(real || !self.isolate, "--isolate needs --clock real")?;
+        need(real || self.device.0.len() == 1, "several --device need --clock real")?;
+        let shared = "in real time each learner has a queue of its own: leave --queues out";
+        need(!real || self.queues.is_none(), shared)?;
+        let quorum = (1..=self.learners).contains(&self.quorum);
+        need(quorum, "--quorum must be from 1 to P")?;
+        let targets = self.targets.iter().all(|loss| loss.is_finite() && *loss > 0.0);
+        need(targets, "--targets must be losses above 0")?;
+        for (at, entrant) in self.entrants.iter().enumerate() {
+            entrant.k(self.learners)?;
+            let again = self.entrants[..at].contains(entrant);
+            need(!again, &format!("{entrant} is named twice"))?;
+            let sees_loss = !entrant.adapts() || self.evaluate_every.is_some();
+            let remedy = "say how often it is evaluated with --evaluate-every, or give a --budget";
+            need(sees_loss, &format!("{entrant} follows the training loss: {remedy}"))?;
+        }
+        if let Some(law) = self.law() {
+            Delays::new(law.clone(), &self.slow, self.learners, self.seed)?;
+        }
+        let slow = "--slow slows a law down: name one with --delay";
+        need(self.law().is_some() || self.slow.is_none(), slow)
+    }
+
+    /// Options that were `given` and that change nothing here are refused.
+    pub(super) fn refuse_idle(&self, given: &Table) -> Result<()> {
+        let (real, chaos) = (self.clock == Clock::Real, self.chaos.is_some());
+        let lossless = "in virtual time no learner is lost without --chaos";
+        let restarted = self.on_loss == OnLoss::Restart;
+        let hosts = self.device.0.iter().all(|device| *device == DeviceChoice::Host);
+        let adapts = self.entrants.iter().any(Entrant::adapts);
+        let starts_over = chaos || self.estimate && self.seeds == 1;
+        for (option, used, why) in [
+            ("on-loss", real || chaos, lossless),
+            ("restarts", real || chaos, lossless),
+            ("restarts", restarted, "with this --on-loss no learner is replaced"),
+            ("quorum", real || chaos, lossless),
+            ("patience", real || chaos, lossless),
+            ("adasync-every", adapts, "no entrant follows the loss, as k-sync:adasync does"),
+            (
+                "checkpoint-every",
+                !starts_over,
+                "a run with --chaos or that estimates has no checkpoints, and starts over",
+            ),
+            (
+                "kernels",
+                !hosts || self.kernels == FamilyChoice::Auto,
+                "the host engine has no kernels: name an adapter with --device",
+            ),
+            ("queues", self.learners > 1, "a lone learner needs no queue"),
+        ] {
+            if !used && given.contains_key(option) {
+                let remedy = format!("--{option} changes nothing here, since {why}");
+                return Err(Error::config(format!("{remedy}; leave it out")));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be said of options that are used and make no difference.
+    pub(in crate::cli) fn note(&self) -> Option<String> {
+        let cancels = |entrant: &Entrant| entrant.cancels(self.learners);
+        let idle = self.cancel != Cancellation::default() && !self.entrants.iter().any(cancels);
+        idle.then(|| NOTHING_CANCELLED.to_owned())
+    }
+}
