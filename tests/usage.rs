@@ -238,7 +238,7 @@ fn bash_completes_subcommands_entrants_options_and_their_words() {
     };
     assert_eq!(complete("tortoise si"), "simulate");
     assert_eq!(complete("tortoise race k-s"), "k-sync:4 k-sync:adasync");
-    assert_eq!(complete("tortoise train async --learn"), "--learners --learning-rate");
+    assert_eq!(complete("tortoise train async --learn"), "--learning-rate --learners");
     assert_eq!(complete("tortoise race --delay wei"), "weibull:shape=0.5,scale=1");
     assert_eq!(complete("tortoise race --cancel on"), "on-arrival");
     // What stands before a : or a = stays where it is.
