@@ -19,6 +19,7 @@ use crate::{
         chaos::Plan,
         delay::{Distribution, Slow, Trace},
     },
+    dataset::mnist,
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
     numbers::Shown,
     record::{Extension, Length},
@@ -136,7 +137,7 @@ impl Experiment {
         let text = settings::text(config)?;
         let experiment = Self::parse(entrants, flags, config.zip(text.as_deref()))?;
         if let Some(config) = config.filter(|_| !settings::is_given("data", flags))
-            && let Some(folder) = experiment.data.as_ref().filter(|folder| !folder.is_dir())
+            && let Some(folder) = experiment.data.as_ref().filter(|folder| !mnist::is_there(folder))
         {
             let config = config.display();
             let problem = format!("is no folder, and {config} names it; give it with --data DIR");

@@ -237,7 +237,7 @@ fn runtime_directory() -> Option<Check> {
     let folder = PathBuf::from(env::var_os("XDG_RUNTIME_DIR")?);
     let remedy = "unset XDG_RUNTIME_DIR, or make the folder";
     let found = format!("XDG_RUNTIME_DIR={} is no folder: drivers complain", folder.display());
-    (!folder.is_dir()).then(|| Check::warning("variable", found, remedy))
+    (!mnist::is_there(&folder)).then(|| Check::warning("variable", found, remedy))
 }
 
 fn terminal() -> Check {

@@ -21,7 +21,7 @@ use crate::{
         progress::{News, Show},
         usage::{number, whole},
     },
-    dataset::sha256,
+    dataset::{mnist, sha256},
     engine::{backend::Backend, gpu::adapter::DeviceChoices},
     record::{
         Extension, Length, Origin, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
@@ -253,7 +253,7 @@ fn data(
         return None;
     }
     let recorded = origin.and_then(|origin| origin.data.folder.as_ref());
-    let there = named.iter().chain(recorded).find(|folder| folder.is_dir());
+    let there = named.iter().chain(recorded).find(|folder| mnist::is_there(folder));
     there.or(named.as_ref()).cloned()
 }
 
