@@ -108,8 +108,8 @@ impl Device {
             hint::spin_loop();
             matches!(self.device.poll(wgpu::PollType::Poll), Ok(wgpu::PollStatus::Poll))
         };
-        let (start, mut spin) =
-            (Instant::now(), self.spin.lock().unwrap_or_else(PoisonError::into_inner));
+        let start = Instant::now();
+        let mut spin = self.spin.lock().unwrap_or_else(PoisonError::into_inner);
         spin.wait(pending, || start.elapsed());
     }
 
