@@ -332,3 +332,41 @@ fn letters_are_trained_on_and_shown() {
     let told: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told[0]["probabilities"].as_array().unwrap().len(), 26);
 }
+
+#[test]
+fn a_configuration_names_one_data_set_of_several() {
+    let (data, out) = (tempdir().unwrap(), tempdir().unwrap());
+    for set in ["letters", "digits"] {
+        write(data.path(), &of_emnist(set), [1, 2, 3]);
+    }
+    let one = data.path().join("emnist-letters");
+    let run = |name: &str| out.path().join(name);
+    let train = ["train", "async", "--device", "host", "--updates", "3", "-m", "1", "--quiet"];
+    let again = run("first").join("config.toml");
+    for (arguments, name) in [
+        ([&train[..], &["--data", one.to_str().unwrap()]].concat(), "first"),
+        (vec!["train", "async", "--quiet", "--config", again.to_str().unwrap()], "second"),
+    ] {
+        let folder = run(name);
+        let output = tortoise(&[&arguments[..], &["--out", folder.to_str().unwrap()]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let params = |name: &str| fs::read(run(name).join("async/seed-0/final.safetensors")).unwrap();
+    assert!(params("first") == params("second"));
+}
+
+/// A setting is text.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_folder_whose_name_is_no_text_is_named_in_the_error() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = std::ffi::OsStr::from_bytes(b"/tmp/p\xff");
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));
+    let output = command.args(["race", "--data"]).arg(folder).output().unwrap();
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(
+        message.contains("/tmp/p\u{fffd}' for '--data <DIR>': a configuration is"),
+        "{message}"
+    );
+}

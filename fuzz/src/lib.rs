@@ -70,12 +70,17 @@ pub fn digit(bytes: &[u8]) -> bool {
     }))
 }
 
-/// A digit is ink on nothing, from 0 to 1. Whether there is one.
+/// A digit is ink on nothing, from 0 to 1, alone or one of a row. Whether there is one.
 fn check_digit(picture: &Rgb32FImage) -> bool {
-    let Some(digit) = picture::prepare(picture) else { return false };
-    assert!(digit.0.iter().all(|value| (0.0..=1.0).contains(value)));
-    assert!(digit.0.iter().any(|value| *value > 0.0));
-    true
+    let row = picture::digits(picture);
+    assert!(row.as_ref().is_ok_and(|digits| !digits.is_empty()) || row.is_err());
+    let digits: Vec<_> =
+        picture::prepare(picture).into_iter().chain(row.into_iter().flatten()).collect();
+    for digit in &digits {
+        assert!(digit.0.iter().all(|value| (0.0..=1.0).contains(value)));
+        assert!(digit.0.iter().any(|value| *value > 0.0));
+    }
+    !digits.is_empty()
 }
 
 /// The parameters of a small model: written and read again, they have the same bits.

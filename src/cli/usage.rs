@@ -1,11 +1,11 @@
 //! What a command line that cannot be read is told: clap's words, with a remedy that goes by meaning
 //! where clap's would go by spelling.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, path::PathBuf};
 
 use clap::{
     Arg, Command, CommandFactory, Error, Parser,
-    builder::StyledStr,
+    builder::{PathBufValueParser, StyledStr, TypedValueParser},
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -239,4 +239,12 @@ pub(super) fn whole<T: TryFrom<u64>>(text: &str, may_be: &str) -> Result<T, Stri
 /// For `value_parser`: a number, or what it may be; whoever takes it looks whether it is.
 pub(super) fn number(text: &str, may_be: &str) -> Result<f64, String> {
     text.parse().map_err(|_| format!("it must be {may_be}, as in 1, 0.5 or 2e-3"))
+}
+
+/// For `value_parser`: a folder that a configuration names, which is text.
+pub(super) fn named_folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|folder| match folder.to_str() {
+        Some(_) => Ok(folder),
+        None => Err("a configuration is UTF-8 text: run from within that folder, with --data ."),
+    })
 }

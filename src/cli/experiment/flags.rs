@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
-    cli::usage::{number, whole},
+    cli::usage::{named_folder, number, whole},
     cluster::{
         chaos::Plan,
         delay::{Distribution, Slow},
@@ -229,7 +229,7 @@ pub(crate) struct Setup {
     /// Folder with IDX files of MNIST's or EMNIST's names [default: $TORTOISE_DATA, or data/mnist]
     ///
     /// Of several data sets in a folder, DIR/emnist-letters takes one.
-    #[arg(long, value_name = "DIR", help_heading = FILES)]
+    #[arg(long, value_name = "DIR", help_heading = FILES, value_parser = named_folder())]
     #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
 }
