@@ -20,8 +20,9 @@ use tortoise::{
         mnist::{load, locate},
     },
     engine::{Engine, backend::Backend, gpu::adapter::DeviceChoice, model::Model},
+    ids::Version,
     sgd::{
-        Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler, Version,
+        Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler,
         k_schedule::FixedK, learning_rate::Constant,
     },
 };

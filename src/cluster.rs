@@ -4,21 +4,22 @@
 
 pub mod chaos;
 pub mod delay;
+pub mod in_flight;
 pub mod learners;
 pub mod queues;
 pub mod simulated;
 pub mod supervised;
 pub mod threaded;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     Error, Result,
-    sgd::{scheduler::LearnerId, server::Snapshot},
+    ids::{LearnerId, Task},
 };
 
-/// The number of a learner's minibatch, counted from 0 in the order it starts them.
-pub type Task = u64;
+/// Parameters as a learner read them; never change once handed out.
+pub type Snapshot = Arc<[f32]>;
 
 /// A minibatch that a learner is to start.
 #[derive(Debug, Clone)]

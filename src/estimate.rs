@@ -6,6 +6,7 @@
 //! there afterwards, off the clock. Nothing here changes a run.
 
 mod bound;
+mod bounded;
 mod constants;
 mod curvature;
 pub mod delays;
@@ -20,9 +21,10 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     bound::ErrorBound,
+    bounded::Batches,
     constants::{Iterate, estimate},
     staleness::Window,
-    watch::{Batches, Moment, Seen, Watch},
+    watch::{Moment, Seen, Watch},
 };
 
 /// A value and how sure it is.

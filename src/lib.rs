@@ -171,6 +171,7 @@ pub mod engine;
 mod error;
 pub mod estimate;
 mod file;
+pub mod ids;
 mod numbers;
 pub mod picture;
 pub mod record;
@@ -181,7 +182,6 @@ mod share;
 pub mod statistics;
 mod suggest;
 mod sync;
-mod text;
 pub mod theory;
 pub mod timeline;
 

@@ -14,6 +14,7 @@ mod frame;
 mod grid;
 pub mod ink;
 pub mod paper;
+pub mod parts;
 mod read;
 mod row;
 pub mod strokes;
@@ -24,7 +25,8 @@ pub use self::read::{parse, read};
 use self::{
     field::SIDE,
     grid::Around,
-    strokes::{Part, Strokes},
+    parts::{Part, parts},
+    strokes::Strokes,
 };
 
 /// One number a pixel, from 0 to 1.
@@ -141,7 +143,7 @@ fn framed(
 ) -> Result<Option<Vec<Strokes>>, Obstacle> {
     for share in FAINT {
         let Some(threshold) = strokes::above(ink, share) else { continue };
-        let parts = strokes::parts(ink, threshold);
+        let parts = parts(ink, threshold);
         let (mut places, frames) = frame::inside(&parts);
         places.sort_by_key(|place| place.around[0] + place.around[2]);
         let mut digits = Vec::new();

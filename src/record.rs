@@ -79,6 +79,7 @@ mod evaluations;
 mod files;
 mod lines;
 mod origin;
+mod recorded;
 mod recorder;
 mod run;
 pub mod summary;
@@ -92,9 +93,10 @@ pub use self::{
     files::{RunDirectory, run_folder, write_whole},
     lines::{Lines, Tail},
     origin::{Computed, Data, Extension, Length, Origin, TraceOrigin, read_origin, write_origin},
-    recorder::{Outcome, Recorded, Recorder},
-    run::{Lengths, RunFiles, TIMELINE, read_run, reopen},
-    summary::{EntrantSummary, RunSummary, Summary, read_summary, write_summary},
+    recorded::{Lengths, Recorded},
+    recorder::Recorder,
+    run::{RunFiles, TIMELINE, read_run, reopen},
+    summary::{EntrantSummary, Outcome, RunSummary, Summary, read_summary, write_summary},
     tensors::{params_file, parse_params, read_params, write_params},
     trained::{find_trained, parse_model, read_model},
 };

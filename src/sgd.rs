@@ -5,12 +5,12 @@ pub mod course;
 pub mod entrant;
 pub mod event;
 pub mod faults;
-pub mod hands;
 pub mod k_schedule;
 pub mod learning_rate;
 pub mod scheduler;
 pub mod server;
 pub mod simulate;
+pub mod state;
 pub mod tally;
 pub mod terms;
 pub mod train;
@@ -20,8 +20,8 @@ pub use self::{
     entrant::Entrant,
     event::{Event, Observer},
     faults::Tolerance,
-    scheduler::{Action, Cancellation, LearnerId, Scheduler, Variant, Verdict, Version},
-    server::{ParameterServer, Snapshot},
+    scheduler::{Action, Cancellation, Scheduler, Variant, Verdict},
+    server::ParameterServer,
     tally::Tally,
     terms::Terms,
     train::{Ended, Limits, Run},

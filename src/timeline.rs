@@ -39,10 +39,7 @@ pub use self::{
     svg::{Look, Palette, svg},
     text::text,
 };
-use crate::{
-    cluster::Task,
-    sgd::scheduler::{LearnerId, Version},
-};
+use crate::ids::{LearnerId, Task, Version};
 
 /// What happened in a run, or in a part of it. Times are run time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

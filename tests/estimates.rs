@@ -14,8 +14,9 @@ use tortoise::{
     dataset::{Minibatch, Split, minibatches::Minibatches},
     engine::{Engine, Evaluation, host::Host, model::Model},
     estimate::{Estimates, Seen, Settings, Watch, estimate},
+    ids::Version,
     sgd::{
-        Cancellation, Entrant, Limits, Observer, ParameterServer, Run, Scheduler, Version,
+        Cancellation, Entrant, Limits, Observer, ParameterServer, Run, Scheduler,
         k_schedule::FixedK, learning_rate::Constant,
     },
 };

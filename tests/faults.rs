@@ -25,8 +25,8 @@ use tortoise::{
         Ended, Entrant, Event, Observer, Tally, Terms, Tolerance, Variant, Verdict,
         activity::Activities,
         faults::{NonFinite, OnLoss},
+        state::State,
         terms::{Finished, Start},
-        train::State,
     },
 };
 

@@ -19,10 +19,10 @@ use proptest::{
 };
 use tortoise::{
     Error, Result,
-    cluster::Cluster,
+    cluster::{Cluster, Snapshot},
     sgd::{
         Action, Cancellation, Ended, Event, Limits, Observer, ParameterServer, Run, Scheduler,
-        Snapshot, Tolerance, Variant, Verdict,
+        Tolerance, Variant, Verdict,
         faults::{NonFinite, OnLoss},
         k_schedule::{AdaSync, FixedK, KSchedule, Progress, Rule},
         learning_rate::{Arrival, LearningRate},

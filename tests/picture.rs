@@ -7,8 +7,9 @@ use tortoise::picture::{
     field::{SIDE, place, prepared, stroke_width, widened},
     ink::ink,
     paper::{local, surface},
+    parts::parts,
     prepare,
-    strokes::{self, parts, threshold, together},
+    strokes::{self, threshold, together},
 };
 
 /// What `of` gives for each pixel.

@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use tortoise::{
     Result,
     cluster::{
+        Snapshot,
         delay::{Delays, Slow},
         queues::Queues,
         simulated::Simulated,
@@ -18,8 +19,8 @@ use tortoise::{
     dataset::{Split, minibatches::Minibatches},
     engine::quadratic::{Quadratic, coins},
     sgd::{
-        Cancellation, Ended, Event, Limits, Observer, ParameterServer, Run, Scheduler, Snapshot,
-        Variant, k_schedule::FixedK, learning_rate::Constant,
+        Cancellation, Ended, Event, Limits, Observer, ParameterServer, Run, Scheduler, Variant,
+        k_schedule::FixedK, learning_rate::Constant,
     },
     statistics::{mean, standard_error},
     theory::quadratic::{Moments, Recursion, stability_limit},

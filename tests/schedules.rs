@@ -19,13 +19,14 @@ use shuttle::{
 use tortoise::{
     Error, Result,
     cluster::{
-        Cluster, Message, Order, Push, Task,
+        Cluster, Message, Order, Push,
         learners::{Learners, Opened},
         threaded::Threaded,
     },
     dataset::{Minibatch, Split, minibatches::Minibatches},
     engine::{Engine, Evaluation},
-    sgd::{Ended, Entrant, Event, LearnerId, Observer, Tally, Terms, Tolerance, Variant},
+    ids::{LearnerId, Task},
+    sgd::{Ended, Entrant, Event, Observer, Tally, Terms, Tolerance, Variant},
 };
 
 const SCHEDULES: usize = 3000;

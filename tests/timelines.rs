@@ -10,9 +10,10 @@ use expect_test::expect_file;
 use tortoise::{
     Result,
     cluster::{delay::DelayModel, simulated::Simulated},
+    ids::{LearnerId, Version},
     sgd::{
-        Cancellation, Entrant, Event, LearnerId, Limits, Observer, ParameterServer, Run, Scheduler,
-        Verdict, Version, learning_rate::Constant,
+        Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler, Verdict,
+        learning_rate::Constant,
     },
     timeline::{Collector, text},
 };

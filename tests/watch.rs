@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use tortoise::{
     Result,
-    cluster::delay::{Delays, Slow},
-    estimate::{Settings, Watch},
-    sgd::{
-        Cancellation, Entrant, Event, Limits, Observer, Snapshot, Tally, Version,
-        simulate::times_only,
+    cluster::{
+        Snapshot,
+        delay::{Delays, Slow},
     },
+    estimate::{Settings, Watch},
+    ids::Version,
+    sgd::{Cancellation, Entrant, Event, Limits, Observer, Tally, simulate::times_only},
 };
 
 /// Hears of everything.

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::{
     Result,
     cluster::delay::Delays,
-    sgd::{Entrant, Event, Limits, Observer, Terms, scheduler::Version, simulate::times_only},
+    ids::Version,
+    sgd::{Entrant, Event, Limits, Observer, Terms, simulate::times_only},
     statistics,
     theory::runtime,
 };

@@ -11,9 +11,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{dashboard::Dashboard, experiment::Experiment, interrupt::Interrupt};
 use crate::{
+    ids::Version,
     record::{EvaluationRow, RunSummary},
     report,
-    sgd::{Tally, event::Event, scheduler::Version},
+    sgd::{Tally, event::Event},
 };
 
 /// What happens in a race.

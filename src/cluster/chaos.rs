@@ -6,17 +6,18 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use rand::{RngExt, seq::IndexedRandom};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-use super::{Cluster, Message, Order, Push, Task};
+use super::{Cluster, Message, Order, Push};
 use crate::{
     Error, Result,
+    ids::{LearnerId, Task},
     numbers::Shown,
     rng::{self, Purpose},
-    sgd::scheduler::LearnerId,
 };
 
 /// Which faults, and how many. Written `SEED` or `SEED:RATE`.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, SerializeDisplay, DeserializeFromStr)]
 pub struct Plan {
     /// Chooses the minibatches that meet a fault, and the faults.
     pub seed: u64,

@@ -12,12 +12,13 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 pub use self::{distribution::Distribution, trace::Trace};
-use super::Task;
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+
 use crate::{
     Error, Result,
+    ids::{LearnerId, Task},
     numbers::Shown,
     rng::{self, Purpose},
-    sgd::scheduler::LearnerId,
 };
 
 /// Answers with the duration of the next minibatch that a learner starts.
@@ -103,7 +104,7 @@ impl DelayModel for Delays {
 }
 
 /// By which factor some learners are slower than the law says. Written `0=3,5=2`.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, SerializeDisplay, DeserializeFromStr)]
 pub struct Slow(Vec<(LearnerId, f64)>);
 
 impl Slow {

@@ -13,14 +13,14 @@ use std::{
 };
 
 use super::{
-    Order, Task,
+    Order,
     queues::{Computed, Worker},
 };
 use crate::{
     Error, Result, awake,
     dataset::{Split, minibatches::Minibatches},
     engine::Engine,
-    sgd::scheduler::LearnerId,
+    ids::{LearnerId, Task},
     sync::{mpsc, recv_timeout, thread},
 };
 

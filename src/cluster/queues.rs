@@ -16,9 +16,9 @@ use futures::channel::oneshot;
 use super::Order;
 use crate::{
     Error, Result,
+    cluster::Snapshot,
     dataset::{Minibatch, Split, minibatches::Minibatches},
     engine::Engine,
-    sgd::server::Snapshot,
 };
 
 /// A finished gradient and its minibatch's loss.

@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     Error, Result,
+    cluster::{Snapshot, in_flight::InFlight},
     dataset::minibatches::Minibatches,
-    sgd::{hands::Hands, scheduler::LearnerId, server::Snapshot},
+    ids::LearnerId,
 };
 
 /// P learners whose minibatches take the times a [`DelayModel`] gives.
@@ -94,14 +95,19 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
     /// # Panics
     /// If a learner with something in hand holds no parameters.
     #[must_use]
-    pub fn resume(mut self, now: Duration, hands: &Hands, held: &[Option<Snapshot>]) -> Self {
+    pub fn resume(
+        mut self,
+        now: Duration,
+        in_flight: &InFlight,
+        held: &[Option<Snapshot>],
+    ) -> Self {
         self.now = nanoseconds(now);
-        self.delays.skip(hands.started());
-        for (learner, hand) in hands.all().iter().enumerate() {
-            if let Some(hand) = hand {
+        self.delays.skip(in_flight.started());
+        for (learner, started) in in_flight.all().iter().enumerate() {
+            if let Some(started) = started {
                 let params = held[learner].clone().expect("what is in hand is of some parameters");
-                let task = hand.task;
-                self.finish.set(learner, nanoseconds(hand.due.unwrap_or(now)));
+                let task = started.task;
+                self.finish.set(learner, nanoseconds(started.due.unwrap_or(now)));
                 let order = Order { learner, task, params };
                 self.hands[learner] = Some(Hand { order, computing: None });
             }

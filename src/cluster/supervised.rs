@@ -6,8 +6,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Cluster, Message, Order, Push, Task};
-use crate::{Error, Result, sgd::scheduler::LearnerId};
+use super::{Cluster, Message, Order, Push};
+use crate::{
+    Error, Result,
+    ids::{LearnerId, Task},
+};
 
 /// Minibatches of a learner that are looked back at.
 const WINDOW: usize = 32;

@@ -8,11 +8,15 @@
 use std::time::Duration;
 
 use super::{
-    Cluster, Message, Order, Push, Task,
+    Cluster, Message, Order, Push,
     delay::{DelayModel, Delays},
     learners::{Learners, News, Report},
 };
-use crate::{Result, awake, dataset::minibatches::Minibatches, sgd::scheduler::LearnerId};
+use crate::{
+    Result, awake,
+    dataset::minibatches::Minibatches,
+    ids::{LearnerId, Task},
+};
 
 /// P learners on threads, and the wall clock, which stands still while this process is stopped.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 use std::{env, fmt, str::FromStr, thread};
 
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::{
     Engine,
@@ -24,7 +25,7 @@ const MOST_QUEUES: usize = 16;
 const HOST: &str = "the host engine (f32)";
 
 /// Which family of kernels is wanted. Written `auto` or as the family is named.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, SerializeDisplay, DeserializeFromStr)]
 pub enum FamilyChoice {
     /// The one that suits the adapter.
     #[default]

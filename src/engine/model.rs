@@ -4,6 +4,7 @@ use std::{fmt, ops::Range, str::FromStr};
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::{
     Error, Result,
@@ -158,7 +159,7 @@ impl TryFrom<Outline> for Model {
 const MODELS: [&str; 2] = ["logistic", "mlp"];
 
 /// The hidden widths of a model; none for logistic regression. Written `logistic` or `mlp:256,128`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, SerializeDisplay, DeserializeFromStr)]
 pub struct Shape {
     hidden: Vec<usize>,
 }

@@ -14,9 +14,9 @@ use crate::{
     Error, Result,
     dataset::Split,
     engine::Engine,
+    ids::Version,
     numbers::Shown,
     rng::{self, Purpose},
-    sgd::scheduler::Version,
 };
 
 /// What was measured at w_k.

@@ -20,7 +20,7 @@ use super::Estimate;
 use crate::{
     Error, Result,
     cluster::delay::{Distribution, Slow},
-    sgd::scheduler::LearnerId,
+    ids::LearnerId,
 };
 
 /// A law with the parameters that the durations give it.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Estimate, objective::Objective, watch::Moment};
-use crate::{Result, sgd::scheduler::Version, statistics::ratio};
+use crate::{Result, ids::Version, statistics::ratio};
 
 /// gamma over a part of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ use std::f32::consts::TAU;
 
 use super::{
     grid::{Around, Grid, height, union, width},
-    strokes::Part,
+    parts::Part,
 };
 
 /// A side of a frame has at least so many pixels.

@@ -3,7 +3,7 @@
 use super::{
     Obstacle,
     grid::{Around, height, union, width},
-    strokes::Part,
+    parts::Part,
 };
 
 /// Parts that are lower than this, by the height of all, are bits of a digit or nothing.

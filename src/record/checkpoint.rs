@@ -7,14 +7,15 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{recorder::Recorded, write_whole};
+use super::{recorded::Recorded, write_whole};
 use crate::{
     Error, Result,
+    cluster::Snapshot,
     sgd::{
-        Scheduler, Snapshot,
+        Scheduler,
         k_schedule::AdaSync,
         server::Saved,
-        train::{Position, State},
+        state::{Position, State},
     },
 };
 
@@ -183,9 +184,13 @@ fn parse(bytes: &[u8], identity: &Identity, learners: usize, length: usize) -> P
         numbers(params.data()).chunks_exact(length).map(Snapshot::from).collect();
     let at = |place: usize| table.get(place).cloned().ok_or_else(|| torn("parameters are missing"));
     let Text { now, scheduler, adasync, position, recorded, .. } = text;
-    let hands = position.hands.all();
-    let counts =
-        [scheduler.learners(), hands.len(), position.hands.started().len(), text.held.len()];
+    let in_flight = position.in_flight.all();
+    let counts = [
+        scheduler.learners(),
+        in_flight.len(),
+        position.in_flight.started().len(),
+        text.held.len(),
+    ];
     if counts != [learners; 4] {
         return Err(format!("is one of {} learners, and not of {learners}", counts[0]));
     }

@@ -9,7 +9,7 @@ use std::{
 
 use bytemuck::Zeroable;
 
-use crate::{Error, Result, sgd::scheduler::Version};
+use crate::{Error, Result, ids::Version};
 
 /// The name of the file, which is there as long as the run may have to go on.
 pub(super) const FILE: &str = "deferred";

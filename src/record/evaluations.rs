@@ -4,7 +4,7 @@ use std::{fmt, fs, path::Path, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Error, Result, sgd::scheduler::Version};
+use crate::{Error, Result, ids::Version};
 
 /// The first line of `evaluations.csv`.
 pub(super) const HEAD: &str = "t,update,gradients,train_loss,test_loss,test_accuracy";

@@ -10,7 +10,7 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::write_whole;
-use crate::{Error, Result, dataset::Digests, engine::backend::Computer, file, sgd::Version};
+use crate::{Error, Result, dataset::Digests, engine::backend::Computer, file, ids::Version};
 
 /// The name of the file.
 const FILE: &str = "origin.json";

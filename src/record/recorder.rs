@@ -5,25 +5,26 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{
-    EvaluationRow, Lengths, RunFiles,
+    EvaluationRow, Outcome, RunFiles,
     checkpoint::{self, Identity},
     deferred::{Deferred, Moment},
+    recorded::{Gathered, Recorded},
     tensorboard::tells_of,
 };
 use crate::{
     Result,
     dataset::{Dataset, minibatches::Minibatches},
     engine::{Engine, Evaluation},
-    estimate::delays::{Observed, Recording},
+    estimate::delays::Recording,
+    ids::{LearnerId, Version},
     sgd::{
-        activity::{Activities, Activity},
         event::{Event, Observer},
-        scheduler::{LearnerId, Verdict, Version},
+        scheduler::Verdict,
+        state::State,
         tally::Tally,
-        train::State,
     },
 };
 
@@ -65,50 +66,11 @@ pub struct Recorder<'a> {
     now: Duration,
 }
 
-/// Where a record goes on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Recorded {
-    /// What became of every minibatch.
-    pub tally: Tally,
-    /// What every learner did.
-    pub activities: Activities,
-    /// How long its files are.
-    pub lengths: Lengths,
-    /// Events in `timeline.jsonl`.
-    first_events: u64,
-    /// Bytes of parameters that are to be evaluated later, and how many parameters there are.
-    deferred: u64,
-    params: usize,
-    gathered: Gathered,
-}
-
-/// The gradients accepted since the last update.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Gathered {
-    loss: f64,
-    rate: f64,
-    staleness: Vec<u64>,
-    learners: Vec<LearnerId>,
-}
-
 /// When a checkpoint is due, and what it belongs to.
 struct Checkpoints {
     identity: Identity,
     every: Duration,
     last: Instant,
-}
-
-/// What is left of a recorder when its run is over.
-#[derive(Debug)]
-pub struct Outcome {
-    /// What became of every minibatch.
-    pub tally: Tally,
-    /// What every learner did.
-    pub learners: Vec<Activity>,
-    /// All evaluations.
-    pub rows: Vec<EvaluationRow>,
-    /// How long minibatches took, if that was looked at.
-    pub observed: Vec<Observed>,
 }
 
 /// Events that every run records.

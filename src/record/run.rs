@@ -6,10 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, Serialize};
-
 use super::{
-    EvaluationRow, Lines, RunSummary, Tail, checkpoint, deferred,
+    EvaluationRow, Lengths, Lines, RunSummary, Tail, checkpoint, deferred,
     evaluations::HEAD,
     files::{partial, sync_folder},
     read_evaluations,
@@ -35,21 +33,6 @@ pub struct RunFiles {
     pub(super) timeline: Lines,
     pub(super) events: Option<Lines>,
     pub(super) tensorboard: Option<TensorBoard>,
-}
-
-/// How long the files of a run are, in bytes: where it goes on from.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Lengths {
-    /// Of `updates.jsonl`.
-    pub updates: u64,
-    /// Of `evaluations.csv`.
-    pub evaluations: u64,
-    /// Of `timeline.jsonl`.
-    pub timeline: u64,
-    /// Of `events.jsonl`, if events are recorded.
-    pub events: Option<u64>,
-    /// Of `events.out.tfevents.tortoise`, if TensorBoard is written for.
-    pub tensorboard: Option<u64>,
 }
 
 impl RunFiles {

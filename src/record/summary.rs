@@ -4,15 +4,15 @@ use std::{borrow::Cow, io::ErrorKind, path::Path};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{EvaluationRow, Outcome, read_evaluations, run_folder, write_whole};
+use super::{EvaluationRow, read_evaluations, run_folder, write_whole};
 use crate::{
     Error, Result,
     estimate::{
         ErrorBound, Estimates,
-        delays::{Fit, fit},
+        delays::{Fit, Observed, fit},
     },
     file,
-    sgd::{activity::Activity, train::Ended},
+    sgd::{activity::Activity, tally::Tally, train::Ended},
     statistics,
     theory::{runtime::UpdateTime, staleness::Expected},
 };
@@ -183,6 +183,19 @@ pub struct TimeToLoss {
     pub loss: f64,
     /// Run time of the first evaluation at or below it; none if there was none.
     pub time: Option<f64>,
+}
+
+/// What is left of a recorder when its run is over.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What became of every minibatch.
+    pub tally: Tally,
+    /// What every learner did.
+    pub learners: Vec<Activity>,
+    /// All evaluations.
+    pub rows: Vec<EvaluationRow>,
+    /// How long minibatches took, if that was looked at.
+    pub observed: Vec<Observed>,
 }
 
 impl RunSummary {

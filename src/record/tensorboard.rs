@@ -11,7 +11,7 @@ use std::{
     path::PathBuf,
 };
 
-use crate::{Error, Result, sgd::scheduler::Version};
+use crate::{Error, Result, ids::Version};
 
 /// The name of the file; TensorBoard looks for `tfevents` in it.
 pub(super) const FILE: &str = "events.out.tfevents.tortoise";

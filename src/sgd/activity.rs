@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    event::Event,
-    scheduler::{LearnerId, Verdict},
-};
+use super::{event::Event, scheduler::Verdict};
+use crate::ids::LearnerId;
 
 /// What one learner did. Times are run time, in records in seconds; what is not busy and not away waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]

@@ -5,13 +5,18 @@ use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 use super::{
     entrant::Entrant,
     event::{Event, Observer},
-    scheduler::Version,
-    server::Snapshot,
     tally::Tally,
     terms::{Finished, Terms},
     train::Ended,
 };
-use crate::{Result, cluster::queues::Queues, dataset::Split, engine::Engine, statistics};
+use crate::{
+    Result,
+    cluster::{Snapshot, queues::Queues},
+    dataset::Split,
+    engine::Engine,
+    ids::Version,
+    statistics,
+};
 
 /// What is minimised: engines for the gradients, and one that evaluates.
 pub struct Objective {

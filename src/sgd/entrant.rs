@@ -3,6 +3,8 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+
 use super::{
     k_schedule::{AdaSync, FixedK, KSchedule, Rule},
     scheduler::Variant,
@@ -10,7 +12,7 @@ use super::{
 use crate::{Error, Result, suggest};
 
 /// Who takes part in a race: a variant and its K.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub enum Entrant {
     /// K-sync with K = P.
     Sync,

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    scheduler::{LearnerId, Verdict, Version},
-    server::Snapshot,
-    train::State,
+use super::scheduler::Verdict;
+use crate::{
+    Result,
+    cluster::Snapshot,
+    ids::{LearnerId, Task, Version},
+    numbers,
+    sgd::state::State,
 };
-use crate::{Result, cluster::Task, numbers};
 
 /// Everything that happens in a run, in the order in which it happens. `computing` is how many seconds
 /// the learner's engine was at work, where that is measured.

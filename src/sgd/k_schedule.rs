@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::scheduler::Version;
+use crate::ids::Version;
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]

@@ -5,7 +5,7 @@ mod rule;
 use std::time::Duration;
 
 pub use self::rule::{Period, RateRule};
-use super::scheduler::{LearnerId, Version};
+use crate::ids::{LearnerId, Version};
 
 /// A gradient that has arrived and counts.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -15,11 +15,7 @@
 
 use std::collections::VecDeque;
 
-/// Which learner, from 0 to P - 1.
-pub type LearnerId = usize;
-
-/// j, the number of updates that made the parameters w_j.
-pub type Version = u64;
+use crate::ids::{LearnerId, Version};
 
 /// The four base variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]

@@ -5,10 +5,7 @@
 
 use std::{mem, sync::Arc};
 
-use super::scheduler::LearnerId;
-
-/// Parameters as a learner read them; never change once handed out.
-pub type Snapshot = Arc<[f32]>;
+use crate::{cluster::Snapshot, ids::LearnerId};
 
 /// What a server holds, to go on with it later.
 #[derive(Debug, Clone, PartialEq)]

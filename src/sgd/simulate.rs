@@ -10,7 +10,7 @@ use super::{
     event::{Event, Observer},
     k_schedule::FixedK,
     learning_rate::Constant,
-    scheduler::{Cancellation, Scheduler, Version},
+    scheduler::{Cancellation, Scheduler},
     server::ParameterServer,
     tally::Tally,
     train::{Limits, Run},
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Error, Result,
     cluster::{delay::DelayModel, simulated::Simulated},
+    ids::Version,
 };
 
 /// Batches whose means give the standard error; consecutive updates are not independent.

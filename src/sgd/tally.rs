@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use super::{
-    event::Event,
-    scheduler::{Verdict, Version},
-};
+use super::{event::Event, scheduler::Verdict};
+use crate::ids::Version;
 
 /// Counts and times of a run. Every minibatch that was started is one of used, pending, wasted or
 /// in flight.

@@ -7,14 +7,14 @@ use super::{
     event::Observer,
     faults::Tolerance,
     learning_rate::{RateRule, Ruled},
-    scheduler::{Cancellation, Scheduler, Version},
-    server::{ParameterServer, Snapshot},
-    train::{Ended, Limits, Run, State},
+    scheduler::{Cancellation, Scheduler},
+    server::ParameterServer,
+    train::{Ended, Limits, Run},
 };
 use crate::{
     Error, Result,
     cluster::{
-        Cluster,
+        Cluster, Snapshot,
         chaos::{Chaos, Plan},
         delay::{Delays, Distribution, Slow},
         learners::Learners,
@@ -24,6 +24,8 @@ use crate::{
         threaded::Threaded,
     },
     dataset::minibatches::Minibatches,
+    ids::Version,
+    sgd::state::State,
 };
 
 /// How long Ctrl-C may go unnoticed in real time.
@@ -161,14 +163,14 @@ impl Terms {
         let mut cluster = Simulated::with_gradients(self.learners, delays, queues, minibatches);
         let abandoned = self.chaos.is_some();
         if let Start::Saved(state) = &start {
-            let hands = &state.position.hands;
-            let mut pairs = hands.all().iter().zip(&state.held);
+            let in_flight = &state.position.in_flight;
+            let mut pairs = in_flight.all().iter().zip(&state.held);
             if !abandoned && pairs.any(|(hand, held)| hand.is_some() && held.is_none()) {
                 return Err(Error::config("what was kept of the run is of one in real time"));
             }
             cluster = match abandoned {
-                false => cluster.resume(state.now, hands, &state.held),
-                true => cluster.resume(state.now, &hands.emptied(), &[]),
+                false => cluster.resume(state.now, in_flight, &state.held),
+                true => cluster.resume(state.now, &in_flight.emptied(), &[]),
             };
         }
         let limits = Limits { interrupt, ..self.limits() };
@@ -207,7 +209,7 @@ impl Terms {
         let minibatches = Minibatches::new(seed, learners.samples(), self.minibatch);
         let delays = self.delay.as_ref().map(|law| self.delays(law, seed)).transpose()?;
         let (now, started) = match &start {
-            Start::Saved(state) => (state.now, state.position.hands.started()),
+            Start::Saved(state) => (state.now, state.position.in_flight.started()),
             Start::Initial(_) => (Duration::ZERO, &[][..]),
         };
         // Of what is at work from the run before, nothing has been seen.

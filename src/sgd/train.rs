@@ -13,15 +13,19 @@ use serde::{Deserialize, Serialize};
 use super::{
     event::{Event, Observer},
     faults::{Answer, Faults, Tolerance},
-    hands::{Hand, Hands},
-    k_schedule::{AdaSync, KSchedule, Progress},
+    k_schedule::{KSchedule, Progress},
     learning_rate::{Arrival, LearningRate},
-    scheduler::{Action, LearnerId, Scheduler, Verdict, Version},
-    server::{ParameterServer, Saved, Snapshot},
+    scheduler::{Action, Scheduler, Verdict},
+    server::ParameterServer,
+    state::{MinibatchLosses, Position, State},
 };
 use crate::{
     Error, Result,
-    cluster::{Cluster, Message, Order, Push},
+    cluster::{
+        Cluster, Message, Order, Push,
+        in_flight::{InFlight, Started},
+    },
+    ids::{LearnerId, Version},
 };
 
 /// When to stop, and when to look.
@@ -94,45 +98,6 @@ pub struct Run<C, K, R> {
     abandoned: bool,
 }
 
-/// How far a run has come.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Position {
-    /// The last update, and the last loss.
-    pub progress: Progress,
-    /// When it is evaluated next; none at the start.
-    pub evaluation: Option<Duration>,
-    /// What learners have in hand.
-    pub hands: Hands,
-    /// The minibatches accepted since the last evaluation.
-    pub losses: MinibatchLosses,
-    /// Faults met in a row.
-    pub faults: Faults,
-}
-
-/// The losses of some minibatches.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct MinibatchLosses {
-    sum: f64,
-    count: u64,
-}
-
-/// All that is needed to go on with a run as if it had not stopped.
-#[derive(Debug, Clone, PartialEq)]
-pub struct State {
-    /// Run time so far.
-    pub now: Duration,
-    /// Which gradients make the next update.
-    pub scheduler: Scheduler,
-    /// The parameters, and the gradients gathered.
-    pub server: Saved,
-    /// What K follows, if it follows the loss.
-    pub adasync: Option<AdaSync>,
-    /// How far it has come.
-    pub position: Position,
-    /// The parameters of what each learner has in hand, where the cluster keeps them.
-    pub held: Vec<Option<Snapshot>>,
-}
-
 impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
     /// A run from its start, at the server's parameters.
     pub fn new(
@@ -146,7 +111,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         let position = Position {
             progress: Progress { time: Duration::ZERO, version: 0, loss: None },
             evaluation: None,
-            hands: Hands::new(learners),
+            in_flight: InFlight::new(learners),
             losses: MinibatchLosses::default(),
             faults: Faults::new(Tolerance::default(), learners),
         };
@@ -263,7 +228,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
     fn take_back(&mut self, observer: &mut impl Observer) -> Result<()> {
         let now = self.cluster.now();
         for learner in 0..self.scheduler.learners() {
-            if let Some(Hand { task, .. }) = self.position.hands.empty(learner) {
+            if let Some(Started { task, .. }) = self.position.in_flight.abandon(learner) {
                 let (task, cause) = (Some(task), "the run was stopped".to_owned());
                 observer.event(now, &Event::Lost { learner, task, cause })?;
                 self.scheduler.on_loss(learner);
@@ -293,11 +258,11 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                 Action::Assign { learner, version } => {
                     let params = self.server.pull_for(learner);
                     observer.read(learner, version, &params)?;
-                    let hands = &mut self.position.hands;
-                    let task = hands.next(learner);
+                    let in_flight = &mut self.position.in_flight;
+                    let task = in_flight.next(learner);
                     let due = self.cluster.assign(Order { learner, task, params });
-                    let hand = Hand { task, version, due };
-                    if let Some(Hand { task, version, .. }) = hands.put(learner, hand) {
+                    let started = Started { task, version, due };
+                    if let Some(Started { task, version, .. }) = in_flight.start(learner, started) {
                         observer.event(now, &Event::Cancel { learner, task, version })?;
                     }
                     observer.event(now, &Event::Assign { learner, task, version })?;
@@ -311,7 +276,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
     fn take_in(&mut self, push: Push, observer: &mut impl Observer) -> Result<bool> {
         let Push { learner, task, loss, gradient, computing } = push;
         let (now, computing) = (self.cluster.now(), computing.map(|time| time.as_secs_f64()));
-        let Some(Hand { version, .. }) = self.position.hands.take(learner, task) else {
+        let Some(Started { version, .. }) = self.position.in_flight.take(learner, task) else {
             observer.event(now, &Event::Late { learner, task, computing })?;
             return Ok(true);
         };
@@ -350,7 +315,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         observer: &mut impl Observer,
     ) -> Result<()> {
         let now = self.cluster.now();
-        let task = self.position.hands.empty(learner).map(|hand| hand.task);
+        let task = self.position.in_flight.abandon(learner).map(|started| started.task);
         observer.event(now, &Event::Lost { learner, task, cause: cause.to_string() })?;
         match self.position.faults.on_loss(learner) {
             Answer::Restart { after } => {

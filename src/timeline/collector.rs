@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::{End, Lane, Pause, Span, Timeline, Update};
 use crate::{
     Error, Result,
-    cluster::Task,
+    ids::{LearnerId, Task, Version},
     sgd::{
         event::{Event, Observer},
-        scheduler::{LearnerId, Verdict, Version},
+        scheduler::Verdict,
     },
 };
 

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use tortoise::{
-    cluster::Task,
-    sgd::{Cancellation, Event, LearnerId, Tally, Variant, Verdict, Version, activity::Activities},
+    ids::{LearnerId, Task, Version},
+    sgd::{Cancellation, Event, Tally, Variant, Verdict, activity::Activities},
 };
 
 use super::naive::{Fate, Life, Naive};

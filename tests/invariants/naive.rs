@@ -3,9 +3,9 @@
 //! anew each time it is asked for.
 
 use tortoise::{
-    cluster::Task,
+    ids::{LearnerId, Task, Version},
     sgd::{
-        Cancellation, Event, LearnerId, Tolerance, Variant, Verdict, Version,
+        Cancellation, Event, Tolerance, Variant, Verdict,
         faults::{NonFinite, OnLoss},
     },
 };

@@ -4,8 +4,9 @@ use std::{cell::RefCell, collections::VecDeque, rc::Rc, time::Duration};
 
 use tortoise::{
     Error, Result,
-    cluster::{Cluster, Message, Order, Push, Task},
-    sgd::{Event, LearnerId, Snapshot},
+    cluster::{Cluster, Message, Order, Push, Snapshot},
+    ids::{LearnerId, Task},
+    sgd::Event,
 };
 
 use super::naive::{Heard, Life, Naive};

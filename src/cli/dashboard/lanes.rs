@@ -2,9 +2,9 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use crate::sgd::{
-    event::Event,
-    scheduler::{LearnerId, Verdict, Version},
+use crate::{
+    ids::{LearnerId, Version},
+    sgd::{event::Event, scheduler::Verdict},
 };
 
 /// Learners that are kept a lane for.

@@ -8,13 +8,10 @@ use super::{
 };
 use crate::{
     cli::{experiment::Experiment, progress::News},
+    ids::Version,
     record::{EvaluationRow, RunSummary},
     report,
-    sgd::{
-        Ended, Tally,
-        event::Event,
-        scheduler::{Verdict, Version},
-    },
+    sgd::{Ended, Tally, event::Event, scheduler::Verdict},
     statistics,
 };
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use crate::{
     Result,
     cli::progress::{News, Progress},
+    cluster::Snapshot,
+    ids::{LearnerId, Version},
     sgd::{
         event::{Event, Observer},
-        scheduler::{LearnerId, Version},
-        server::Snapshot,
-        train::State,
+        state::State,
     },
 };
 

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+
 use super::Trace;
 use crate::{Error, Result, numbers::Shown, suggest};
 
@@ -21,7 +23,7 @@ use crate::{Error, Result, numbers::Shown, suggest};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, SerializeDisplay, DeserializeFromStr)]
 #[expect(missing_docs, reason = "the line above each variant says what its fields are")]
 pub enum Distribution {
     /// Always this long. `constant:1`

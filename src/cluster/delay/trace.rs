@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Error, Result, file, sgd::scheduler::LearnerId};
+use crate::{Error, Result, file, ids::LearnerId};
 
 /// Measured durations.
 #[derive(Debug, Clone)]

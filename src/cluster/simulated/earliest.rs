@@ -1,7 +1,7 @@
 //! Who finishes next, as a tournament: a binary tree whose inner nodes hold the earlier of the two
 //! times below them. A learner's time is replaced in place, so cancelled work leaves nothing behind.
 
-use crate::sgd::scheduler::LearnerId;
+use crate::ids::LearnerId;
 
 /// The time of a learner that has nothing in hand.
 pub(super) const NEVER: u64 = u64::MAX;

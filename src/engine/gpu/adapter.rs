@@ -5,6 +5,7 @@
 use std::{cmp::Reverse, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
+use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::kernels::Family;
 use crate::{Error, Result};
@@ -182,7 +183,7 @@ impl FromStr for DeviceChoice {
 }
 
 /// Devices that learners are spread over. Written with a comma between.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, SerializeDisplay, DeserializeFromStr)]
 pub struct DeviceChoices(pub Vec<DeviceChoice>);
 
 impl fmt::Display for DeviceChoices {

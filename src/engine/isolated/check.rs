@@ -19,8 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     OPENING,
     process::{Guard, Process},
-    serve::fail,
-    wire::{Fault, Kind, Reader, Writer},
+    wire::{Fault, Kind, Reader, Writer, fail},
 };
 use crate::{
     Error, Result, awake,

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 
 use super::{
     Job, OPENING, check,
-    wire::{Fault, Kind, Reader, Writer, pack, unpack},
+    wire::{Fault, Kind, Reader, Writer, fail, pack, unpack},
 };
 use crate::{
     Error, Result,
@@ -129,10 +129,4 @@ impl Learner {
             kind => Err(Fault::OutOfPlace(kind)),
         }
     }
-}
-
-pub(super) fn fail(to: &mut Writer<impl Write>, error: &Error) -> std::result::Result<(), Fault> {
-    let told = serde_json::to_vec(error)
-        .map_err(|problem| Fault::Unreadable { kind: Kind::Failed, problem })?;
-    to.send(Kind::Failed, &[&told])
 }

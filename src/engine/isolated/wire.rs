@@ -12,6 +12,8 @@ use std::{
 
 use bytemuck::Pod;
 
+use crate::Error;
+
 /// Bytes of a header.
 const HEADER: usize = 1 + 8 + 4 + 4;
 /// The most bytes that are made room for before they arrive.
@@ -215,6 +217,13 @@ pub(super) fn unpack<T: Pod>(kind: Kind, payload: &[u8], numbers: &mut [T]) -> R
         bytes.chunks_exact_mut(size_of::<T>()).for_each(<[u8]>::reverse);
     }
     Ok(())
+}
+
+/// Answers with the reason why there is no answer.
+pub(super) fn fail(to: &mut Writer<impl Write>, error: &Error) -> Result<(), Fault> {
+    let told = serde_json::to_vec(error)
+        .map_err(|problem| Fault::Unreadable { kind: Kind::Failed, problem })?;
+    to.send(Kind::Failed, &[&told])
 }
 
 #[cfg(test)]

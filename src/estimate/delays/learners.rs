@@ -4,7 +4,7 @@ use super::{
     Observed,
     sample::{Sample, log_rank},
 };
-use crate::{estimate::Estimate, sgd::scheduler::LearnerId};
+use crate::{estimate::Estimate, ids::LearnerId};
 
 /// The chance of finding a slow learner where there is none.
 const FALSE_ALARM: f64 = 0.01;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Error, Result,
-    cluster::Task,
-    estimate::watch::Thinned,
+    estimate::bounded::Thinned,
     file,
-    sgd::{Event, scheduler::LearnerId},
+    ids::{LearnerId, Task},
+    sgd::Event,
 };
 
 /// How long a minibatch was seen to take.

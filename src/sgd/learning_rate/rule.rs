@@ -3,11 +3,13 @@
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use serde_with::{DeserializeFromStr, SerializeDisplay};
+
 use super::Arrival;
 use crate::{Error, Result, numbers::Shown, suggest};
 
 /// How the rate of a gradient comes of eta, the rate that is configured.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, SerializeDisplay, DeserializeFromStr)]
 pub enum RateRule {
     /// eta.
     Constant,
