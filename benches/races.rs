@@ -50,7 +50,7 @@ fn run(
     let delays = Delays::new(law, &Slow::default(), learners, 1).expect("no learner is slow");
     let minibatches = Minibatches::new(1, data.train.len(), MINIBATCH);
     let k = entrant.k(learners).expect("K is at most P");
-    let scheduler = Scheduler::new(entrant.variant(), Cancellation::Preempt, learners, k);
+    let scheduler = Scheduler::new(entrant.rules(), Cancellation::Preempt, learners, k);
     let server = ParameterServer::new(&model.initial(1));
     let cluster = Simulated::with_gradients(learners, delays, queues, minibatches);
     let mut run = Run::new(scheduler, server, cluster, FixedK(k), Constant(0.1));
@@ -77,8 +77,8 @@ fn main() {
         let mut group = criterion.benchmark_group(format!("races/{device}"));
         group.throughput(Throughput::Elements(GRADIENTS));
         let eight = Entrant::six(8).into_iter().map(|entrant| (entrant, 8, backend.queues(8)));
-        let one = (Entrant::Async, 8, 1);
-        let many = (Entrant::Async, 64, backend.queues(64));
+        let one = (Entrant::ASYNC, 8, 1);
+        let many = (Entrant::ASYNC, 64, backend.queues(64));
         for (entrant, learners, count) in eight.chain([one, many]) {
             let open = {
                 let (backend, model) = (backend.clone(), model.clone());

@@ -49,7 +49,7 @@ fn main() -> Result<()> {
             let end = part * if timed { RUN_TIME } else { time * UPDATES as f64 };
             (terms.budget, terms.evaluate_every) = (timed.then_some(end), Some(end / looks));
             terms.updates = (!timed).then_some((part * UPDATES as f64) as u64);
-            let entrant = Entrant::Fixed(Variant::KSync, k);
+            let entrant = Entrant::with_k(Variant::KSync, k);
             let courses = common::courses(&task, &terms, &entrant, args.size(5, 2))?;
             let updates = common::estimate(&courses, |course| course.tally.updates as f64);
             let [whole, end] =

@@ -28,7 +28,7 @@ fn main() -> Result<()> {
     let rate_rule = format!("decay:factor=0.5,every={}", updates / 3).parse()?;
     let lone =
         Terms { minibatch: 200, rate_rule, updates: Some(2 * updates), ..Terms::new(1, 0.1) };
-    let best = objective.course(&lone, &Entrant::Sync, 1, &model.initial(1))?;
+    let best = objective.course(&lone, &Entrant::SYNC, 1, &model.initial(1))?;
     let least = best.points[best.points.len() - 1].loss;
 
     let (mut rows, mut lines, mut ends) = (Vec::new(), Vec::new(), Vec::new());

@@ -29,7 +29,7 @@ const UPDATES: u64 = 2000;
 fn run_times(law: &Distribution, variant: Variant, k: usize, seeds: u64) -> Result<Vec<f64>> {
     let run_time = |seed| {
         let delays = Delays::new(law.clone(), &Slow::default(), LEARNERS, seed)?;
-        let entrant = Entrant::Fixed(variant, k);
+        let entrant = Entrant::with_k(variant, k);
         let times = simulate(&entrant, Cancellation::Preempt, LEARNERS, delays, 0, UPDATES)?;
         Ok(times.mean_update_time * UPDATES as f64)
     };
@@ -53,7 +53,7 @@ fn main() -> Result<()> {
                 theory.points.push(Dot::from((x, exact)));
                 measured.points.push(Dot { x, y, error });
                 let error = error.unwrap_or(f64::NAN);
-                let law = title.split(':').next().unwrap_or_default();
+                let law = law.name();
                 rows.push(format!("{law},{name},{k},{exact:.1},{y:.1},{error:.1}"));
             }
             lines.extend([theory, measured]);

@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     for name in ENTRANTS {
         let entrant: Entrant = name.parse()?;
         let mut terms = Terms { updates: Some(updates), ..Terms::new(LEARNERS, 0.01) };
-        let (variant, k) = (entrant.variant(), entrant.k(LEARNERS)?);
+        let (variant, k) = (entrant.rules(), entrant.k(LEARNERS)?);
         let time = update_time(variant, terms.law()?, LEARNERS, k).mean_update_time;
         let end = time.expect("it is known for exponential times") * updates as f64;
         terms.evaluate_every = Some(end / args.size(100.0, 5.0));

@@ -39,7 +39,7 @@ fn main() -> Result<()> {
             evaluate_every: Some(args.size(0.5, 1.0)),
             ..Terms::new(40, rate)
         };
-        let course = |seed| objective.course(&terms, &Entrant::Async, seed, &model.initial(seed));
+        let course = |seed| objective.course(&terms, &Entrant::ASYNC, seed, &model.initial(seed));
         let courses = seeds.clone().map(|seed| Ok(course(seed)?.points));
         let courses: Vec<Vec<Point>> = courses.collect::<Result<_>>()?;
         let end = |points: &Vec<Point>| points[points.len() - 1];

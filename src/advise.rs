@@ -18,7 +18,7 @@ use crate::{
     Error, Result,
     sgd::{Entrant, Objective, Terms, course::Point, scheduler::Variant},
     statistics,
-    theory::{staleness, survey},
+    theory::survey,
 };
 
 /// What advice is to serve.
@@ -75,11 +75,11 @@ pub struct Advice {
 pub fn entrants(learners: usize) -> Vec<Entrant> {
     let ks = |from: usize| survey::ks(learners).filter(move |k| *k >= from);
     let between =
-        |variant| ks(1).filter(|k| *k < learners).map(move |k| Entrant::Fixed(variant, k));
-    let from_two = |variant| ks(2).map(move |k| Entrant::Fixed(variant, k));
-    let mut entrants = vec![Entrant::Sync];
+        |variant| ks(1).filter(|k| *k < learners).map(move |k| Entrant::with_k(variant, k));
+    let from_two = |variant| ks(2).map(move |k| Entrant::with_k(variant, k));
+    let mut entrants = vec![Entrant::SYNC];
     if learners > 1 {
-        entrants.push(Entrant::Async);
+        entrants.push(Entrant::ASYNC);
     }
     entrants.extend(between(Variant::KSync));
     entrants.extend(from_two(Variant::KBatchSync));
@@ -137,7 +137,7 @@ pub fn advise(
     let mut advice =
         Advice { goal, forecasts: Vec::new(), pilots: runs.shown(target), models, times };
     for (entrant, k, times) in &advice.times {
-        let staleness = staleness::mean(entrant.variant(), terms.learners, *k);
+        let staleness = times.mean_staleness();
         advice.forecasts.push(advice.forecast(entrant, *k, staleness, times));
     }
     sort(&mut advice.forecasts, goal);

@@ -7,21 +7,23 @@ mod dashboard;
 mod devices;
 mod estimate;
 mod examples;
-mod experiment;
 mod interrupt;
 mod kernels;
 mod learner;
+mod options;
 mod predict;
 mod progress;
 mod race;
 mod report;
+mod resume;
+mod settings;
 mod show;
 mod simulate;
 mod theory;
 mod timeline;
 mod trained;
 mod usage;
-mod workers;
+mod values;
 
 use std::{
     io::{ErrorKind, Write},
@@ -30,11 +32,15 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-use self::experiment::{Experiment, Flags};
 pub use self::interrupt::Interrupt;
 #[cfg(unix)]
 pub use self::interrupt::is_ignored;
-use crate::{Error, Result};
+use self::progress::Show;
+pub use crate::race::SetVariable;
+use crate::{
+    Error, Result,
+    race::{Config, Progress},
+};
 
 /// Slow and stale gradients can win the race.
 ///
@@ -42,7 +48,7 @@ use crate::{Error, Result};
 /// kernels, controllable delays, error against run time, next to theory.
 #[derive(Debug, Parser)]
 #[command(name = "tortoise", version, propagate_version = true, after_long_help = examples::ALL)]
-#[command(mut_subcommands(usage::with_negative_numbers))]
+#[command(mut_subcommands(usage::completed))]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,7 +64,7 @@ enum Command {
     Train(race::TrainArgs),
     /// Go on with a race that was interrupted, from its checkpoints
     #[command(after_long_help = examples::RESUME)]
-    Resume(race::ResumeArgs),
+    Resume(resume::ResumeArgs),
     /// Draw the report of a race again, or one of several races side by side
     #[command(after_long_help = examples::REPORT)]
     Report(report::ReportArgs),
@@ -97,8 +103,19 @@ enum Command {
     Learner,
 }
 
-/// Sets a variable of the environment to a value.
-pub type SetVariable<'a> = &'a dyn Fn(&str, &str);
+/// What a command gets from the process that it is.
+struct Context<'a> {
+    /// Tells drivers something before they are loaded.
+    set_variable: SetVariable<'a>,
+    interrupt: &'a Interrupt,
+}
+
+impl Context<'_> {
+    /// How the progress of a race is shown.
+    fn progress(&self, show: &Show) -> Box<dyn Progress> {
+        show.progress(self.interrupt)
+    }
+}
 
 /// How a command ended that did not fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,16 +157,17 @@ impl Cli {
     /// # Errors
     /// Whatever keeps it from being done; [`code`] has its exit code.
     pub fn run(self, set_variable: SetVariable<'_>, interrupt: &Interrupt) -> Result<Exit> {
+        let context = Context { set_variable, interrupt };
         match self.command {
-            Command::Race(args) => race::race(&args, set_variable, interrupt),
-            Command::Train(args) => race::train(&args, set_variable, interrupt),
-            Command::Resume(args) => race::resume(&args, set_variable, interrupt),
+            Command::Race(args) => race::race(&args, &context),
+            Command::Train(args) => race::train(&args, &context),
+            Command::Resume(args) => resume::run(&args, &context),
             Command::Report(args) => report::run(&args),
             Command::Simulate(args) => simulate::run(&args),
             Command::Timeline(args) => timeline::run(&args),
             Command::Theory(args) => theory::run(&args),
-            Command::Advise(args) => advise::run(&args, set_variable, interrupt),
-            Command::Estimate(args) => estimate::run(&args, set_variable, interrupt),
+            Command::Advise(args) => advise::run(&args, &context),
+            Command::Estimate(args) => estimate::run(&args, &context),
             Command::Predict(args) => predict::run(&args),
             Command::Show(args) => show::run(&args),
             Command::Devices(args) => devices::run(&args),
@@ -166,7 +184,8 @@ impl Cli {
 /// # Errors
 /// [`Error::Config`] that names the file or the setting that is wrong.
 pub fn check_config(path: &Path, text: &str) -> Result<String> {
-    Experiment::parse(&[], &Flags::default(), Some((path, text))).map(|whole| whole.to_toml())
+    let scope = settings::scope::<options::Flags>(&[]);
+    Config::parse(&[], &Default::default(), Some((path, text)), &scope).map(|whole| whole.to_toml())
 }
 
 /// Writes a result to standard output. A reader that has gone away, as `head` does, wants no more.
@@ -195,4 +214,9 @@ fn print_json(value: &impl serde::Serialize) -> Result<()> {
 fn to_json(value: &impl serde::Serialize) -> Result<String> {
     let text = serde_json::to_string_pretty(value);
     text.map(|text| text + "\n").map_err(|error| Error::io("stdout")(error.into()))
+}
+
+/// A line on standard error, if there is anybody left to read it.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }

@@ -26,10 +26,11 @@
 //! | `async` | one gradient | starts again at once | goes on | 0, 1, ... |
 //! | `k-async:K` | the first K learners | waits for the update | goes on | 0, 1, ... |
 //! | `k-batch-async:K` | the first K minibatches | starts another minibatch | goes on | 0, 1, ... |
+//! | `ringmaster:R` | one gradient | starts again at once | goes on | below R |
 //!
-//! What a learner does after a push and what becomes of unfinished work are two questions with two
-//! answers each; with K they are all there is to tell variants apart: [`sgd::scheduler`] is one machine, not six. What is cancelled stops at once, or
-//! is dropped when it arrives ([`sgd::Cancellation`]).
+//! Four questions tell variants apart, and K does the rest: [`sgd::scheduler`] is one machine that is
+//! told the answers, its [`Rules`](sgd::scheduler::Rules). What is cancelled stops at once, or is
+//! dropped when it arrives ([`sgd::Cancellation`]).
 //!
 //! There are two clocks. In *virtual time* durations are drawn while gradients are real: a run of
 //! minutes takes seconds, and comes out the same to the bit. In *real time* the wall clock counts,
@@ -48,7 +49,8 @@
 //! as [`sgd::Tolerance`] says. An [`sgd::Observer`] looks on; [`record::Recorder`] is the one that
 //! writes things down.
 //!
-//! [`sgd::Terms`] puts all of that together from a few numbers, and is where to start.
+//! [`race::Race`] is all of that on MNIST, recorded, in one line, and is where to start; [`sgd::Terms`]
+//! puts a run together from a few numbers.
 //!
 //! # Your own objective
 //!
@@ -136,22 +138,28 @@
 //!
 //! # The house
 //!
-//! * [`sgd`]: variants, server, loop. [`sgd::scheduler`] imports nothing of the house.
-//! * [`cluster`]: learners and their clock.
-//! * [`engine`]: loss and gradient of a [`engine::model::Model`], through wgpu or on the host.
+//! From the ground up; a room takes only from those below it.
+//!
+//! * [`ids`]: what everybody counts by.
 //! * [`dataset`]: IDX files and minibatches.
+//! * [`engine`]: loss and gradient of a [`engine::model::Model`], through wgpu or on the host.
+//! * [`cluster`]: learners and their clock.
+//! * [`sgd`]: variants, server, loop. [`sgd::scheduler`] takes nothing of the house but [`ids`].
 //! * [`theory`]: expected times beside the measurements.
 //! * [`estimate`]: the constants of theory, from a run.
 //! * [`advise`]: which variant and K to choose.
 //! * [`picture`]: from any picture of a digit to what the models know.
-//! * [`record`] and [`report`]: what a run writes, and what a person looks at.
+//! * [`record`]: what a run writes.
+//! * [`race`]: a race, from its settings to its record; going on with one that stopped.
+//! * [`report`]: what a person looks at.
 //! * [`timeline`]: what learners and server did, span by span, and its pictures.
 //! * [`cli`]: the command.
 //!
 //! # Invariants
 //!
 //! * The scheduler knows no parameters, no time and no threads.
-//! * Only the loop sees scheduler, server and cluster together.
+//! * Only the loop sees scheduler, server and cluster together; [`sgd::Terms`] and [`sgd::simulate`] make
+//!   them for it.
 //! * A run in virtual time is a function of its configuration, its seed and its adapter: the same
 //!   bits twice, however many queues compute it.
 //! * Parameters never change once handed out. A gradient is applied at most once.
@@ -161,6 +169,8 @@
 //! * No kernel is dispatched whose bindings the tests have not compared with the host's table.
 //! * Evaluation takes no run time.
 //! * Nothing falls back silently: what ran is printed and recorded.
+
+#![warn(clippy::print_stderr, clippy::print_stdout)]
 
 pub mod advise;
 mod awake;
@@ -174,11 +184,13 @@ mod file;
 pub mod ids;
 mod numbers;
 pub mod picture;
+pub mod race;
 pub mod record;
 pub mod report;
 mod rng;
 pub mod sgd;
 mod share;
+mod spec;
 pub mod statistics;
 mod suggest;
 mod sync;

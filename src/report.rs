@@ -21,7 +21,10 @@ mod tiles;
 mod verdict;
 pub mod weights;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use self::pictures::{Point, Series};
 pub(crate) use self::{
@@ -35,6 +38,7 @@ pub use self::{
 };
 use crate::{
     Result,
+    race::Config,
     record::{EntrantSummary, EvaluationRow, RunSummary, Summary, write_whole},
     sgd::course,
 };
@@ -179,6 +183,15 @@ impl Report {
             _ => format!("{}: {}", source.name, source.caption),
         };
         self.sources.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// What came of a race, as the command prints it.
+impl fmt::Display for Summary<Config> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut report = Report::default();
+        report.add("", self.clone(), &self.configuration.caption(), "", Vec::new());
+        f.write_str(report.table().trim_end())
     }
 }
 

@@ -86,7 +86,7 @@ fn a_smoothed_course_never_rises_and_keeps_its_mean() {
 fn times_of_updates_are_those_of_theory() {
     let mut terms = Terms::new(8, 0.1);
     terms.delay = Some("uniform:low=0,high=2".parse().unwrap());
-    let times = UpdateTimes::of(&Entrant::Fixed(Variant::KSync, 4), &terms).unwrap();
+    let times = UpdateTimes::of(&Entrant::with_k(Variant::KSync, 4), &terms).unwrap();
     let each = order_statistics::expected(terms.law().unwrap(), 4, 8);
     for n in [1.0, 100.0, 1000.0, 5000.0] {
         let off = times.of_update(n) - n * each;
@@ -97,11 +97,12 @@ fn times_of_updates_are_those_of_theory() {
 
 #[test]
 fn entrants_to_weigh_are_all_different() {
-    assert_eq!(entrants(1), [Entrant::Sync]);
+    assert_eq!(entrants(1), [Entrant::SYNC]);
     for learners in [2, 8, 64] {
         let all = entrants(learners);
         assert!(all.iter().all(|entrant| entrant.fixed_k(learners).is_ok()));
-        let mut seen: Vec<_> = all.iter().map(|e| (e.variant(), e.k(learners).unwrap())).collect();
+        let mut seen: Vec<_> =
+            all.iter().map(|e| (Variant::of(e.rules()).unwrap(), e.k(learners).unwrap())).collect();
         let doubles = |(variant, k): &(Variant, usize)| {
             matches!((variant, *k), (Variant::KBatchSync | Variant::KBatchAsync, 1))
                 || *variant == Variant::KAsync && *k == learners

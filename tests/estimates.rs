@@ -100,7 +100,7 @@ fn train(
     let delays = Delays::new(law, &Slow::default(), LEARNERS, settings.seed).unwrap();
     let minibatches = Minibatches::new(settings.seed, train.len(), settings.minibatch);
     let queues = Queues::here(train, engine);
-    let scheduler = Scheduler::new(entrant.variant(), Cancellation::Preempt, LEARNERS, k);
+    let scheduler = Scheduler::new(entrant.rules(), Cancellation::Preempt, LEARNERS, k);
     let server = ParameterServer::new(initial);
     let cluster = Simulated::with_gradients(LEARNERS, delays, &queues, minibatches);
     let rate = Constant(settings.learning_rate as f32);

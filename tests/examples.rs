@@ -22,16 +22,24 @@ impl Numbers {
     }
 }
 
-/// Runs an example small; it writes its numbers as CSV and its picture as SVG and PNG.
+/// The program that an example is.
 #[track_caller]
-fn numbers(example: &str) -> Numbers {
+fn program(example: &str) -> Command {
     let test = env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap().join("examples").join(example);
     let built = built.with_extension(env::consts::EXE_EXTENSION);
     assert!(built.exists(), "cargo build --examples makes {}", built.display());
-    let folder = tempdir().unwrap();
     let mut command = Command::new(built);
-    command.current_dir(ROOT).arg("--small").arg("--out").arg(folder.path());
+    command.current_dir(ROOT).env_remove("TORTOISE_DATA");
+    command
+}
+
+/// Runs an example small; it writes its numbers as CSV and its picture as SVG and PNG.
+#[track_caller]
+fn numbers(example: &str) -> Numbers {
+    let folder = tempdir().unwrap();
+    let mut command = program(example);
+    command.arg("--small").arg("--out").arg(folder.path());
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let stem = folder.path().join(example.replace('_', "-"));
@@ -62,10 +70,31 @@ fn every_example_is_tested_here_and_shown_in_the_gallery() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap();
         if path.is_file() {
-            let tested = ["numbers", "run"].map(|with| format!("{with}(\"{name}\""));
+            let tested = ["numbers", "run", "program"].map(|with| format!("{with}(\"{name}\""));
             assert!(tested.iter().any(|call| tests.contains(call)), "{name}");
-            assert!(gallery.contains(&format!("--example {name}\n")), "{name}");
+            // All but one draw a figure.
+            let shown = gallery.contains(&format!("--example {name}\n"));
+            assert!(shown || name == "race", "{name}");
         }
+    }
+}
+
+/// What a program of the library records the command reads and goes on with.
+#[test]
+fn a_race_from_the_library_is_one_of_the_command() {
+    let folder = tempdir().unwrap();
+    let race = folder.path().join("race");
+    let output = program("race").arg(&race).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let table = String::from_utf8(output.stdout).unwrap();
+    let lines = ["sync ", "k-async:4 "].map(|start| table.lines().find(|l| l.starts_with(start)));
+    assert!(lines.iter().all(Option::is_some), "{table}");
+    for command in ["report", "resume"] {
+        let mut command_line = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));
+        let output = command_line.arg(command).arg(&race).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let again = String::from_utf8(output.stdout).unwrap();
+        assert!(again.contains(table.trim_end()), "{again}");
     }
 }
 

@@ -108,7 +108,7 @@ fn run<'a>(
 }
 
 fn entrants() -> Vec<Entrant> {
-    let adapt = Variant::ALL.map(|variant| Entrant::AdaSync(variant, 1));
+    let adapt = Variant::ALL.map(|variant| Entrant::adasync(variant, 1));
     Entrant::six(LEARNERS).into_iter().chain(adapt).collect()
 }
 
@@ -247,7 +247,7 @@ fn a_deadline_follows_from_the_last_minibatches() {
 #[test]
 fn sync_is_k_sync_of_all_under_faults() {
     let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Restart);
-    let [one, other] = [Entrant::Sync, Entrant::Fixed(Variant::KSync, LEARNERS)].map(|entrant| {
+    let [one, other] = [Entrant::SYNC, Entrant::with_k(Variant::KSync, LEARNERS)].map(|entrant| {
         let mut told = Told::default();
         let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
         (finished.params, format!("{:?}", told.events))
@@ -270,7 +270,7 @@ fn a_run_that_shrinks_makes_its_updates_with_those_left_or_says_that_they_are_to
                 match *event {
                     Event::Leave { .. } => live -= 1,
                     Event::Update { k, .. } => {
-                        assert!(!entrant.variant().waits() || k <= live, "{k} of {live}");
+                        assert!(!entrant.rules().waits || k <= live, "{k} of {live}");
                     }
                     Event::Return { learner } => panic!("{learner} returns"),
                     _ => {}
@@ -297,7 +297,7 @@ fn a_run_that_shrinks_makes_its_updates_with_those_left_or_says_that_they_are_to
 fn a_run_that_stops_at_a_loss_names_the_learner_and_the_cause() {
     let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Stop);
     let mut told = Told::default();
-    let error = run(&terms, &Entrant::Async, &[0.0; DIMENSIONS][..], &mut told).unwrap_err();
+    let error = run(&terms, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap_err();
     let (_, last) = told.events.last().unwrap();
     let Event::Lost { learner: lost, cause, .. } = last else { panic!("{last:?}") };
     assert!(matches!(error, Error::LearnerLost { learner, .. } if learner == *lost));
@@ -331,12 +331,12 @@ fn time_does_not_go_back_where_a_budget_is_used_up_already() {
     let mut terms = terms(Plan { seed: 3, rate: 0.0 }, OnLoss::Restart);
     terms.chaos = None;
     let mut told = Told { stop: Some((60, Arc::default())), ..Told::default() };
-    run(&terms, &Entrant::Async, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+    run(&terms, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap();
     told.stop = None;
     let state = Box::new(told.state.take().unwrap());
     let now = state.now;
     terms.budget = Some(0.5 * now.as_secs_f64());
-    run(&terms, &Entrant::Async, Start::Saved(state), &mut told).unwrap();
+    run(&terms, &Entrant::ASYNC, Start::Saved(state), &mut told).unwrap();
     assert_eq!(told.events.last().unwrap().0, now);
 }
 
@@ -346,7 +346,7 @@ fn a_share_of_minibatches_meets_faults() {
     let hit = |plan| {
         let mut told = Told::default();
         let terms = terms(plan, OnLoss::Restart);
-        run(&terms, &Entrant::Async, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+        run(&terms, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap();
         let verdicts =
             told.count(|event| matches!(event, Event::Push { verdict: Verdict::Reject, .. }));
         told.tally.late + told.tally.lost + verdicts as u64

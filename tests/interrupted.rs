@@ -144,7 +144,6 @@ const ASKED: [Asked; 17] = [
 const SIGNALS: u64 = 204;
 
 #[test]
-#[expect(clippy::print_stdout, reason = "figures to look at, with --nocapture")]
 fn every_command_ends_whenever_it_is_asked() {
     let root = tempdir().unwrap();
     let race = root.path().join("race");

@@ -14,6 +14,7 @@ use std::{cell::Cell, cell::RefCell, collections::VecDeque, rc::Rc, time::Durati
 
 use proptest::{
     collection::vec,
+    option,
     prelude::*,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
@@ -26,6 +27,7 @@ use tortoise::{
         faults::{NonFinite, OnLoss},
         k_schedule::{AdaSync, FixedK, KSchedule, Progress, Rule},
         learning_rate::{Arrival, LearningRate},
+        scheduler,
     },
 };
 
@@ -53,6 +55,19 @@ enum Changes {
     AdaSync,
 }
 
+/// The base variants, those of the literature, and any others that the four questions allow.
+fn rules() -> impl Strategy<Value = scheduler::Rules> {
+    let any = (any::<bool>(), any::<bool>(), option::of(0..5_u64), option::of(0..4_u64));
+    prop_oneof![
+        3 => prop::sample::select(&Variant::ALL[..]).prop_map(scheduler::Rules::from),
+        1 => (1..6_u64).prop_map(scheduler::Rules::ringmaster),
+        1 => (0..4_u64).prop_map(scheduler::Rules::stale_synchronous),
+        2 => any.prop_map(|(waits, cancels, most_stale, most_ahead)| {
+            scheduler::Rules { waits, cancels, most_stale, most_ahead }
+        }),
+    ]
+}
+
 fn cases() -> impl Strategy<Value = Case> {
     let tolerance = (
         prop_oneof![6 => Just(OnLoss::Restart), 2 => Just(OnLoss::Shrink), 1 => Just(OnLoss::Stop)],
@@ -61,13 +76,7 @@ fn cases() -> impl Strategy<Value = Case> {
         any::<u16>(),
     );
     let changes = prop_oneof![Just(Changes::Never), Just(Changes::Always), Just(Changes::AdaSync)];
-    let run = (
-        prop::sample::select(&Variant::ALL[..]),
-        any::<bool>(),
-        1..=12_usize,
-        any::<u16>(),
-        changes,
-    );
+    let run = (rules(), any::<bool>(), 1..=12_usize, any::<u16>(), changes);
     let rest = (
         0..=3_usize,
         prop_oneof![9 => Just(0.25), 1 => Just(8.0)],
@@ -78,11 +87,8 @@ fn cases() -> impl Strategy<Value = Case> {
         let (variant, preempt, learners, k, changes) = run;
         let (on_loss, restarts, non_finite, quorum) = tolerance;
         let (length, rate, divided, updates) = rest;
-        let most = if variant.waits() || changes == Changes::AdaSync {
-            learners
-        } else {
-            2 * learners + 1
-        };
+        let most =
+            if variant.waits || changes == Changes::AdaSync { learners } else { 2 * learners + 1 };
         let tolerance = Tolerance {
             on_loss,
             restarts,
@@ -206,7 +212,7 @@ fn run(case: &Case) -> Seen {
     let expected = VecDeque::from(naive.start());
     let now = Duration::ZERO;
     let shared = Rc::new(RefCell::new(Shared { naive, expected, k, heard: 0, now }));
-    let most = if variant.waits() { learners } else { 2 * learners + 1 };
+    let most = if variant.waits { learners } else { 2 * learners + 1 };
     let schedule: Box<dyn KSchedule> = match changes {
         Changes::Never => Box::new(FixedK(k)),
         Changes::Always => Box::new(Wandering { most }),
@@ -264,7 +270,7 @@ fn schedule(case: &Case) -> u64 {
     let mut script = Script::new(steps, learners, rules.initial.len());
     let mut scheduler = Scheduler::new(variant, cancellation, learners, k);
     let mut naive = Naive::new(rules);
-    let mut wandering = Wandering { most: if variant.waits() { learners } else { 2 * learners } };
+    let mut wandering = Wandering { most: if variant.waits { learners } else { 2 * learners } };
     let (mut k, mut heard) = (k, 0);
     let mut events = naive.start();
     loop {
@@ -289,8 +295,8 @@ fn schedule(case: &Case) -> u64 {
         }
         assert_eq!(scheduler.poll(), None);
         assert_eq!((scheduler.version(), scheduler.live()), (naive.version(), naive.live()));
-        let bound = variant.cancels() && cancellation == Cancellation::Preempt;
-        let quota = if variant.waits() { k.min(naive.live()) } else { k };
+        let bound = variant.cancels && cancellation == Cancellation::Preempt;
+        let quota = if variant.waits { k.min(naive.live()) } else { k };
         let missing = quota - naive.pending() as usize;
         assert_eq!(scheduler.wanted(), bound.then_some(missing));
         let Some((_, happened)) = script.next() else { return heard };
@@ -351,7 +357,7 @@ fn are_twins(
         case.changes = Changes::Never;
         if fits(&case) {
             let [one, other] = [one(case.rules.learners), other(case.rules.learners)].map(|twin| {
-                (case.rules.variant, case.k) = twin;
+                (case.rules.variant, case.k) = (twin.0.into(), twin.1);
                 run(&case)
             });
             assert_eq!(one, other);

@@ -2,8 +2,6 @@
 //! (no adapter needed), its results against its f64 twin, and the checks themselves against kernels
 //! that are wrong on purpose.
 
-#![expect(clippy::print_stdout, reason = "how far off a kernel is should be seen in passing")]
-
 mod common;
 
 use std::collections::HashMap;

@@ -42,7 +42,6 @@ impl Observer for Meter {
 }
 
 /// Ten thousand updates of sixteen learners on `backend`.
-#[expect(clippy::print_stdout, reason = "figures to look at, with --nocapture")]
 fn ten_thousand(backend: Backend) {
     let data = mnist::load(&mnist::locate(None).unwrap()).unwrap();
     let model = Model::new(&"logistic".parse().unwrap(), 784, 10, 0.0).unwrap();
@@ -52,7 +51,7 @@ fn ten_thousand(backend: Backend) {
     let mut learners = Learners::open(16, &data.train, open).unwrap();
     let terms = Terms { delay: None, minibatch: 8, updates: Some(10_000), ..Terms::new(16, 0.01) };
     let mut meter = Meter::default();
-    let entrant = Entrant::Async;
+    let entrant = Entrant::ASYNC;
     terms.run_in_real_time(&entrant, 0, &*initial, &mut learners, None, &mut meter).unwrap();
     drop(learners);
     println!("{before:?} {:?} {:?}", meter.seen, used());

@@ -191,7 +191,6 @@ fn disguised(image: &[u8], rng: &mut ChaCha8Rng) -> RgbImage {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "figures to look at, with --nocapture")]
 fn digits_of_mnist_are_classified_the_same_in_disguise() {
     let (model, params) = read_model(&find_trained(trained()).unwrap()).unwrap();
     let test =

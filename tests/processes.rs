@@ -102,7 +102,7 @@ fn runs(summary: &Value) -> impl Iterator<Item = &Value> {
 #[test]
 fn every_variant_finishes_while_learners_are_killed_and_stopped_at_random() {
     let root = tempdir().unwrap();
-    let arguments = "race -p 4 --updates 1200 --patience 0.1 --restarts 99";
+    let arguments = "race -p 4 --updates 600 --patience 0.1 --restarts 99";
     let folder = root.path().join("r");
     let hit = ["-KILL", "-STOP"];
     let (summary, message, code) = harass(race(arguments, &folder), &folder, &hit, 1);
@@ -110,7 +110,7 @@ fn every_variant_finishes_while_learners_are_killed_and_stopped_at_random() {
     let count = |run: &Value, name: &str| run[name].as_u64().unwrap();
     let mut losses = 0;
     for run in runs(&summary) {
-        assert_eq!(run["updates"], 1200);
+        assert_eq!(run["updates"], 600);
         let parts = ["used", "pending", "cancelled", "discarded", "rejected", "lost", "in_flight"];
         let sum: u64 = parts.iter().map(|part| count(run, part)).sum();
         assert_eq!(count(run, "started"), sum, "{run}");

@@ -152,7 +152,7 @@ fn run(bench: &mut Bench, fault: Option<Fault>, tolerance: Tolerance) -> (Result
     let (mut told, initial) = (Told::default(), [0.0; DIMENSIONS]);
     let learners = &mut bench.learners;
     let finished =
-        terms.run_in_real_time(&Entrant::Sync, 1, &initial[..], learners, None, &mut told);
+        terms.run_in_real_time(&Entrant::SYNC, 1, &initial[..], learners, None, &mut told);
     let Tally { used, pending, started, .. } = told.tally;
     assert_eq!(started, used + pending + told.tally.wasted() + told.tally.in_flight());
     assert!(told.tally.in_flight() <= LEARNERS as u64);

@@ -109,7 +109,6 @@ fn learners(count: usize) -> Learners {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "figures to look at, with --nocapture")]
 fn threads_and_virtual_time_agree_where_delays_are_long() {
     let _alone = alone();
     let (train, objective) = small();
@@ -175,7 +174,7 @@ fn what_is_overtaken_is_cancelled_and_late_at_most_once() {
         let Counts { tally, .. } = counts;
         assert_eq!(tally.updates, 500, "{entrant}");
         assert!(tally.late <= tally.cancelled, "{entrant}: {tally:?}");
-        let cancels = entrant.variant().cancels();
+        let cancels = entrant.rules().cancels;
         assert_eq!(tally.cancelled > 0, cancels, "{entrant}: {tally:?}");
         assert!(tally.in_flight() as usize <= LEARNERS, "{entrant}: {tally:?}");
     }

@@ -105,7 +105,7 @@ fn an_infinite_time_of_theory_comes_back() {
                 infinite += u32::from(time.mean_update_time == Some(f64::INFINITY));
                 let read: UpdateTime = same_again(&pretty(&time), "{");
                 assert_eq!(read, time, "{law} {variant:?} {k}");
-                let staleness = expected(variant, &law, &slow, 4, k);
+                let staleness = expected(variant, &law, &slow, 4, k).unwrap();
                 let read: Expected = same_again(&pretty(&staleness), "{");
                 assert_eq!(read, staleness);
             }

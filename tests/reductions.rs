@@ -55,7 +55,7 @@ fn updates(
 ) -> Vec<Update> {
     let law: Distribution = law.parse().unwrap();
     let delays = Delays::new(law, &Slow::default(), learners, seed).unwrap();
-    let entrant = Entrant::Fixed(variant, k);
+    let entrant = Entrant::with_k(variant, k);
     let mut run = simulate::times_only(&entrant, Cancellation::Preempt, learners, delays).unwrap();
     let mut updates = Updates::default();
     run.train(&Limits { updates: Some(n), ..Limits::default() }, &mut updates).unwrap();

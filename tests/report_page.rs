@@ -50,7 +50,6 @@ struct Looked {
 }
 
 impl Looked {
-    #[expect(clippy::print_stdout, reason = "nothing is skipped in silence")]
     fn at(page: &Path) -> Option<Self> {
         if std::env::var("TORTOISE_SKIP_BROWSER").is_ok_and(|value| value == "1") {
             println!("skipped: TORTOISE_SKIP_BROWSER=1");
@@ -285,10 +284,6 @@ fn where_every_entrant_diverged_nobody_has_a_place() {
 }
 
 #[test]
-#[expect(
-    clippy::print_stdout,
-    reason = "how long it takes is to be seen, and hangs on the machine"
-)]
 fn a_page_of_six_entrants_and_five_seeds_is_small_and_needs_no_other_file() {
     let out = race(&SIX, "--budget 20 --seeds 5 --evaluate-every 0.5");
     let path = out.path().join("report.html");

@@ -19,7 +19,7 @@ use tortoise::{
 
 fn measure(variant: Variant, k: usize, p: usize, law: &str, cancel: Cancellation) -> Times {
     let law: Distribution = law.parse().unwrap();
-    let entrant = Entrant::Fixed(variant, k);
+    let entrant = Entrant::with_k(variant, k);
     // Every case on chance of its own, so that their deviations are independent.
     let seed = (p * 1000 + k * 10 + variant as usize) as u64;
     let delays = Delays::new(law, &Slow::default(), p, seed).unwrap();

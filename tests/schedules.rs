@@ -268,7 +268,7 @@ fn every_variant_ends_its_run_though_a_learner_fails() {
             let tolerance = Tolerance { back_off: Duration::ZERO, ..Tolerance::default() };
             let (updates, delay, patience) = (Some(5), None, 60.0);
             let terms = Terms { updates, delay, patience, tolerance, ..Terms::new(3, 0.5) };
-            let (mut told, entrant) = (Told::default(), Entrant::Fixed(variant, 2));
+            let (mut told, entrant) = (Told::default(), Entrant::with_k(variant, 2));
             let finished = terms
                 .run_in_real_time(&entrant, 1, &[1.0; 3][..], &mut bench.learners, None, &mut told)
                 .unwrap();

@@ -74,7 +74,7 @@ fn measured_speed_ups_lie_within_what_is_known() {
     for name in LAWS {
         let measure = |variant, seed| {
             let delays = Delays::new(law(name), &Slow::default(), p, seed).unwrap();
-            let entrant = Entrant::Fixed(variant, k);
+            let entrant = Entrant::with_k(variant, k);
             let warm_up = default_warm_up(p, k);
             let times =
                 simulate(&entrant, Cancellation::Preempt, p, delays, warm_up, 40_000).unwrap();

@@ -33,7 +33,7 @@ fn measure(
     updates: u64,
 ) -> Times {
     let delays = delays(law, slow, p, seed);
-    let entrant = Entrant::Fixed(variant, k);
+    let entrant = Entrant::with_k(variant, k);
     let warm_up = default_warm_up(p, k);
     simulate(&entrant, Cancellation::Preempt, p, delays, warm_up, updates).unwrap()
 }
@@ -127,7 +127,7 @@ impl Observer for Watch {
 }
 
 fn watch(variant: Variant, p: usize, k: usize, seed: u64, updates: u64) -> Watch {
-    let entrant = Entrant::Fixed(variant, k);
+    let entrant = Entrant::with_k(variant, k);
     let mut run =
         times_only(&entrant, Cancellation::Preempt, p, delays(EXPONENTIAL, "", p, seed)).unwrap();
     let mut watch = Watch { held: vec![0; p], ..Watch::default() };
@@ -202,7 +202,7 @@ fn the_law_of_all_gradients_is_the_mean_of_their_laws() {
                 assert!((whole - rest).abs() < 1e-12, "{case}: {whole} {rest}");
             }
             assert!((all.mean() - mean(&Staleness::mean)).abs() < 1e-9, "{variant:?} P={p} K={k}");
-            let counted = staleness::mean(variant, p, k);
+            let counted = staleness::mean(variant, p, k).unwrap();
             assert!((all.mean() - counted).abs() < 1e-9 * (1.0 + counted), "{variant:?} P={p}");
         }
     }
@@ -223,7 +223,7 @@ fn means_hold_for_any_times_and_for_slow_learners() {
             for slow in ["", "0=3,1=1.7"] {
                 for variant in Variant::ALL {
                     let times = measure((variant, p, k), law, slow, 3, 8000);
-                    let expected = staleness::mean(variant, p, k);
+                    let expected = staleness::mean(variant, p, k).unwrap();
                     let case = format!("{variant:?} P={p} K={k} {law} {slow}: {times:?}");
                     // What is under way at the ends of the run is all that is not counted.
                     assert!((times.mean_staleness - expected).abs() < 0.02, "{case}");
@@ -239,7 +239,7 @@ fn fresh_gradients_are_as_many_as_the_class_of_the_law_allows() {
     for law in LAWS {
         for (variant, p, k) in cases() {
             let parsed = law.parse().unwrap();
-            let known = staleness::expected(variant, &parsed, &Slow::default(), p, k);
+            let known = staleness::expected(variant, &parsed, &Slow::default(), p, k).unwrap();
             let times = measure((variant, p, k), law, "", 5, 30_000_u64.div_ceil(k as u64));
             let Expected { law: exact, fresh_at_least, fresh_at_most, .. } = known;
             let case = format!("{variant:?} P={p} K={k} {law}: {known:?} {times:?}");
@@ -263,7 +263,7 @@ fn some_gradients_are_fresh_whatever_the_times() {
     for law in LAWS {
         for (variant, p, k) in cases() {
             let slow: Slow = "0=4".parse().unwrap();
-            let known = staleness::expected(variant, &law.parse().unwrap(), &slow, p, k);
+            let known = staleness::expected(variant, &law.parse().unwrap(), &slow, p, k).unwrap();
             let times = measure((variant, p, k), law, "0=4", 9, 500);
             let case = format!("{variant:?} P={p} K={k} {law}: {known:?} {times:?}");
             assert!(times.fresh_fraction >= known.fresh_at_least - 1e-12, "{case}");
@@ -274,7 +274,7 @@ fn some_gradients_are_fresh_whatever_the_times() {
     let times = measure((Variant::KAsync, 8, 6), "constant:1", "", 0, 1000);
     assert!((times.fresh_fraction - 4.0 / 6.0).abs() < 1e-12);
     let heavy: Distribution = "pareto:shape=1,scale=1".parse().unwrap();
-    let mean = |variant| staleness::expected(variant, &heavy, &Slow::default(), 8, 4).mean;
+    let mean = |variant| staleness::expected(variant, &heavy, &Slow::default(), 8, 4).unwrap().mean;
     assert_eq!((mean(Variant::KAsync), mean(Variant::KSync)), (None, Some(0.0)));
 }
 

@@ -1,4 +1,4 @@
-//! The house is in order: files are short, nothing is left behind, and the maps name what is there.
+//! The house is in order: nothing is left behind, and the maps name what is there.
 
 use std::{
     fs,
@@ -6,6 +6,8 @@ use std::{
 };
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+/// Lines of a file that is worth a second look.
+const LONG: usize = 600;
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -23,9 +25,12 @@ fn sources() -> Vec<(PathBuf, String)> {
 }
 
 #[test]
-fn files_are_short_and_finished() {
+fn files_are_finished() {
     for (path, text) in sources() {
-        assert!(text.lines().count() <= 400, "{} is long", path.display());
+        let lines = text.lines().count();
+        if lines > LONG {
+            println!("{} has {lines} lines: has it more than one subject?", path.display());
+        }
         for word in [["to", "do!"], ["FIX", "ME"], ["unimple", "mented!"], ["#[ig", "nore"]] {
             assert!(!text.contains(&word.concat()), "{}: {}", path.display(), word.concat());
         }
@@ -39,14 +44,6 @@ fn every_module_says_what_it_is_for() {
         let rust = path.extension().is_some_and(|extension| extension == "rs");
         let helpers = path.ends_with("tests/common/mod.rs");
         assert!(!rust || helpers || text.starts_with("//!"), "{}", path.display());
-    }
-}
-
-#[test]
-fn examples_are_read_at_a_glance() {
-    for (path, text) in sources() {
-        let example = path.parent().is_some_and(|folder| folder.ends_with("examples"));
-        assert!(!example || text.lines().count() < 80, "{} is long", path.display());
     }
 }
 
@@ -69,12 +66,6 @@ fn the_reports_write_text_in_one_place_which_escapes_it() {
         let writes = text.contains("<text ");
         assert!(!of_reports || writes == path.ends_with("report/svg.rs"), "{}", path.display());
     }
-}
-
-#[test]
-fn the_scheduler_imports_nothing_of_the_house() {
-    let text = fs::read_to_string(Path::new(ROOT).join("src/sgd/scheduler.rs")).unwrap();
-    assert!(!text.contains("crate::") && !text.contains("super::"));
 }
 
 /// What one system has and another has not.

@@ -110,7 +110,7 @@ fn draw(script: &str) -> String {
     }
     let (learners, second) = (durations.len(), Duration::from_secs(1));
     let k = entrant.k(learners).unwrap();
-    let scheduler = Scheduler::new(entrant.variant(), cancellation, learners, k);
+    let scheduler = Scheduler::new(entrant.rules(), cancellation, learners, k);
     let cluster = Simulated::times_only(learners, Script(durations));
     let k_schedule = entrant.k_schedule(learners, second).unwrap();
     let server = ParameterServer::new(&[]);

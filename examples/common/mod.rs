@@ -2,7 +2,6 @@
 //! their files.
 
 #![allow(dead_code, reason = "not every example needs everything")]
-#![allow(clippy::print_stdout, reason = "examples print their numbers")]
 
 use std::{fmt::Write as _, fs, path::PathBuf, sync::Arc};
 

@@ -7,8 +7,9 @@ use crate::{
     Error, Result,
     numbers::Shown,
     sgd::{Entrant, Terms, learning_rate::RateRule},
+    spec,
     theory::{
-        error::{Bound, Constants, GammaPrime, Step},
+        error::{Bound, Constants, GammaPrime, NoBound, Step},
         staleness,
     },
 };
@@ -27,18 +28,13 @@ impl FromStr for Given {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let names = ["L", "c", "sigma2", "mg", "gap", "gamma"];
+        const KEYS: [&str; 6] = ["L", "c", "sigma2", "mg", "gap", "gamma"];
         let mut values = [f64::NAN, f64::NAN, f64::NAN, 0.0, f64::NAN, 0.0];
-        for part in text.split(',') {
-            let wrong = || {
-                Error::config(format!(
-                    "\"{part}\" is not one of {} with a number",
-                    names.join("=, ")
-                ))
-            };
-            let (name, value) = part.split_once('=').ok_or_else(wrong)?;
-            let at = names.iter().position(|known| *known == name.trim()).ok_or_else(wrong)?;
-            values[at] = value.trim().parse().map_err(|_| wrong())?;
+        let given = spec::values("constants", text, &KEYS)?;
+        for ((value, key), given) in values.iter_mut().zip(KEYS).zip(given) {
+            if let Some(given) = given {
+                *value = spec::number("constants", key, given)?;
+            }
         }
         let [smoothness, convexity, variance, gradient_variance, initial_gap, gamma] = values;
         let constants =
@@ -75,10 +71,12 @@ pub fn advise_given(
     let (Given { constants, gamma }, delay) = (given, terms.law()?);
     let mut forecasts = Vec::new();
     for entrant in entrants {
-        let (variant, k) = (entrant.variant(), entrant.fixed_k(p)?);
+        let (rules, k) = (entrant.rules(), entrant.fixed_k(p)?);
         let times = UpdateTimes::of(entrant, terms)?;
         let step = Step { rate, k, minibatch };
-        let bound = GammaPrime::of(&staleness::expected(variant, delay, slow, p, k), *gamma)
+        let bound = staleness::expected(rules, delay, slow, p, k)
+            .ok_or(NoBound::Unknown)
+            .and_then(|staleness| GammaPrime::of(&staleness, *gamma))
             .and_then(|gamma_prime| Bound::strongly_convex(constants, step, gamma_prime))
             .ok();
         let updates = match goal {
@@ -91,7 +89,7 @@ pub fn advise_given(
         });
         forecasts.push(Forecast {
             entrant: *entrant,
-            mean_staleness: staleness::mean(variant, p, k),
+            mean_staleness: times.mean_staleness(),
             mean_update_time: times.mean_update_time(),
             updates,
             time,

@@ -68,8 +68,8 @@ impl Pilots {
             // Among one learner nothing is stale, and what counts learners has one K.
             while k < p && reached < needed {
                 let entrant = match (variant, k) {
-                    (Variant::KBatchAsync, 1) => Entrant::Async,
-                    _ => Entrant::Fixed(variant, k),
+                    (Variant::KBatchAsync, 1) => Entrant::ASYNC,
+                    _ => Entrant::with_k(variant, k),
                 };
                 let pilot = Pilot::run(&entrant, terms, objective, initial, plan)?;
                 reached += usize::from(pilot.updates_to(target).is_some());
@@ -77,7 +77,7 @@ impl Pilots {
                 k *= 2;
             }
         }
-        pilots.push(Pilot::run(&Entrant::Sync, terms, objective, initial, plan)?);
+        pilots.push(Pilot::run(&Entrant::SYNC, terms, objective, initial, plan)?);
         Ok(Self(pilots))
     }
 
@@ -127,7 +127,8 @@ impl Pilot {
             let run = objective.course(&terms, entrant, seed, &initial(seed))?;
             gradients += run.tally.used;
             let k = entrant.fixed_k(terms.learners)?;
-            let mean_staleness = staleness::mean(entrant.variant(), terms.learners, k);
+            let known = staleness::mean(entrant.rules(), terms.learners, k);
+            let mean_staleness = known.unwrap_or_else(|| run.tally.mean_staleness());
             let finite = |point: &Point| point.loss.is_finite();
             let points = run.points.into_iter().take_while(finite).collect();
             courses.push(Course { k, mean_staleness, points });

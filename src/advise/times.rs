@@ -6,9 +6,9 @@ use crate::{
     Result,
     cluster::delay::Delays,
     ids::Version,
-    sgd::{Entrant, Event, Limits, Observer, Terms, simulate::times_only},
+    sgd::{Entrant, Event, Limits, Observer, Tally, Terms, simulate::times_only},
     statistics,
-    theory::runtime,
+    theory::{runtime, staleness},
 };
 
 /// Updates that are simulated; later ones go on at the mean time per update.
@@ -25,6 +25,7 @@ pub struct UpdateTimes {
     deviation: f64,
     /// In the long run.
     mean_update_time: f64,
+    mean_staleness: f64,
 }
 
 impl UpdateTimes {
@@ -37,12 +38,14 @@ impl UpdateTimes {
         let delay = terms.law()?;
         let k = entrant.fixed_k(learners)?;
         let mut runs = Vec::new();
+        let mut stale = Vec::new();
         for seed in SEEDS {
             let delays = Delays::new(delay.clone(), slow, learners, seed)?;
             let limits = Limits { updates: Some(SIMULATED), ..Limits::default() };
-            let mut watch = Watch(Vec::with_capacity(SIMULATED as usize));
+            let mut watch = Watch::default();
             times_only(entrant, cancellation, learners, delays)?.train(&limits, &mut watch)?;
-            runs.push(watch.0);
+            stale.push(watch.tally.mean_staleness());
+            runs.push(watch.updates);
         }
         let at = |n: usize| -> Vec<f64> { runs.iter().map(|run| run[n]).collect() };
         let mean = |values: &[f64]| statistics::mean(values).expect("there are simulations");
@@ -50,12 +53,14 @@ impl UpdateTimes {
         let means: Vec<f64> = (0..all).map(|n| mean(&at(n))).collect();
         let error = statistics::standard_error(&at(all - 1)).expect("there are several");
         let theory =
-            runtime::update_time_of(entrant.variant(), delay, slow, cancellation, learners, k);
+            runtime::update_time_of(entrant.rules(), delay, slow, cancellation, learners, k);
         let half = all / 2;
         let slope = (means[all - 1] - means[half - 1]) / (all - half) as f64;
         let mean_update_time = theory.mean_update_time.filter(|_| theory.exact).unwrap_or(slope);
         let deviation = error * (runs.len() as f64).sqrt();
-        Ok(Self { mean: means, deviation, mean_update_time })
+        let mean_staleness = staleness::mean(entrant.rules(), learners, k);
+        let mean_staleness = mean_staleness.unwrap_or_else(|| mean(&stale));
+        Ok(Self { mean: means, deviation, mean_update_time, mean_staleness })
     }
 
     /// Run time of update `n` in seconds.
@@ -79,6 +84,11 @@ impl UpdateTimes {
         self.mean_update_time
     }
 
+    /// Mean staleness of its gradients: what theory says, or what was simulated where it says nothing.
+    pub fn mean_staleness(&self) -> f64 {
+        self.mean_staleness
+    }
+
     /// Updates within a run time in seconds.
     pub fn updates_within(&self, time: f64) -> f64 {
         let last = self.mean.len();
@@ -90,12 +100,17 @@ impl UpdateTimes {
     }
 }
 
-struct Watch(Vec<f64>);
+#[derive(Default)]
+struct Watch {
+    updates: Vec<f64>,
+    tally: Tally,
+}
 
 impl Observer for Watch {
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
+        self.tally.count(time, event);
         if let Event::Update { .. } = event {
-            self.0.push(time.as_secs_f64());
+            self.updates.push(time.as_secs_f64());
         }
         Ok(())
     }

@@ -5,12 +5,11 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::{
-    Exit, SetVariable,
-    experiment::{self, AdviseFlags, Clock, Experiment, settings},
-    interrupt::Interrupt,
+    Context, Exit,
+    options::{AdviseFlags, Output},
     print, print_json,
-    race::{Output, Race},
     report::said,
+    settings,
     usage::{number, whole},
 };
 use crate::{
@@ -21,6 +20,7 @@ use crate::{
         pilot::Plan,
     },
     numbers::Shown,
+    race::{Clock, Config, runner::Runner},
     record::RunDirectory,
     report::{self, outcome},
     sgd::Entrant,
@@ -31,7 +31,7 @@ const OF_PILOTS: [&str; 9] =
     ["pilot", "repetitions", "model", "l2", "seed", "device", "kernels", "queues", "data"];
 
 #[derive(Debug, Args)]
-#[command(mut_args(experiment::with_default))]
+#[command(mut_args(settings::of_a_race))]
 pub(super) struct AdviseArgs {
     /// Entrants to weigh [default: every variant with every K up to P]
     ///
@@ -94,30 +94,27 @@ fn without_follow(args: &AdviseArgs) -> Result<()> {
     )))
 }
 
-pub(super) fn run(
-    args: &AdviseArgs,
-    set_variable: SetVariable<'_>,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
+pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     let AdviseArgs { target, flags, output, .. } = args;
     // Those of a file were chosen for a race; here all are weighed that are not left out by name.
-    let any = [Entrant::Sync];
+    let any = [Entrant::SYNC];
     let named = if args.entrants.is_empty() { &any[..] } else { &args.entrants };
-    let mut experiment = Experiment::new(named, flags, output.config.as_deref())?;
-    if experiment.clock == Clock::Real {
+    let (given, scope) = (settings::given(flags)?, settings::scope::<AdviseFlags>(&[]));
+    let mut config = Config::new(named, &given, output.config.as_deref(), &scope)?;
+    if config.clock == Clock::Real {
         return Err(Error::config(
             "advise plans in virtual time: leave --clock real out, and name the law that a race in \
              real time tells with --delay",
         ));
     }
     let entrants = match args.entrants.is_empty() {
-        true => advise::entrants(experiment.learners),
-        false => experiment.entrants.clone(),
+        true => advise::entrants(config.learners),
+        false => config.entrants.clone(),
     };
     if target.is_some_and(|loss| !(loss.is_finite() && loss > 0.0)) {
         return Err(Error::config("--target must be a number above 0"));
     }
-    let goal = match (*target, experiment.budget) {
+    let goal = match (*target, config.budget) {
         (Some(loss), _) => Goal::Target(loss),
         (None, Some(budget)) => Goal::Budget(budget),
         (None, None) => return Err(Error::config("advise needs a --target or a --budget")),
@@ -129,35 +126,35 @@ pub(super) fn run(
         ));
     }
     for entrant in &entrants {
-        entrant.fixed_k(experiment.learners)?;
+        entrant.fixed_k(config.learners)?;
     }
     if !args.follow {
         without_follow(args)?;
     }
-    if let Some(given) = &args.constants {
-        let advice = advise_given(given, &experiment.terms(), &entrants, goal)?;
-        let caption = experiment.caption();
+    if let Some(constants) = &args.constants {
+        let advice = advise_given(constants, &config.terms(), &entrants, goal)?;
+        let caption = config.caption();
         return tell(&advice, &caption, output.show.json).map(|()| Exit::Done);
     }
     // The pilots see other delays and minibatches than the run that is advised.
     let plan = Plan {
         updates: args.pilot,
         repetitions: args.repetitions,
-        seed: experiment.seed + experiment.seeds,
+        seed: config.seed + config.seeds,
     };
-    experiment.entrants.clear();
-    let mut race = Race::open(experiment, &output.show, set_variable)?;
-    let (terms, model) = (race.experiment.terms(), race.model.clone());
+    config.entrants.clear();
+    let mut race = Runner::open(config, context.progress(&output.show), context.set_variable)?;
+    let (terms, model) = (race.config.terms(), race.model.clone());
     let objective = race.objective(EVALUATED)?;
     let initial = |seed| model.initial(seed);
     let advice = advise::advise(&terms, &objective, &initial, &entrants, goal, &plan)?;
     drop(objective);
-    let caption = race.experiment.caption();
+    let caption = race.config.caption();
     let followed = match (args.follow, advice.best()) {
         (true, Some(best)) => {
-            follow(&mut race.experiment, best, goal);
+            follow(&mut race.config, best, goal);
             let directory = RunDirectory::create(output.out.as_deref(), "advise")?;
-            Some((race.run(&directory, interrupt)?, directory))
+            Some((race.run(&directory, context.interrupt.flag())?, directory))
         }
         _ => None,
     };
@@ -178,19 +175,19 @@ fn tell(advice: &Advice, caption: &str, json: bool) -> Result<()> {
     }
 }
 
-/// Makes the experiment one of the advised entrant alone, with time to get where it should.
-fn follow(experiment: &mut Experiment, best: &Forecast, goal: Goal) {
-    experiment.entrants = vec![best.entrant];
+/// Makes the race one of the advised entrant alone, with time to get where it should.
+fn follow(config: &mut Config, best: &Forecast, goal: Goal) {
+    config.entrants = vec![best.entrant];
     let expected = match goal {
         Goal::Budget(budget) => budget,
         Goal::Target(loss) => {
-            experiment.targets = vec![loss];
+            config.targets = vec![loss];
             let expected = best.time.expect("the best gets to the target");
-            experiment.budget = Some((PATIENCE * expected).min(LONGEST));
+            config.budget = Some((PATIENCE * expected).min(LONGEST));
             expected
         }
     };
-    experiment.evaluate_every = Some(expected / EVALUATIONS);
+    config.evaluate_every = Some(expected / EVALUATIONS);
 }
 
 fn text(advice: &Advice) -> String {

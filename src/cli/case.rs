@@ -37,7 +37,7 @@ impl Case {
         }
         let k = entrant.fixed_k(*learners)?;
         let preempts = *cancel == Cancellation::Preempt;
-        if !runtime::has_mean(entrant.variant(), preempts, delay, *learners, k) {
+        if !runtime::has_mean(entrant.rules(), preempts, delay, *learners, k) {
             return Err(Error::config(format!(
                 "under {delay} the update time of {entrant} has no finite mean; choose a larger \
                  shape"

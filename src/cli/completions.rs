@@ -7,7 +7,7 @@ use clap::{Arg, Args, Command, CommandFactory, ValueHint, builder::PossibleValue
 use clap_complete::{Shell, generate};
 
 use super::{Cli, Exit, print};
-use crate::Result;
+use crate::{Result, sgd::entrant::FORMS};
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
@@ -15,23 +15,8 @@ pub(super) struct CompletionsArgs {
     shell: Shell,
 }
 
-const ENTRANTS: &[&str] = &[
-    "sync",
-    "async",
-    "k-sync:4",
-    "k-sync:adasync",
-    "k-batch-sync:4",
-    "k-batch-sync:adasync",
-    "k-async:4",
-    "k-async:adasync",
-    "k-batch-async:4",
-    "k-batch-async:adasync",
-];
-
 /// Words that arguments take which take others as well, by the arguments' names.
 const WORDS: &[(&str, &[&str])] = &[
-    ("entrant", ENTRANTS),
-    ("entrants", ENTRANTS),
     ("model", &["logistic", "mlp:128", "mlp:256,128"]),
     (
         "delay",
@@ -59,6 +44,14 @@ const WORDS: &[(&str, &[&str])] = &[
     ("device", &["auto", "host"]),
     ("kernels", &["auto", "tiled", "lanes"]),
 ];
+
+/// The words for an argument of this name, if it takes words.
+fn words(name: &str) -> Option<Vec<&'static str>> {
+    if ["entrant", "entrants"].contains(&name) {
+        return Some(FORMS.iter().flat_map(|form| form.examples).copied().collect());
+    }
+    WORDS.iter().find(|(known, _)| *known == name).map(|(_, words)| words.to_vec())
+}
 
 /// Bash breaks words at : and =, which are part of ours: hands whole words on to what clap wrote, and
 /// takes off what stands there already.
@@ -115,8 +108,7 @@ fn positional(command: &Command) -> String {
     let mut lines = String::new();
     for command in command.get_subcommands() {
         let names = command.get_positionals().map(|arg| arg.get_id().as_str());
-        let words = names.filter_map(|name| WORDS.iter().find(|(known, _)| *known == name));
-        for (_, words) in words {
+        for words in names.filter_map(words) {
             let (name, words) = (command.get_name(), words.join(" "));
             let within = format!("-n \"__fish_tortoise_using_subcommand {name}\"");
             let _ = writeln!(lines, "complete -c tortoise {within} -f -a \"{words}\"");
@@ -127,8 +119,8 @@ fn positional(command: &Command) -> String {
 
 fn complete(arg: Arg) -> Arg {
     let name = arg.get_id().as_str().to_owned();
-    if let Some((_, words)) = WORDS.iter().find(|(known, _)| *known == name) {
-        return arg.value_parser(PossibleValuesParser::new(*words));
+    if let Some(words) = words(&name) {
+        return arg.value_parser(PossibleValuesParser::new(words));
     }
     let hint = match arg.get_value_hint() {
         _ if FOLDERS.contains(&&*name) => ValueHint::DirPath,
@@ -148,10 +140,11 @@ mod tests {
 
     #[test]
     fn every_word_that_a_shell_completes_is_one_that_race_takes() {
-        for (name, words) in WORDS {
-            for word in *words {
+        let names = ["entrant", "entrants"].into_iter().chain(WORDS.iter().map(|(name, _)| *name));
+        for name in names {
+            for word in words(name).unwrap() {
                 let option = format!("--{}", name.replace('_', "-"));
-                let arguments = match *name {
+                let arguments = match name {
                     "entrant" => vec!["tortoise", "train", word],
                     "entrants" => vec!["tortoise", "race", word],
                     _ => vec!["tortoise", "race", &option, word],

@@ -7,6 +7,7 @@ mod draw;
 mod lanes;
 mod learners;
 mod palette;
+mod picture;
 mod screen;
 mod state;
 #[cfg(test)]
@@ -28,16 +29,14 @@ use std::{
 use ratatui::crossterm::event::{self, Event as Input, KeyEventKind};
 
 use self::{
-    draw::Picture,
     palette::{Depth, Palette},
+    picture::Picture,
     screen::Screen,
     state::State,
     view::{View, Wish},
 };
-use super::{
-    interrupt::Interrupt,
-    progress::{News, Progress, say},
-};
+use super::{interrupt::Interrupt, say};
+use crate::race::{News, Progress};
 
 /// Between two pictures, if no key is pressed.
 const EVERY: Duration = Duration::from_millis(100);
@@ -47,9 +46,10 @@ const LOOK: Duration = Duration::from_millis(20);
 const KEPT: usize = 1000;
 
 /// Shows the progress of a race on the whole terminal, from its start to its end.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Dashboard {
     shared: Arc<Shared>,
+    interrupt: Interrupt,
 }
 
 /// What the race, and the thread that draws, have in common.
@@ -77,19 +77,24 @@ impl Default for Shared {
 }
 
 impl Dashboard {
+    /// One of a race that `interrupt` ends.
+    pub(super) fn new(interrupt: &Interrupt) -> Self {
+        Self { shared: Arc::default(), interrupt: interrupt.clone() }
+    }
+
     /// Whether there is somebody to press keys.
     pub(super) fn has_keys() -> bool {
         Screen::has_keys()
     }
 
-    fn start(&self, interrupt: &Interrupt) -> io::Result<()> {
+    fn start(&self) -> io::Result<()> {
         let names = lock(&self.shared.state).entrants.clone();
         let names = names.iter().map(|entrant| entrant.name.as_str());
         let palette = Palette::new(Depth::of_environment(), names);
         *lock(&self.shared.screen) = Some(Screen::enter()?);
         let shared = Arc::clone(&self.shared);
-        interrupt.before_exit(move || shared.end());
-        let (shared, interrupt) = (Arc::clone(&self.shared), interrupt.clone());
+        self.interrupt.before_exit(move || shared.end());
+        let (shared, interrupt) = (Arc::clone(&self.shared), self.interrupt.clone());
         let drawing = thread::Builder::new().name("dashboard".into()).spawn(move || {
             let mut hand = Hand { shared: &shared, interrupt, palette, view: View::default() };
             let drawn = catch_unwind(AssertUnwindSafe(|| hand.draw_to_the_end()));
@@ -111,8 +116,8 @@ impl Progress for Dashboard {
         let Shared { begun, state, screen, .. } = &*self.shared;
         lock(state).tell(news, begun.elapsed());
         match news {
-            News::Start { interrupt, .. } => {
-                if let Err(error) = self.start(interrupt) {
+            News::Start(_) => {
+                if let Err(error) = self.start() {
                     self.shared.end();
                     say(&format!("no dashboard: {error}"));
                 }

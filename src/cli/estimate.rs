@@ -5,19 +5,22 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::{
-    Exit, SetVariable,
-    experiment::{self, EstimateFlags, Experiment},
-    interrupt::Interrupt,
-    print, print_json,
-    race::{Output, Race},
+    Context, Exit,
+    options::{EstimateFlags, Output},
+    print, print_json, settings,
 };
-use crate::{Error, Result, estimate::Estimates, record::RunDirectory, sgd::Entrant};
+use crate::{
+    Error, Result,
+    estimate::Estimates,
+    race::{Config, runner::Runner},
+    record::RunDirectory,
+    sgd::Entrant,
+};
 
 #[derive(Debug, Args)]
-#[command(mut_args(experiment::with_default))]
+#[command(mut_args(settings::of_a_race))]
 pub(super) struct EstimateArgs {
-    /// Who trains: sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; without :K,
-    /// K = P/2; in place of K, adasync or adasync(K0)
+    /// Who trains: {entrants}; without :K, K = P/2; in place of K, adasync or adasync(K0)
     entrant: Entrant,
     #[command(flatten)]
     flags: EstimateFlags,
@@ -25,16 +28,14 @@ pub(super) struct EstimateArgs {
     output: Output,
 }
 
-pub(super) fn run(
-    args: &EstimateArgs,
-    set_variable: SetVariable<'_>,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
+pub(super) fn run(args: &EstimateArgs, context: &Context<'_>) -> Result<Exit> {
     let EstimateArgs { entrant, flags, output } = args;
-    let experiment = Experiment::new(&[*entrant], flags, output.config.as_deref())?;
-    let mut race = Race::open(experiment, &output.show, set_variable)?;
+    let (given, scope) = (settings::given(flags)?, settings::scope::<EstimateFlags>(&[]));
+    let config = Config::new(&[*entrant], &given, output.config.as_deref(), &scope)?;
+    let progress = context.progress(&output.show);
+    let mut race = Runner::open(config, progress, context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
-    let summary = race.run(&directory, interrupt)?;
+    let summary = race.run(&directory, context.interrupt.flag())?;
     let run = summary.entrants.first().and_then(|entrant| entrant.runs.first());
     if summary.interrupted {
         return Ok(Exit::Interrupted);
@@ -45,8 +46,8 @@ pub(super) fn run(
     if output.show.json {
         print_json(estimates)?;
     } else {
-        let entrant = race.experiment.entrants[0];
-        print(&format!("{entrant}: {}\n\n{}", race.experiment.caption(), text(estimates)))?;
+        let entrant = race.config.entrants[0];
+        print(&format!("{entrant}: {}\n\n{}", race.config.caption(), text(estimates)))?;
         print(&format!("\n{}\n", directory.path().display()))?;
     }
     Ok(Exit::Done)
@@ -59,9 +60,8 @@ fn text(estimates: &Estimates) -> String {
     let fits = if delay.fits { "fits" } else { "nearest, does not fit" };
     let best = delay.best();
     let parameters = best.parameters.iter().map(|p| format!("{} {}", p.name, p.estimate));
-    let kind = best.law.to_string();
-    let kind = kind.split(':').next().unwrap_or(&kind).to_owned();
-    let law = [kind].into_iter().chain(parameters).collect::<Vec<_>>().join(", ");
+    let law =
+        [best.law.name().to_owned()].into_iter().chain(parameters).collect::<Vec<_>>().join(", ");
     let how = format!("{fits}: {} finished, {} cut off", delay.finished, delay.unfinished);
     let rows = [
         ("L", estimates.smoothness.to_string(), at),

@@ -6,8 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::{
-    Exit, print, print_json,
-    progress::say,
+    Exit, print, print_json, say,
     trained::{Trained, TrainedArgs},
 };
 use crate::{

@@ -1,52 +1,26 @@
-//! What happens in a race, told to whoever shows it while it lasts: a dashboard or a bar on a
-//! terminal, a line a finished run elsewhere; all of it on standard error.
+//! What is shown of a race while it lasts: a dashboard or a bar on a terminal, a line a finished run
+//! elsewhere; all of it on standard error.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     time::Duration,
 };
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{dashboard::Dashboard, experiment::Experiment, interrupt::Interrupt};
+use super::{dashboard::Dashboard, interrupt::Interrupt, say};
 use crate::{
-    ids::Version,
-    record::{EvaluationRow, RunSummary},
+    race::{Config, News, Progress},
     report,
-    sgd::{Tally, event::Event},
+    sgd::Event,
 };
 
-/// What happens in a race.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum News<'a> {
-    /// Something that the reader should know before the results come.
-    Note(&'a str),
-    /// The race starts; `interrupt` ends it.
-    Start { race: &'a Experiment, interrupt: &'a Interrupt },
-    /// A run of `entrant` starts, or goes on from `time`, and what was counted and evaluated so far.
-    Run {
-        entrant: &'a str,
-        seed: u64,
-        time: Duration,
-        tally: &'a Tally,
-        evaluations: &'a [EvaluationRow],
-    },
-    /// Something happens in the run.
-    Event { time: Duration, event: &'a Event },
-    /// The parameters are looked at; what training loss they have, if that is known already.
-    Evaluation { time: Duration, version: Version, loss: Option<f64> },
-    /// A run of `entrant` is over.
-    Over { entrant: &'a str, run: &'a RunSummary },
-    /// All runs are over.
-    End,
-}
-
-/// Shows what happens in a race. What it does takes no run time.
-pub(super) trait Progress {
-    /// Takes the news in.
-    fn tell(&mut self, news: News<'_>);
-}
+/// How long a race may take to come to its end once that is wished. What takes longer, an evaluation of
+/// a large model say, is cut off: nothing is lost by that but what `resume` computes again.
+const STOPPING: Duration = Duration::from_millis(1500);
+/// How long it may take from that wish until all is written and drawn.
+const FINISHING: Duration = Duration::from_secs(10);
 
 /// What is shown of a race, and how.
 #[derive(Debug, Args)]
@@ -63,14 +37,19 @@ pub(super) struct Show {
 }
 
 impl Show {
-    /// How the progress of a race is shown.
-    pub(super) fn progress(&self) -> Box<dyn Progress> {
+    /// How the progress of a race is shown that `interrupt` ends.
+    pub(super) fn progress(&self, interrupt: &Interrupt) -> Box<dyn Progress> {
+        let shown = self.shown(interrupt);
+        Box::new(Interruptible { shown, interrupt: interrupt.clone() })
+    }
+
+    fn shown(&self, interrupt: &Interrupt) -> Box<dyn Progress> {
         let terminal = io::stderr().is_terminal() && !dumb();
         match (self.quiet, terminal) {
             (true, _) => Box::new(Lines { quiet: true }),
             (false, false) => Box::new(Lines { quiet: false }),
             (false, true) if self.plain || !Dashboard::has_keys() => Box::<Bar>::default(),
-            (false, true) => Box::<Dashboard>::default(),
+            (false, true) => Box::new(Dashboard::new(interrupt)),
         }
     }
 }
@@ -80,12 +59,20 @@ fn dumb() -> bool {
     std::env::var_os("TERM").is_some_and(|term| term == "dumb")
 }
 
-impl Experiment {
-    /// Which part of a run is over at run time `time` and after so many updates, from 0 to 1.
-    pub(super) fn share(&self, time: Duration, updates: Version) -> f64 {
-        let of_time = self.budget.map(|budget| time.as_secs_f64() / budget);
-        let of_updates = self.updates.map(|all| updates as f64 / all as f64);
-        of_time.into_iter().chain(of_updates).fold(0.0, f64::max).min(1.0)
+/// Gives a race that runs the time to come to its end by itself.
+struct Interruptible {
+    shown: Box<dyn Progress>,
+    interrupt: Interrupt,
+}
+
+impl Progress for Interruptible {
+    fn tell(&mut self, news: News<'_>) {
+        match news {
+            News::Start(_) => self.interrupt.give(STOPPING),
+            News::End => self.interrupt.give(FINISHING),
+            _ => {}
+        }
+        self.shown.tell(news);
     }
 }
 
@@ -110,7 +97,7 @@ impl Progress for Lines {
 struct Bar {
     bar: Option<ProgressBar>,
     /// How far each run has come when it is over, in steps; and the runs that are.
-    race: Option<Experiment>,
+    race: Option<Config>,
     over: u64,
 }
 
@@ -120,7 +107,7 @@ const STEPS: u64 = 1000;
 impl Progress for Bar {
     fn tell(&mut self, news: News<'_>) {
         match (news, &self.bar) {
-            (News::Start { race, .. }, _) => {
+            (News::Start(race), _) => {
                 let style = "{msg:24} {wide_bar} {percent:>3} % {elapsed:>4} (eta {eta:>4})";
                 let style = ProgressStyle::with_template(style).expect("the template is right");
                 let runs = race.entrants.len() as u64 * race.seeds;
@@ -149,9 +136,4 @@ impl Drop for Bar {
     fn drop(&mut self) {
         self.tell(News::End);
     }
-}
-
-/// A line on standard error, if there is anybody left to read it.
-pub(super) fn say(line: &str) {
-    let _ = writeln!(io::stderr().lock(), "{line}");
 }

@@ -10,13 +10,10 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{
-    Exit,
-    experiment::{Experiment, TRACE},
-    print,
-};
+use super::{Exit, print};
 use crate::{
     Error, Result,
+    race::{Config, config::TRACE},
     record::{EntrantSummary, RunDirectory, Summary, read_summary, run_folder},
     report::Report,
     timeline::{self, Look, Timeline, svg},
@@ -62,21 +59,21 @@ pub(super) struct Described {
 }
 
 /// What the command has run.
-pub(super) fn of_command(experiment: &Experiment) -> Described {
-    let toml = experiment.to_toml();
-    let configuration = match experiment.has_own_trace() {
+pub(super) fn of_command(config: &Config) -> Described {
+    let toml = config.to_toml();
+    let configuration = match config.has_own_trace() {
         true => {
             format!("# {TRACE} is in the run directory: copy it to where this file is.\n{toml}")
         }
         false => toml,
     };
-    Described { caption: experiment.caption(), configuration, by_command: true }
+    Described { caption: config.caption(), configuration, by_command: true }
 }
 
 /// What the command or any program has run, which records what it likes.
 fn of_any(configuration: &Value) -> Described {
-    if let Ok(experiment) = Experiment::deserialize(configuration) {
-        return of_command(&experiment);
+    if let Ok(config) = Config::deserialize(configuration) {
+        return of_command(&config);
     }
     let (caption, configuration) = match configuration {
         Value::Null => ("run by a program, which recorded no configuration", String::new()),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Exit, print, print_json, progress::say, trained::TrainedArgs};
+use super::{Exit, print, print_json, say, trained::TrainedArgs};
 use crate::{
     Error, Result,
     dataset::{Minibatch, mnist},

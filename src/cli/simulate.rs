@@ -8,15 +8,17 @@ use serde::{Deserialize, Serialize};
 use super::{
     Exit,
     case::{self, Case},
-    experiment::{Delay, NOTHING_CANCELLED, settings},
-    print, print_json,
-    progress::say,
+    print, print_json, say, settings,
     usage::whole,
 };
 use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
     numbers::Shown,
+    race::{
+        Delay,
+        config::{NOTHING_CANCELLED, layers},
+    },
     sgd::{
         Cancellation, Entrant,
         simulate::{Times, default_warm_up, simulate},
@@ -33,7 +35,7 @@ const LEFT_OUT: &str = "from 0 on";
 #[command(mut_args(|arg| settings::with_default(arg, DEFAULTS)))]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct SimulateArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K; without :K, K = P/2
+    /// {entrants}; without :K, K = P/2
     /// [default: the one that --config names]
     #[serde(skip)]
     entrant: Option<Entrant>,
@@ -116,15 +118,16 @@ struct Simulation<'a> {
 }
 
 pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
-    let read = settings::text(args.config.as_deref())?;
+    let read = layers::text(args.config.as_deref())?;
     let source = args.config.as_deref().zip(read.as_deref());
-    let table = settings::layers(DEFAULTS, source, args, &["warm-up"])?;
-    let wanted: Settings = settings::checked(table, source)?;
+    let (given, scope) = (settings::given(args)?, settings::scope::<SimulateArgs>(&["warm-up"]));
+    let table = layers::layers(DEFAULTS, source, &given, &scope)?;
+    let wanted: Settings = layers::checked(table, source)?;
     let Settings { learners, slow, cancel, ref updates, ref seed, .. } = wanted;
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
         return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
-    let Delay::Law(delay) = settings::with_trace(wanted.delay, args, source)? else {
+    let Delay::Law(delay) = layers::with_trace(wanted.delay, &given, source)? else {
         return Err(Error::config("delays that were measured have no law: name one with --delay"));
     };
     let case = Case::new(entrant, learners, delay, slow, cancel);
@@ -139,7 +142,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let warm_up = wanted.warm_up.unwrap_or_else(|| default_warm_up(*learners, k));
     let delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
     let times = simulate(entrant, *cancel, *learners, delays, warm_up, *updates)?;
-    let theory = runtime::update_time_of(entrant.variant(), delay, slow, *cancel, *learners, k);
+    let theory = runtime::update_time_of(entrant.rules(), delay, slow, *cancel, *learners, k);
     let simulation = Simulation {
         entrant,
         learners: *learners,

@@ -10,15 +10,14 @@ use serde::Serialize;
 use super::{
     Exit,
     case::{self, Case},
-    experiment::NOTHING_CANCELLED,
-    print, print_json,
-    progress::say,
+    print, print_json, say,
     usage::whole,
 };
 use crate::{
     Error, Result,
     cluster::delay::{Distribution, Slow},
     numbers::Shown,
+    race::config::NOTHING_CANCELLED,
     sgd::{Cancellation, Entrant},
     theory::{
         runtime::{self, Ageing, UpdateTime},
@@ -28,7 +27,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct TheoryArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K, without :K with K = P/2; if
+    /// {entrants}, without :K with K = P/2; if
     /// none is named, tables of all of them
     entrant: Option<Entrant>,
     /// P, the number of learners
@@ -66,7 +65,8 @@ struct Theory<'a> {
     class: Ageing,
     #[serde(flatten)]
     time: UpdateTime,
-    staleness: Expected,
+    /// None where nothing is known of it.
+    staleness: Option<Expected>,
 }
 
 pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
@@ -92,8 +92,8 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         delay,
         cancel,
         class: runtime::ageing(delay),
-        time: runtime::update_time_of(entrant.variant(), delay, slow, cancel, learners, k),
-        staleness: staleness::expected(entrant.variant(), delay, slow, learners, k),
+        time: runtime::update_time_of(entrant.rules(), delay, slow, cancel, learners, k),
+        staleness: staleness::expected(entrant.rules(), delay, slow, learners, k),
     };
     if args.json {
         print_json(&theory)?;
@@ -117,12 +117,17 @@ fn class(class: Ageing) -> &'static str {
 
 fn text(theory: &Theory<'_>) -> String {
     let Theory { entrant, learners, k, delay, time, staleness, .. } = theory;
-    let mean =
-        staleness.mean.map_or("no finite mean".to_owned(), |mean| format!("{:.4}", Shown(mean)));
-    let fresh = match (staleness.fresh_at_least, staleness.fresh_at_most) {
-        (least, most) if least == most => format!("{:.2} %", 100.0 * least),
-        (least, most) => format!("from {:.2} to {:.2} %", 100.0 * least, 100.0 * most),
-    };
+    let unknown = || "nothing known".to_owned();
+    let mean = staleness.map_or_else(unknown, |staleness| {
+        let mean = staleness.mean.map(|mean| format!("{:.4}", Shown(mean)));
+        mean.unwrap_or_else(|| "no finite mean".to_owned())
+    });
+    let fresh = staleness.map_or_else(unknown, |staleness| {
+        match (staleness.fresh_at_least, staleness.fresh_at_most) {
+            (least, most) if least == most => format!("{:.2} %", 100.0 * least),
+            (least, most) => format!("from {:.2} to {:.2} %", 100.0 * least, 100.0 * most),
+        }
+    });
     format!(
         "{entrant}, P={learners}, K={k}, {delay}\n\
          mean update time  {time}\n\

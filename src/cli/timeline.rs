@@ -9,10 +9,7 @@ use std::{
 use clap::Args;
 
 use super::{
-    Exit,
-    experiment::NOTHING_CANCELLED,
-    print, print_styled,
-    progress::say,
+    Exit, print, print_styled, say,
     usage::{number, whole},
 };
 use crate::{
@@ -22,6 +19,7 @@ use crate::{
         delay::{Delays, Distribution, Slow},
     },
     numbers::Shown,
+    race::config::NOTHING_CANCELLED,
     record::write_whole,
     report::raster,
     sgd::{Cancellation, Entrant, Event, Limits, Observer, simulate::times_only},
@@ -41,7 +39,7 @@ const PIXELS: std::ops::RangeInclusive<usize> = 200..=20_000;
 
 #[derive(Debug, Args)]
 pub(super) struct TimelineArgs {
-    /// sync, async, k-sync:K, k-batch-sync:K, k-async:K or k-batch-async:K, without :K with K = P/2;
+    /// {entrants}, without :K with K = P/2;
     /// several are drawn over the same run time, with the same delays [default: all six]
     entrants: Vec<Entrant>,
     /// P, the number of learners
@@ -160,7 +158,7 @@ fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String
         run.train(&limits, &mut drawing)?;
         let timeline = drawing.0.finish_at(run.cluster.now());
         let cancel = match cancel {
-            Cancellation::OnArrival if entrant.variant().cancels() => ", cancel on-arrival",
+            Cancellation::OnArrival if entrant.rules().cancels => ", cancel on-arrival",
             _ => "",
         };
         drawn.push((format!("{entrant}, P={learners}{cancel}"), timeline));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::progress::say;
+use super::say;
 use crate::{
     Error, Result,
     dataset::Minibatch,

@@ -10,7 +10,7 @@ use clap::{
 };
 
 use super::Cli;
-use crate::{error::shortened, suggest};
+use crate::{error::shortened, sgd::entrant, suggest};
 
 /// Why a command does not take an option that others take, or not together with another, and what to do.
 const REASONS: &[(&str, &[&str], &str)] = &[
@@ -65,12 +65,23 @@ impl Cli {
 
 /// For all commands: a number that begins with a minus is a value, so that what is said of it names the
 /// option.
-pub(super) fn with_negative_numbers(command: Command) -> Command {
+pub(super) fn completed(command: Command) -> Command {
     let values = |arg: Arg| match arg.is_positional() || !arg.get_action().takes_values() {
-        true => arg,
+        true => with_entrants(arg),
         false => arg.allow_negative_numbers(true),
     };
-    command.mut_args(values).mut_subcommands(with_negative_numbers)
+    command.mut_args(values).mut_subcommands(completed)
+}
+
+/// With the names of all entrants where the help has a place for them.
+fn with_entrants(arg: Arg) -> Arg {
+    let told = |help: &StyledStr| help.to_string().replace("{entrants}", &entrant::grammar());
+    let (short, long) = (arg.get_help().map(told), arg.get_long_help().map(told));
+    let arg = arg.help(short.unwrap_or_default());
+    match long {
+        Some(long) => arg.long_help(long),
+        None => arg,
+    }
 }
 
 fn explained(mut error: Error, words: &[OsString]) -> Error {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A whole race.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary<C> {
     /// Version of this crate.
     pub tortoise: Cow<'static, str>,
@@ -87,7 +87,7 @@ pub fn write_summary(race: &Path, summary: &Summary<impl Serialize>) -> Result<(
 }
 
 /// One entrant, over all its seeds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct EntrantSummary {
     /// The entrant, as it was named.
     pub entrant: String,
@@ -107,7 +107,7 @@ pub struct EntrantSummary {
 }
 
 /// One run. Times are run time in seconds.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RunSummary {
     /// Its seed, of delays, minibatches and initial parameters.
     pub seed: u64,

@@ -1,5 +1,5 @@
-//! A variant with its K, as one names it: `sync`, `async`, `k-sync:4`, `k-batch-async:adasync(2)`; `k-sync`
-//! alone has half of the learners for its K.
+//! The table of entrants: a variant with its number, as one names it: `sync`, `async`, `k-sync:4`,
+//! `k-batch-async:adasync(2)`, `ringmaster:8`.
 
 use std::{fmt, str::FromStr, time::Duration};
 
@@ -7,65 +7,155 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::{
     k_schedule::{AdaSync, FixedK, KSchedule, Rule},
-    scheduler::Variant,
+    scheduler::{Rules, Variant},
 };
 use crate::{Error, Result, suggest};
 
-/// Who takes part in a race: a variant and its K.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
-pub enum Entrant {
-    /// K-sync with K = P.
-    Sync,
-    /// K-async with K = 1.
-    Async,
-    /// A base variant with K = P/2, rounded up.
-    Half(Variant),
-    /// A base variant with a K of its own.
-    Fixed(Variant, usize),
-    /// A base variant whose K follows the training loss, from this K_0 on.
-    AdaSync(Variant, usize),
+/// A row of the table: all entrants of one name.
+#[derive(Debug)]
+pub struct Form {
+    /// What stands before the colon.
+    pub name: &'static str,
+    /// What stands behind it.
+    pub takes: Takes,
+    /// Some of them, for shells to offer.
+    pub examples: &'static [&'static str],
+    /// Its rules, by the number behind the colon.
+    rules: fn(usize) -> Rules,
 }
 
-/// The base variants by name.
-const VARIANTS: [(&str, Variant); 4] = [
-    ("k-sync", Variant::KSync),
-    ("k-batch-sync", Variant::KBatchSync),
-    ("k-async", Variant::KAsync),
-    ("k-batch-async", Variant::KBatchAsync),
+/// What the number behind the colon of an entrant is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// There is none, and K is P.
+    AllLearners,
+    /// There is none, and K is 1.
+    OneGradient,
+    /// K, or how K changes; P/2 where nothing stands there.
+    K,
+    /// The bound R on the staleness; K is 1.
+    Bound,
+}
+
+/// Every row. The six variants stand first, in the order in which a race runs them.
+pub static FORMS: [Form; 7] = [
+    Form {
+        name: "sync",
+        takes: Takes::AllLearners,
+        examples: &["sync"],
+        rules: |_| Variant::KSync.into(),
+    },
+    Form {
+        name: "k-sync",
+        takes: Takes::K,
+        examples: &["k-sync:4", "k-sync:adasync"],
+        rules: |_| Variant::KSync.into(),
+    },
+    Form {
+        name: "k-batch-sync",
+        takes: Takes::K,
+        examples: &["k-batch-sync:4", "k-batch-sync:adasync"],
+        rules: |_| Variant::KBatchSync.into(),
+    },
+    Form {
+        name: "async",
+        takes: Takes::OneGradient,
+        examples: &["async"],
+        rules: |_| Variant::KAsync.into(),
+    },
+    Form {
+        name: "k-async",
+        takes: Takes::K,
+        examples: &["k-async:4", "k-async:adasync"],
+        rules: |_| Variant::KAsync.into(),
+    },
+    Form {
+        name: "k-batch-async",
+        takes: Takes::K,
+        examples: &["k-batch-async:4", "k-batch-async:adasync"],
+        rules: |_| Variant::KBatchAsync.into(),
+    },
+    Form {
+        name: "ringmaster",
+        takes: Takes::Bound,
+        examples: &["ringmaster:8"],
+        rules: |bound| Rules::ringmaster(bound as u64),
+    },
 ];
 
+/// How many of the rows are the six variants.
+const SIX: usize = 6;
 /// What stands in place of K where it follows the loss.
 const ADASYNC: &str = "adasync";
 
+impl Form {
+    /// How it is written: `sync`, `k-sync:K`, `ringmaster:R`.
+    pub fn grammar(&self) -> String {
+        match self.takes {
+            Takes::AllLearners | Takes::OneGradient => self.name.to_owned(),
+            Takes::K => format!("{}:K", self.name),
+            Takes::Bound => format!("{}:R", self.name),
+        }
+    }
+}
+
+/// Who takes part in a race: a variant and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
+pub struct Entrant {
+    /// Its place in [`FORMS`].
+    form: usize,
+    number: Number,
+}
+
+/// What stands behind the colon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Number {
+    None,
+    /// A number.
+    Of(usize),
+    /// K follows the training loss, from this K_0 on.
+    AdaSync(usize),
+}
+
 impl Entrant {
+    /// K-sync with K = P.
+    pub const SYNC: Self = Self { form: 0, number: Number::None };
+    /// K-async with K = 1.
+    pub const ASYNC: Self = Self { form: 3, number: Number::None };
+
+    /// A base variant with this K.
+    pub fn with_k(variant: Variant, k: usize) -> Self {
+        Self { form: row(variant), number: Number::Of(k) }
+    }
+
+    /// A base variant whose K follows the training loss, from `k_0` on.
+    pub fn adasync(variant: Variant, k_0: usize) -> Self {
+        Self { form: row(variant), number: Number::AdaSync(k_0) }
+    }
+
     /// The six variants, with K = P/2 rounded up where there is a choice.
     pub fn six(learners: usize) -> Vec<Self> {
-        let six = [
-            Self::Sync,
-            Self::Half(Variant::KSync),
-            Self::Half(Variant::KBatchSync),
-            Self::Async,
-            Self::Half(Variant::KAsync),
-            Self::Half(Variant::KBatchAsync),
-        ];
-        six.map(|entrant| entrant.among(learners)).to_vec()
+        (0..SIX).map(|form| Self { form, number: Number::None }.among(learners)).collect()
+    }
+
+    fn form(&self) -> &'static Form {
+        &FORMS[self.form]
     }
 
     /// The same among P = `learners`, with a K that is a number where it was P/2.
     #[must_use]
     pub fn among(self, learners: usize) -> Self {
-        match self {
-            Self::Half(variant) => Self::Fixed(variant, half(learners)),
+        match (self.form().takes, self.number) {
+            (Takes::K, Number::None) => Self { number: Number::Of(half(learners)), ..self },
             _ => self,
         }
     }
 
-    /// The base variant it is.
-    pub fn variant(&self) -> Variant {
-        match *self {
-            Self::Sync => Variant::KSync,
-            Self::Async => Variant::KAsync,
-            Self::Half(variant) | Self::Fixed(variant, _) | Self::AdaSync(variant, _) => variant,
+    /// What tells it from others.
+    pub fn rules(&self) -> Rules {
+        match self.number {
+            Number::Of(number) => (self.form().rules)(number),
+            Number::None | Number::AdaSync(_) => (self.form().rules)(0),
         }
     }
 
@@ -75,19 +165,19 @@ impl Entrant {
     /// [`Error::Config`] if K counts learners and there are fewer, or if it may not grow beyond P and
     /// is more.
     pub fn k(&self, learners: usize) -> Result<usize> {
-        match *self {
-            Self::Sync => Ok(learners),
-            Self::Async => Ok(1),
-            Self::Half(_) => Ok(half(learners)),
-            Self::Fixed(variant, k) if variant.waits() && k > learners => {
+        match (self.form().takes, self.number) {
+            (Takes::AllLearners, _) => Ok(learners),
+            (Takes::OneGradient | Takes::Bound, _) => Ok(1),
+            (Takes::K, Number::None) => Ok(half(learners)),
+            (Takes::K, Number::Of(k)) if self.rules().waits && k > learners => {
                 Err(Error::config(format!(
                     "{self} waits for {k} of {learners} learners: K must be at most P = {learners}"
                 )))
             }
-            Self::AdaSync(_, k) if k > learners => Err(Error::config(format!(
+            (Takes::K, Number::AdaSync(k)) if k > learners => Err(Error::config(format!(
                 "{self} starts at K = {k} and grows to P = {learners}: K must be at most P"
             ))),
-            Self::Fixed(_, k) | Self::AdaSync(_, k) => Ok(k),
+            (Takes::K, Number::Of(k) | Number::AdaSync(k)) => Ok(k),
         }
     }
 
@@ -96,14 +186,11 @@ impl Entrant {
     /// # Errors
     /// As [`k`](Self::k) has them, and [`Error::Config`] if K follows the loss.
     pub fn fixed_k(&self, learners: usize) -> Result<usize> {
-        match *self {
-            Self::AdaSync(variant, k) => Err(Error::config(format!(
-                "{self} follows the training loss, and there is none without gradients; name a K, \
-                 as in {}",
-                Self::Fixed(variant, k)
-            ))),
-            _ => self.k(learners),
-        }
+        let Number::AdaSync(k) = self.number else { return self.k(learners) };
+        Err(Error::config(format!(
+            "{self} follows the training loss, and there is none without gradients; name a K, as in {}",
+            Self { number: Number::Of(k), ..*self }
+        )))
     }
 
     /// K over time; where it follows the loss, with a `window` of run time between two looks.
@@ -119,37 +206,35 @@ impl Entrant {
     /// If K follows the loss and the window is no time at all.
     pub fn k_schedule(&self, learners: usize, window: Duration) -> Result<Box<dyn KSchedule>> {
         let k = self.k(learners)?;
-        Ok(match *self {
-            Self::AdaSync(variant, _) => {
-                let rule = if variant.waits() { Rule::Quadratic } else { Rule::SquareRoot };
-                Box::new(AdaSync::new(rule, k, learners, window))
-            }
-            _ => Box::new(FixedK(k)),
-        })
+        if !self.adapts() {
+            return Ok(Box::new(FixedK(k)));
+        }
+        let rule = if self.rules().waits { Rule::Quadratic } else { Rule::SquareRoot };
+        Ok(Box::new(AdaSync::new(rule, k, learners, window)))
     }
 
     /// Whether work of P = `learners` may be cancelled: an update finds some unfinished, and does not
     /// let it go on.
     pub fn cancels(&self, learners: usize) -> bool {
-        let all = self.variant().waits() && self.k(learners).is_ok_and(|k| k == learners);
-        self.variant().cancels() && learners > 1 && !all
+        let Rules { waits, cancels, .. } = self.rules();
+        let all = waits && self.k(learners).is_ok_and(|k| k == learners);
+        cancels && learners > 1 && !all
     }
 
     /// Whether K follows the training loss.
     pub fn adapts(&self) -> bool {
-        matches!(self, Self::AdaSync(..))
+        matches!(self.number, Number::AdaSync(_))
     }
 }
 
 impl fmt::Display for Entrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Sync => f.write_str("sync"),
-            Self::Async => f.write_str("async"),
-            Self::Half(variant) => f.write_str(name(variant)),
-            Self::Fixed(variant, k) => write!(f, "{}:{k}", name(variant)),
-            Self::AdaSync(variant, 1) => write!(f, "{}:{ADASYNC}", name(variant)),
-            Self::AdaSync(variant, k) => write!(f, "{}:{ADASYNC}({k})", name(variant)),
+        f.write_str(self.form().name)?;
+        match self.number {
+            Number::None => Ok(()),
+            Number::Of(number) => write!(f, ":{number}"),
+            Number::AdaSync(1) => write!(f, ":{ADASYNC}"),
+            Number::AdaSync(k) => write!(f, ":{ADASYNC}({k})"),
         }
     }
 }
@@ -159,56 +244,71 @@ fn half(learners: usize) -> usize {
     learners.div_ceil(2).max(1)
 }
 
+/// The row of a base variant with a K of its own.
+fn row(variant: Variant) -> usize {
+    let is_of = |form: &Form| form.takes == Takes::K && (form.rules)(0) == variant.into();
+    FORMS.iter().position(is_of).expect("every base variant has a row")
+}
+
 /// The name of a base variant, as entrants have it.
 pub fn name(variant: Variant) -> &'static str {
-    let named = VARIANTS.iter().find(|(_, known)| *known == variant);
-    named.expect("every base variant has a name").0
+    FORMS[row(variant)].name
+}
+
+/// How all entrants are written, with a comma between.
+pub fn grammar() -> String {
+    FORMS.iter().map(Form::grammar).collect::<Vec<_>>().join(", ")
 }
 
 impl FromStr for Entrant {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, k) = match text.split_once(':') {
-            Some((name, k)) => (name, Some(k)),
+        let (name, number) = match text.split_once(':') {
+            Some((name, number)) => (name, Some(number)),
             None => (text, None),
         };
-        let plain = match name {
-            "sync" => Some(Self::Sync),
-            "async" => Some(Self::Async),
-            _ => None,
-        };
-        if let Some(entrant) = plain {
-            return match k {
-                None => Ok(entrant),
-                Some(k) => {
-                    Err(Error::config(format!("{name} has no K; did you mean \"k-{name}:{k}\"?")))
-                }
-            };
-        }
-        let Some(&(_, variant)) = VARIANTS.iter().find(|(known, _)| *known == name) else {
-            let names = ["sync", "async"].into_iter().chain(VARIANTS.iter().map(|(name, _)| *name));
-            let hint = suggest::nearest(name, names);
+        let Some(form) = FORMS.iter().position(|form| form.name == name) else {
+            let hint = suggest::nearest(name, FORMS.iter().map(|form| form.name));
             return Err(Error::config(format!("unknown variant \"{name}\"{hint}")));
         };
-        let Some(k) = k else { return Ok(Self::Half(variant)) };
-        if k.starts_with(|first: char| first.is_alphabetic()) {
-            let (policy, initial) = match k.strip_suffix(')').and_then(|k| k.split_once('(')) {
-                Some((policy, initial)) => (policy, count(text, "K_0", initial)?),
-                None => (k, 1),
-            };
-            if policy == ADASYNC {
-                return Ok(Self::AdaSync(variant, initial));
+        let number = match (FORMS[form].takes, number) {
+            (Takes::AllLearners | Takes::OneGradient, Some(k)) => {
+                return Err(Error::config(format!(
+                    "{name} has no K; did you mean \"k-{name}:{k}\"?"
+                )));
             }
-            let known = [ADASYNC, "adasync(K0)"];
-            let hint = suggest::nearest(policy, known);
-            return Err(Error::config(format!("{text}: K=\"{k}\" is not a whole number{hint}")));
-        }
-        Ok(Self::Fixed(variant, count(text, "K", k)?))
+            (Takes::Bound, None) => {
+                return Err(Error::config(format!(
+                    "{name} needs a bound R: gradients of that staleness or more do not count, as in \
+                     {name}:8"
+                )));
+            }
+            (_, None) => Number::None,
+            (Takes::Bound, Some(bound)) => Number::Of(count(text, "R", bound)?),
+            (Takes::K, Some(k)) => k_of(text, k)?,
+        };
+        Ok(Self { form, number })
     }
 }
 
-/// K or K_0 as it is written in `text`.
+/// K as it is written in `text`: a number, or how it changes.
+fn k_of(text: &str, k: &str) -> Result<Number> {
+    if !k.starts_with(|first: char| first.is_alphabetic()) {
+        return Ok(Number::Of(count(text, "K", k)?));
+    }
+    let (policy, initial) = match k.strip_suffix(')').and_then(|k| k.split_once('(')) {
+        Some((policy, initial)) => (policy, count(text, "K_0", initial)?),
+        None => (k, 1),
+    };
+    if policy == ADASYNC {
+        return Ok(Number::AdaSync(initial));
+    }
+    let hint = suggest::nearest(policy, [ADASYNC, "adasync(K0)"]);
+    Err(Error::config(format!("{text}: K=\"{k}\" is not a whole number{hint}")))
+}
+
+/// A number as it is written in `text`, which calls it `what`.
 fn count(text: &str, what: &str, number: &str) -> Result<usize> {
     match number.parse() {
         Ok(0) => Err(Error::config(format!("{text}: {what} must be at least 1"))),
@@ -223,15 +323,15 @@ mod tests {
 
     #[test]
     fn an_entrant_is_written_as_it_is_read() {
-        for text in
-            ["sync", "async", "k-sync", "k-sync:4", "k-async:adasync", "k-batch-sync:adasync(2)"]
-        {
+        let examples = FORMS.iter().flat_map(|form| form.examples).copied();
+        for text in examples.chain(["k-sync", "k-batch-sync:adasync(2)"]) {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
         }
         let plain: Entrant = "k-sync:adasync".parse().unwrap();
         assert_eq!(plain, "k-sync:adasync(1)".parse().unwrap());
-        assert_eq!(plain, Entrant::AdaSync(Variant::KSync, 1));
+        assert_eq!(plain, Entrant::adasync(Variant::KSync, 1));
+        assert_eq!([Entrant::SYNC, Entrant::ASYNC].map(|one| one.to_string()), ["sync", "async"]);
     }
 
     #[test]
@@ -240,9 +340,20 @@ mod tests {
             for variant in Variant::ALL {
                 let named: Entrant = name(variant).parse().unwrap();
                 assert_eq!(named.k(learners).unwrap(), k);
-                assert_eq!(named.among(learners), Entrant::Fixed(variant, k));
+                assert_eq!(named.among(learners), Entrant::with_k(variant, k));
                 assert!(Entrant::six(learners).contains(&named.among(learners)));
             }
+        }
+    }
+
+    #[test]
+    fn a_bound_on_the_staleness_is_part_of_the_name() {
+        let entrant: Entrant = "ringmaster:3".parse().unwrap();
+        assert_eq!((entrant.k(8).unwrap(), entrant.rules()), (1, Rules::ringmaster(3)));
+        assert_eq!(Variant::of(entrant.rules()), None);
+        for (wrong, why) in [("ringmaster", "needs a bound R"), ("ringmaster:0", "at least 1")] {
+            let error = wrong.parse::<Entrant>().unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
         }
     }
 }

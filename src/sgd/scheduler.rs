@@ -2,14 +2,16 @@
 //!
 //! Pure: ids and versions. Knows no parameters, no time and no threads.
 //!
-//! Two questions tell the four base variants apart:
+//! Four questions tell the variants apart, and K does the rest. [`Rules`] are the answers.
 //!
-//! | variant | after a push, the learner | at an update, unfinished work |
-//! |---|---|---|
-//! | [K-sync](Variant::KSync) | waits for the update | is cancelled |
-//! | [K-batch-sync](Variant::KBatchSync) | starts another minibatch | is cancelled |
-//! | [K-async](Variant::KAsync) | waits for the update | goes on, and will be stale |
-//! | [K-batch-async](Variant::KBatchAsync) | starts another minibatch | goes on, and will be stale |
+//! | variant | does a learner wait after its push? | does an update cancel unfinished work? | how stale may a gradient be? | how far may a learner be ahead? |
+//! |---|---|---|---|---|
+//! | [K-sync](Variant::KSync) | yes | yes | 0 | any |
+//! | [K-batch-sync](Variant::KBatchSync) | no | yes | 0 | any |
+//! | [K-async](Variant::KAsync) | yes | no | any | any |
+//! | [K-batch-async](Variant::KBatchAsync) | no | no | any | any |
+//! | [Ringmaster](Rules::ringmaster) | no | no | below R | any |
+//! | [stale synchronous parallel](Rules::stale_synchronous) | no | no | any | S |
 //!
 //! Sync is K-sync with K = P, async is K-async with K = 1 (Dutta et al. 2018, section 2.3).
 
@@ -17,9 +19,42 @@ use std::collections::VecDeque;
 
 use crate::ids::{LearnerId, Version};
 
-/// The four base variants.
+/// What tells a variant from the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
+pub struct Rules {
+    /// Whether a learner that has pushed waits for the update, so that K counts learners; else K counts
+    /// minibatches, whoever computed them.
+    pub waits: bool,
+    /// Whether an update cancels the work that is not finished.
+    pub cancels: bool,
+    /// The most updates that may have been made since a gradient's parameters were read, if it is to
+    /// count; any number where there is none.
+    pub most_stale: Option<Version>,
+    /// The most minibatches that a learner may have pushed more than the slowest before it starts
+    /// another; any number where there is none.
+    pub most_ahead: Option<u64>,
+}
+
+impl Rules {
+    /// Asynchronous SGD without gradients of staleness R = `bound` or more: with K = 1 Ringmaster ASGD
+    /// (Maranjyan, Tyurin and Richtarik 2025, algorithm 4).
+    ///
+    /// # Panics
+    /// If the bound is zero: no gradient would count.
+    pub fn ringmaster(bound: Version) -> Self {
+        assert!(bound > 0, "R is at least 1");
+        Self { most_stale: Some(bound - 1), ..Variant::KBatchAsync.into() }
+    }
+
+    /// Asynchronous SGD in which nobody is more than S = `lead` minibatches ahead of the slowest: the
+    /// stale synchronous parallel model (Ho et al. 2013, section 3).
+    pub fn stale_synchronous(lead: u64) -> Self {
+        Self { most_ahead: Some(lead), ..Variant::KBatchAsync.into() }
+    }
+}
+
+/// The four base variants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Variant {
     /// The first K learners make the update, at the same parameters.
     KSync,
@@ -35,14 +70,31 @@ impl Variant {
     /// All four, in the order of the table above.
     pub const ALL: [Self; 4] = [Self::KSync, Self::KBatchSync, Self::KAsync, Self::KBatchAsync];
 
+    /// The base variant that has these rules, if one has: what theory knows of it holds of nothing else.
+    pub fn of(rules: Rules) -> Option<Self> {
+        Self::ALL.into_iter().find(|variant| Rules::from(*variant) == rules)
+    }
+
     /// Whether a learner that has pushed waits for the update, so that K counts learners.
     pub fn waits(self) -> bool {
-        matches!(self, Self::KSync | Self::KAsync)
+        Rules::from(self).waits
     }
 
     /// Whether an update cancels the work that is not finished, so that no gradient is stale.
     pub fn cancels(self) -> bool {
-        matches!(self, Self::KSync | Self::KBatchSync)
+        Rules::from(self).cancels
+    }
+}
+
+impl From<Variant> for Rules {
+    fn from(variant: Variant) -> Self {
+        let (waits, cancels) = match variant {
+            Variant::KSync => (true, true),
+            Variant::KBatchSync => (false, true),
+            Variant::KAsync => (true, false),
+            Variant::KBatchAsync => (false, false),
+        };
+        Self { waits, cancels, most_stale: cancels.then_some(0), most_ahead: None }
     }
 }
 
@@ -51,7 +103,6 @@ impl Variant {
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
 #[serde(rename_all = "kebab-case")]
-#[derive(clap::ValueEnum)]
 pub enum Cancellation {
     /// It stops at once, and its learner starts again from the new parameters: the paper's model.
     #[default]
@@ -126,7 +177,7 @@ enum Presence {
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Scheduler {
-    variant: Variant,
+    rules: Rules,
     cancellation: Cancellation,
     learners: Vec<Presence>,
     live: usize,
@@ -135,7 +186,10 @@ pub struct Scheduler {
     accepted: usize,
     /// Whose gradient is in the next update, where K counts learners; lost ones among them.
     waiting: Vec<LearnerId>,
+    /// Who starts another minibatch, at once or when others have caught up.
     starting: VecDeque<LearnerId>,
+    /// Minibatches that each learner has pushed, whatever became of them.
+    pushed: Vec<u64>,
 }
 
 impl Scheduler {
@@ -144,10 +198,15 @@ impl Scheduler {
     ///
     /// # Panics
     /// If `learners` or `k` is zero, or `k` is more than `learners` where K counts learners.
-    pub fn new(variant: Variant, cancellation: Cancellation, learners: usize, k: usize) -> Self {
+    pub fn new(
+        rules: impl Into<Rules>,
+        cancellation: Cancellation,
+        learners: usize,
+        k: usize,
+    ) -> Self {
         assert!(learners > 0, "P is at least 1");
         let mut scheduler = Self {
-            variant,
+            rules: rules.into(),
             cancellation,
             learners: vec![Presence::Here; learners],
             live: learners,
@@ -156,6 +215,7 @@ impl Scheduler {
             accepted: 0,
             waiting: Vec::with_capacity(learners),
             starting: (0..learners).collect(),
+            pushed: vec![0; learners],
         };
         scheduler.set_k(k);
         scheduler
@@ -163,13 +223,16 @@ impl Scheduler {
 
     /// Takes in that `learner` pushed the gradient it computed at `version`.
     pub fn on_push(&mut self, learner: LearnerId, version: Version) -> Verdict {
-        let verdict = if self.variant.cancels() && version != self.version {
-            Verdict::Discard
-        } else {
-            self.accepted += 1;
-            Verdict::Accept
+        self.pushed[learner] += 1;
+        let staleness = self.version - version;
+        let verdict = match self.rules.most_stale {
+            Some(most) if staleness > most => Verdict::Discard,
+            _ => Verdict::Accept,
         };
-        if self.variant.waits() && verdict == Verdict::Accept {
+        if verdict == Verdict::Accept {
+            self.accepted += 1;
+        }
+        if self.rules.waits && verdict == Verdict::Accept {
             self.waiting.push(learner);
         } else {
             self.starting.push_back(learner);
@@ -179,6 +242,7 @@ impl Scheduler {
 
     /// Takes in that `learner` pushed what is no gradient: it starts another minibatch.
     pub fn on_reject(&mut self, learner: LearnerId) -> Verdict {
+        self.pushed[learner] += 1;
         self.starting.push_back(learner);
         Verdict::Reject
     }
@@ -223,7 +287,7 @@ impl Scheduler {
             self.release();
             return Some(Action::Apply { version: self.version });
         }
-        let learner = self.starting.pop_front()?;
+        let learner = self.next_start()?;
         Some(Action::Assign { learner, version: self.version })
     }
 
@@ -233,13 +297,13 @@ impl Scheduler {
     /// If `k` is zero, or more than P where K counts learners.
     pub fn set_k(&mut self, k: usize) {
         assert!(k > 0, "K is at least 1");
-        assert!(!self.variant.waits() || k <= self.learners.len(), "K learners are at most all P");
+        assert!(!self.rules.waits || k <= self.learners.len(), "K learners are at most all P");
         self.k = k;
     }
 
     /// How many more pushes can count before unfinished work is cancelled; no bound where none is.
     pub fn wanted(&self) -> Option<usize> {
-        (self.variant.cancels() && self.cancellation == Cancellation::Preempt)
+        (self.rules.cancels && self.cancellation == Cancellation::Preempt)
             .then(|| self.quota().saturating_sub(self.accepted))
     }
 
@@ -265,14 +329,38 @@ impl Scheduler {
 
     /// K, or the learners that are left where it counts them.
     fn quota(&self) -> usize {
-        if self.variant.waits() { self.k.min(self.live) } else { self.k }
+        if self.rules.waits { self.k.min(self.live) } else { self.k }
+    }
+
+    /// Who starts next of those that have nothing to do: in the order of ids, without those that are too
+    /// far ahead.
+    fn next_start(&mut self) -> Option<LearnerId> {
+        if self.rules.most_ahead.is_none() {
+            return self.starting.pop_front();
+        }
+        let places = 0..self.starting.len();
+        let may_start = places.filter(|at| !self.is_too_far_ahead(self.starting[*at]));
+        let at = may_start.min_by_key(|at| self.starting[*at])?;
+        self.starting.remove(at)
+    }
+
+    /// Whether others have to catch up before `learner` starts again. Who waits for the update holds
+    /// nobody back: the update may wait for those that are ahead.
+    fn is_too_far_ahead(&self, learner: LearnerId) -> bool {
+        let Some(most) = self.rules.most_ahead else { return false };
+        let counts = |other: &LearnerId| {
+            self.learners[*other] != Presence::Gone && !self.waiting.contains(other)
+        };
+        let others = (0..self.learners.len()).filter(counts);
+        let slowest = others.map(|other| self.pushed[other]).min().unwrap_or(u64::MAX);
+        self.pushed[learner].saturating_sub(slowest) > most
     }
 
     /// Who starts at the parameters just made: all learners if unfinished work stops now, else those
     /// who have none.
     fn release(&mut self) {
         let here = |learner: &LearnerId| self.learners[*learner] == Presence::Here;
-        if self.variant.cancels() && self.cancellation == Cancellation::Preempt {
+        if self.rules.cancels && self.cancellation == Cancellation::Preempt {
             self.waiting.clear();
             self.starting.clear();
             self.starting.extend((0..self.learners.len()).filter(here));

@@ -242,7 +242,7 @@ impl Terms {
         let (k, rate) = (entrant.k(learners)?, Ruled { rule, most });
         let mut run = match start {
             Start::Initial(initial) => {
-                let scheduler = Scheduler::new(entrant.variant(), cancellation, learners, k);
+                let scheduler = Scheduler::new(entrant.rules(), cancellation, learners, k);
                 let k_schedule = entrant.k_schedule(learners, window)?;
                 let server = ParameterServer::new(initial);
                 Run::new(scheduler, server, cluster, k_schedule, rate)

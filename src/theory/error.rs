@@ -119,6 +119,9 @@ pub enum NoBound {
     /// c = 0: the error may have a minimum that is not the least. [`NonConvex`] has a bound.
     #[error("the convexity c is 0, so that only the gradient has a bound")]
     NotConvex,
+    /// Theory does not say how stale gradients are under these rules.
+    #[error("nothing is known of the staleness of its gradients")]
+    Unknown,
 }
 
 /// gamma' = 1 - gamma + p0 / 2, what is left of an update's progress, above 0 and at most 3/2.

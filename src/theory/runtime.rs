@@ -5,7 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{order_statistics, renewals};
 use crate::{
     cluster::delay::{Distribution, Slow},
-    sgd::{Cancellation, scheduler::Variant},
+    sgd::{
+        Cancellation,
+        scheduler::{Rules, Variant},
+    },
 };
 
 /// How a fresh minibatch compares with what is left of one that is under way.
@@ -83,7 +86,8 @@ impl UpdateTime {
 
 /// The long-run mean time per update among P = `p` independent learners with the law `law`:
 /// lemmas 3 to 5 of Dutta et al. 2018, and the elementary renewal theorem; for K-batch-sync, which
-/// has a closed form for a few laws only, a numeric value.
+/// has a closed form for a few laws only, a numeric value. Nothing is known of other rules than those of
+/// the four base variants.
 ///
 /// ```
 /// use tortoise::{cluster::delay::Distribution, sgd::Variant, theory::runtime::update_time};
@@ -106,7 +110,8 @@ impl UpdateTime {
 ///
 /// # Panics
 /// If K is zero, or above P where it counts learners, or for a trace that is replayed.
-pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> UpdateTime {
+pub fn update_time(rules: impl Into<Rules>, law: &Distribution, p: usize, k: usize) -> UpdateTime {
+    let Some(variant) = Variant::of(rules.into()) else { return UpdateTime::default() };
     let order = |k| order_statistics::expected(law, k, p);
     let renewal = k as f64 * law.mean() / p as f64;
     let ageing = ageing(law);
@@ -159,9 +164,16 @@ pub fn update_time(variant: Variant, law: &Distribution, p: usize, k: usize) -> 
 }
 
 /// Whether the mean time per update is finite at all: for a Pareto law, whether enough learners are
-/// drawn from at each update.
-pub fn has_mean(variant: Variant, preempts: bool, law: &Distribution, p: usize, k: usize) -> bool {
+/// drawn from at each update. Where nothing is known of the rules, it may be.
+pub fn has_mean(
+    rules: impl Into<Rules>,
+    preempts: bool,
+    law: &Distribution,
+    p: usize,
+    k: usize,
+) -> bool {
     let Distribution::Pareto { shape, .. } = *law else { return true };
+    let Some(variant) = Variant::of(rules.into()) else { return true };
     let fresh = match variant {
         Variant::KSync if preempts => p - k + 1,
         Variant::KBatchSync if preempts => p,
@@ -173,19 +185,20 @@ pub fn has_mean(variant: Variant, preempts: bool, law: &Distribution, p: usize, 
 /// [`update_time`] of learners as they are configured. Nothing is known where some are slower than
 /// others, or where cancelled work runs to its end.
 pub fn update_time_of(
-    variant: Variant,
+    rules: impl Into<Rules>,
     law: &Distribution,
     slow: &Slow,
     cancellation: Cancellation,
     p: usize,
     k: usize,
 ) -> UpdateTime {
+    let rules = rules.into();
     let replayed = matches!(law, Distribution::Trace(trace) if trace.is_replay());
     // Sync leaves nothing unfinished.
-    let lazy = cancellation == Cancellation::OnArrival
-        && (variant == Variant::KBatchSync || variant == Variant::KSync && k < p);
+    let leaves_none = rules.waits && k >= p;
+    let lazy = cancellation == Cancellation::OnArrival && rules.cancels && !leaves_none;
     if lazy || replayed || !slow.is_none() {
         return UpdateTime::default();
     }
-    update_time(variant, law, p, k)
+    update_time(rules, law, p, k)
 }

@@ -16,7 +16,7 @@ pub use self::chain::{Chain, State};
 use super::runtime::{Ageing, ageing};
 use crate::{
     cluster::delay::{Distribution, Slow},
-    sgd::scheduler::Variant,
+    sgd::scheduler::{Rules, Variant},
 };
 
 /// A law of s: fresh or not, and geometric from 1 on. All that come up are of this kind.
@@ -106,7 +106,8 @@ impl fmt::Display for Staleness {
     }
 }
 
-/// E\[s\] under any times of finite mean, alike for all learners or not.
+/// E\[s\] under any times of finite mean, alike for all learners or not; none where nothing is known of
+/// the rules.
 ///
 /// K-async: (P - K) / K; K-batch-async: (P - 1) / K; else 0. In the end every learner has come past
 /// every version, P versions in all for each update and its K gradients. With a gradient of K-async
@@ -115,14 +116,15 @@ impl fmt::Display for Staleness {
 ///
 /// # Panics
 /// If K or P is zero, or K above P where it counts learners.
-pub fn mean(variant: Variant, p: usize, k: usize) -> f64 {
+pub fn mean(rules: impl Into<Rules>, p: usize, k: usize) -> Option<f64> {
+    let variant = Variant::of(rules.into())?;
     check(variant, p, k);
     let (kf, pf) = (k as f64, p as f64);
-    match variant {
+    Some(match variant {
         Variant::KSync | Variant::KBatchSync => 0.0,
         Variant::KAsync => (pf - kf) / kf,
         Variant::KBatchAsync => (pf - 1.0) / kf,
-    }
+    })
 }
 
 fn check(variant: Variant, p: usize, k: usize) {
@@ -144,7 +146,8 @@ pub struct Expected {
     pub fresh_at_most: f64,
 }
 
-/// What is known of P = `p` learners with the law `law`, some of them slower.
+/// What is known of P = `p` learners with the law `law`, some of them slower; none where nothing is known
+/// of the rules.
 ///
 /// Fresh gradients, by counting: K learners read w_j in K-async, so that P - K gradients of its
 /// update are stale at most; in K-batch-async the first of each of the P - 1 others may be. So at
@@ -156,8 +159,15 @@ pub struct Expected {
 ///
 /// # Panics
 /// If K or P is zero, or K above P where it counts learners.
-pub fn expected(variant: Variant, law: &Distribution, slow: &Slow, p: usize, k: usize) -> Expected {
-    let mean = mean(variant, p, k);
+pub fn expected(
+    rules: impl Into<Rules>,
+    law: &Distribution,
+    slow: &Slow,
+    p: usize,
+    k: usize,
+) -> Option<Expected> {
+    let variant = Variant::of(rules.into())?;
+    let mean = mean(variant, p, k)?;
     let counted = match variant {
         Variant::KSync | Variant::KBatchSync => k,
         Variant::KAsync => (2 * k).saturating_sub(p),
@@ -183,5 +193,5 @@ pub fn expected(variant: Variant, law: &Distribution, slow: &Slow, p: usize, k: 
             Ageing::Memoryless | Ageing::Neither => {}
         }
     }
-    expected
+    Some(expected)
 }

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    error::{Bound, Constants, GammaPrime, Step},
+    error::{Bound, Constants, GammaPrime, NoBound, Step},
     runtime::{self, Ageing, UpdateTime, ageing},
     speed_up, staleness,
 };
@@ -111,13 +111,14 @@ impl ErrorRuntime {
         (rate, minibatch): (f64, usize),
         gamma: f64,
     ) -> crate::Result<Self> {
-        let (variant, k) = (entrant.variant(), entrant.fixed_k(p)?);
-        let staleness = staleness::expected(variant, law, &Slow::default(), p, k);
-        let gamma_prime = GammaPrime::of(&staleness, gamma);
+        let (rules, k) = (entrant.rules(), entrant.fixed_k(p)?);
+        let gamma_prime = staleness::expected(rules, law, &Slow::default(), p, k)
+            .ok_or(NoBound::Unknown)
+            .and_then(|staleness| GammaPrime::of(&staleness, gamma));
         let step = Step { rate, k, minibatch };
         let bound = gamma_prime.and_then(|gamma| Bound::strongly_convex(constants, step, gamma));
-        let time = match runtime::has_mean(variant, true, law, p, k) {
-            true => runtime::update_time(variant, law, p, k),
+        let time = match runtime::has_mean(rules, true, law, p, k) {
+            true => runtime::update_time(rules, law, p, k),
             false => UpdateTime::default(),
         };
         Ok(Self {

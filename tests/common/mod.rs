@@ -9,7 +9,6 @@ use tortoise::engine::gpu::adapter::{self, AdapterId, DeviceChoice};
 /// # Panics
 /// If there is no adapter and `TORTOISE_SKIP_GPU` is not 1.
 #[track_caller]
-#[expect(clippy::print_stdout, reason = "nothing is skipped in silence")]
 pub(crate) fn gpu() -> Option<AdapterId> {
     if std::env::var("TORTOISE_SKIP_GPU").is_ok_and(|value| value == "1") {
         println!("skipped: TORTOISE_SKIP_GPU=1");

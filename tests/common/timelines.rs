@@ -74,7 +74,7 @@ pub(crate) fn run(
 }
 
 fn entrants() -> Vec<Entrant> {
-    let adapt = Variant::ALL.map(|variant| Entrant::AdaSync(variant, 1));
+    let adapt = Variant::ALL.map(|variant| Entrant::adasync(variant, 1));
     Entrant::six(LEARNERS).into_iter().chain(adapt).collect()
 }
 

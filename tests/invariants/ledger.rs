@@ -4,7 +4,7 @@ use std::{collections::HashMap, time::Duration};
 
 use tortoise::{
     ids::{LearnerId, Task, Version},
-    sgd::{Cancellation, Event, Tally, Variant, Verdict, activity::Activities},
+    sgd::{Cancellation, Event, Tally, Verdict, activity::Activities, scheduler::Rules},
 };
 
 use super::naive::{Fate, Life, Naive};
@@ -12,7 +12,7 @@ use super::naive::{Fate, Life, Naive};
 /// Notes the events and checks them.
 #[derive(Debug)]
 pub(crate) struct Ledger {
-    variant: Variant,
+    variant: Rules,
     cancellation: Cancellation,
     version: Version,
     time: Duration,
@@ -27,7 +27,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    pub(crate) fn new(variant: Variant, cancellation: Cancellation, learners: usize) -> Self {
+    pub(crate) fn new(variant: Rules, cancellation: Cancellation, learners: usize) -> Self {
         Self {
             variant,
             cancellation,
@@ -65,7 +65,7 @@ impl Ledger {
             Event::Cancel { learner, task, version } => {
                 assert_eq!(self.open.remove(&(learner, task)), Some(version));
                 let preempt = self.cancellation == Cancellation::Preempt;
-                assert!(self.variant.cancels() && preempt && version < self.version);
+                assert!(self.variant.cancels && preempt && version < self.version);
             }
             Event::Lost { learner, task, .. } => {
                 let had: Vec<_> = self.open.keys().filter(|(who, _)| *who == learner).collect();
@@ -85,12 +85,10 @@ impl Ledger {
         assert_eq!(version, self.version + 1, "one by one");
         let mut gathered = std::mem::take(&mut self.gathered);
         assert_eq!(gathered.len(), k, "all that counted, and nothing else");
-        if self.variant.cancels() {
-            assert!(gathered.iter().all(|&(_, read)| read == self.version), "nothing is stale");
-        } else {
-            assert!(gathered.iter().all(|&(_, read)| read <= self.version));
-        }
-        if self.variant.waits() {
+        let most = self.variant.most_stale.unwrap_or(Version::MAX);
+        let stale = |read| self.version.checked_sub(read).expect("it is of a version before");
+        assert!(gathered.iter().all(|&(_, read)| stale(read) <= most), "nothing is too stale");
+        if self.variant.waits {
             gathered.sort_unstable();
             gathered.dedup_by_key(|&mut (learner, _)| learner);
             assert_eq!(gathered.len(), k, "K different learners");

@@ -5,15 +5,17 @@
 use tortoise::{
     ids::{LearnerId, Task, Version},
     sgd::{
-        Cancellation, Event, Tolerance, Variant, Verdict,
+        Cancellation, Event, Tolerance, Verdict,
         faults::{NonFinite, OnLoss},
+        scheduler,
     },
 };
 
 /// What a run is told at its start.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
-    pub(crate) variant: Variant,
+    /// The four answers.
+    pub(crate) variant: scheduler::Rules,
     pub(crate) cancellation: Cancellation,
     pub(crate) learners: usize,
     pub(crate) tolerance: Tolerance,
@@ -175,7 +177,7 @@ impl Naive {
     ) -> Event {
         let computing = None;
         let current = self.version();
-        let cancels = matches!(self.rules.variant, Variant::KSync | Variant::KBatchSync);
+        let most_stale = self.rules.variant.most_stale;
         let length = self.rules.initial.len();
         let Some(hand) = self.in_hand(learner).filter(|hand| hand.task == task) else {
             return Event::Late { learner, task, computing };
@@ -185,7 +187,7 @@ impl Naive {
             && gradient.iter().chain(&loss).all(|number| number.is_finite());
         let verdict = match sound {
             false => Verdict::Reject,
-            true if cancels && version != current => Verdict::Discard,
+            true if most_stale.is_some_and(|most| version + most < current) => Verdict::Discard,
             true => Verdict::Accept,
         };
         hand.fate = match verdict {
@@ -246,12 +248,7 @@ impl Naive {
     /// The update, if it is complete, and then the starts.
     fn settle(&mut self, k: usize, events: &mut Vec<Event>) {
         let Rules { variant, cancellation, learners, updates, .. } = self.rules;
-        let (by_learner, cancels) = match variant {
-            Variant::KSync => (true, true),
-            Variant::KBatchSync => (false, true),
-            Variant::KAsync => (true, false),
-            Variant::KBatchAsync => (false, false),
-        };
+        let scheduler::Rules { waits: by_learner, cancels, .. } = variant;
         let wanted = if by_learner { k.min(self.live()) } else { k };
         let counted = self.pending() as usize;
         let update = counted > 0 && counted >= wanted;
@@ -267,7 +264,7 @@ impl Naive {
             let here = self.life[learner] == Life::Here;
             let free = self.in_hand(learner).is_none() && !(by_learner && self.counts(learner));
             let stopped = update && cancels && cancellation == Cancellation::Preempt;
-            if here && (free || stopped) {
+            if here && (free || stopped) && !self.is_too_far_ahead(learner) {
                 if let Some(hand) = self.in_hand(learner) {
                     hand.fate = Fate::Cancelled;
                     let (task, version) = (hand.task, hand.version);
@@ -276,6 +273,22 @@ impl Naive {
                 events.push(self.assign(learner));
             }
         }
+    }
+
+    /// Minibatches that a learner has pushed.
+    fn pushed(&self, learner: LearnerId) -> u64 {
+        let pushed = [Fate::Counted, Fate::Discarded, Fate::Rejected];
+        let its = self.started.iter().filter(|one| one.learner == learner);
+        its.filter(|one| pushed.contains(&one.fate)).count() as u64
+    }
+
+    fn is_too_far_ahead(&self, learner: LearnerId) -> bool {
+        // Who waits for the update holds nobody back.
+        let waits = |other| self.rules.variant.waits && self.counts(other);
+        let counts = |other: &LearnerId| self.life[*other] != Life::Gone && !waits(*other);
+        let slowest = (0..self.rules.learners).filter(counts).map(|other| self.pushed(other)).min();
+        let most = self.rules.variant.most_ahead;
+        most.zip(slowest).is_some_and(|(most, slowest)| self.pushed(learner) > slowest + most)
     }
 
     fn assign(&mut self, learner: LearnerId) -> Event {

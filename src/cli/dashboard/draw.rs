@@ -13,9 +13,9 @@ use ratatui::{
 
 use super::{
     chart, learners,
-    palette::Palette,
+    picture::Picture,
     state::{Figures, Run, State},
-    view::{Page, View},
+    view::Page,
 };
 
 /// The least width at which lanes stand beside the curves.
@@ -34,17 +34,6 @@ const KEYS: [(&str, &str); 9] = [
     ("", "lanes: ━ computes, ● pushes, × is cancelled or dropped,"),
     ("", "       ○ arrives late, ! is lost, ╌ is away"),
 ];
-
-/// Everything that a picture is made of. `wall` is how late it is by the wall clock of the news, and
-/// `ending` whether the race has been asked to end.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Picture<'a> {
-    pub(super) state: &'a State,
-    pub(super) view: &'a View,
-    pub(super) palette: &'a Palette,
-    pub(super) wall: Duration,
-    pub(super) ending: bool,
-}
 
 /// Draws into the whole frame.
 pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {

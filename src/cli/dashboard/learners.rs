@@ -11,9 +11,9 @@ use ratatui::{
 };
 
 use super::{
-    draw::Picture,
     lanes::{Cell, Doing, End, Lane},
     palette::{Look, Palette},
+    picture::Picture,
     state::Run,
 };
 

@@ -7,8 +7,8 @@ use super::{
     lanes::Lanes,
 };
 use crate::{
-    cli::{experiment::Experiment, progress::News},
     ids::Version,
+    race::{Config, News},
     record::{EvaluationRow, RunSummary},
     report,
     sgd::{Ended, Tally, event::Event, scheduler::Verdict},
@@ -24,7 +24,7 @@ const COURSES: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(super) struct State {
     /// What is run; nothing before it starts.
-    pub(super) race: Option<Arc<Experiment>>,
+    pub(super) race: Option<Arc<Config>>,
     /// When it started, on the wall clock of the news.
     started: Duration,
     /// The entrants, in the order of the race.
@@ -99,7 +99,7 @@ impl State {
     pub(super) fn tell(&mut self, news: News<'_>, wall: Duration) {
         match news {
             News::Note(note) => note.lines().for_each(|line| self.line(line.to_owned())),
-            News::Start { race, .. } => self.start(race, wall),
+            News::Start(race) => self.start(race, wall),
             News::Run { entrant, seed, time, tally, evaluations } => {
                 let Some(entrant) = self.place(entrant) else { return };
                 let learners = self.race.as_ref().map_or(0, |race| race.learners);
@@ -162,7 +162,7 @@ impl State {
         self.race.as_ref().map_or(0.0, |race| race.share(run.now, run.tally.updates))
     }
 
-    fn start(&mut self, race: &Experiment, wall: Duration) {
+    fn start(&mut self, race: &Config, wall: Duration) {
         let entrant = |name: String| Entrant { name, ..Entrant::default() };
         self.entrants = race.entrants.iter().map(ToString::to_string).map(entrant).collect();
         self.race = Some(Arc::new(race.clone()));

@@ -7,17 +7,14 @@ use expect_test::expect_file;
 use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 
 use super::{
-    draw::{self, Picture},
+    draw,
     palette::{Depth, Palette},
+    picture::Picture,
     state::State,
     view::{Across, Page, View},
 };
 use crate::{
-    cli::{
-        experiment::{Experiment, Flags},
-        interrupt::Interrupt,
-        progress::News,
-    },
+    race::{Config, News, Scope},
     record::{EvaluationRow, Outcome, RunSummary},
     sgd::{Ended, Tally, event::Event, scheduler::Verdict},
 };
@@ -35,10 +32,10 @@ struct Told {
 impl Told {
     fn race(config: &str) -> Self {
         let path = std::path::Path::new("test.toml");
-        let race = Experiment::parse(&[], &Flags::default(), Some((path, config))).unwrap();
+        let race = Config::parse(&[], &Default::default(), Some((path, config)), &Scope::default())
+            .unwrap();
         let mut told = Self { state: State::default(), tally: Tally::default() };
-        let interrupt = Interrupt::default();
-        told.tell(0, News::Start { race: &race, interrupt: &interrupt });
+        told.tell(0, News::Start(&race));
         told
     }
 
@@ -270,7 +267,10 @@ mod panic {
     use portable_pty::{CommandBuilder, PtySize, native_pty_system};
 
     use super::*;
-    use crate::cli::{dashboard::Dashboard, progress::Progress};
+    use crate::{
+        cli::{dashboard::Dashboard, interrupt::Interrupt},
+        race::Progress,
+    };
 
     /// Set where the test runs itself, in a terminal.
     const INSIDE: &str = "TORTOISE_TEST_PANIC";
@@ -278,10 +278,9 @@ mod panic {
     #[test]
     fn a_panic_gives_the_terminal_back_and_is_seen() {
         if env::var_os(INSIDE).is_some() {
-            let race = Experiment::new(&[], &Flags::default(), None).unwrap();
-            let mut dashboard = Dashboard::default();
-            let interrupt = Interrupt::default();
-            dashboard.tell(News::Start { race: &race, interrupt: &interrupt });
+            let race = Config::new(&[], &Default::default(), None, &Scope::default()).unwrap();
+            let mut dashboard = Dashboard::new(&Interrupt::default());
+            dashboard.tell(News::Start(&race));
             panic!("something unforeseen");
         }
         let size = PtySize { rows: 24, cols: 80, ..PtySize::default() };

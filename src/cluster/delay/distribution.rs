@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::Trace;
-use crate::{Error, Result, numbers::Shown, suggest};
+use crate::{Error, Result, numbers::Shown, spec};
 
 /// A law of the time a minibatch takes, in seconds. Written by its name and its parameters:
 ///
@@ -140,6 +140,21 @@ impl Distribution {
         }
     }
 
+    /// The name that it is written with, without its parameters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Constant(_) => "constant",
+            Self::Exponential { .. } => "exponential",
+            Self::ShiftedExponential { .. } => "shifted-exponential",
+            Self::Uniform { .. } => "uniform",
+            Self::Pareto { .. } => "pareto",
+            Self::Weibull { .. } => "weibull",
+            Self::Hyperexponential { .. } => "hyperexponential",
+            Self::Bimodal { .. } => "bimodal",
+            Self::Trace(_) => "trace",
+        }
+    }
+
     fn from_values(name: &str, v: &[f64]) -> Result<Self> {
         let need = |holds: bool, what: &str| match holds {
             true => Ok(()),
@@ -192,12 +207,7 @@ impl FromStr for Distribution {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-        let names = GRAMMAR.iter().map(|(name, _)| *name);
-        let Some((_, parameters)) = GRAMMAR.iter().find(|(known, _)| *known == name) else {
-            let hint = suggest::nearest(name, names);
-            return Err(Error::config(format!("unknown distribution \"{name}\"{hint}")));
-        };
+        let (name, parameters, rest) = spec::name("distribution", text, &GRAMMAR)?;
         match name {
             "constant" => {
                 let seconds = rest.parse().ok().filter(|&s: &f64| s.is_finite() && s > 0.0);
@@ -211,48 +221,28 @@ impl FromStr for Distribution {
             "trace" => return Trace::read(rest.as_ref()).map(Self::Trace),
             _ => {}
         }
-        let mut values = vec![None; parameters.len()];
-        for pair in rest.split(',').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').ok_or_else(|| {
-                let first = parameters[0];
-                Error::config(format!("{name}: \"{pair}\" needs its name, as in {first}={pair}"))
-            })?;
-            let at = parameters.iter().position(|known| *known == key).ok_or_else(|| {
-                let hint = suggest::nearest(key, parameters.iter().copied());
-                Error::config(format!("{name} has no parameter \"{key}\"{hint}"))
-            })?;
-            let number = value
-                .parse::<f64>()
-                .map_err(|_| Error::config(format!("{name}: {key}=\"{value}\" is not a number")))?;
-            if values[at].replace(number).is_some() {
-                return Err(Error::config(format!("{name}: {key} is given twice")));
-            }
-        }
-        let values: Vec<f64> = values
-            .iter()
-            .zip(*parameters)
-            .map(|(value, key)| {
-                value.ok_or_else(|| Error::config(format!("{name} needs {key}, as in {key}=1")))
-            })
-            .collect::<Result<_>>()?;
+        let values = spec::values(name, rest, parameters)?;
+        let value = |(key, value): (&&str, Option<&str>)| match value {
+            Some(value) => spec::number(name, key, value),
+            None => Err(Error::config(format!("{name} needs {key}, as in {key}=1"))),
+        };
+        let values = parameters.iter().zip(values).map(value).collect::<Result<Vec<_>>>()?;
         Self::from_values(name, &values)
     }
 }
 
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, values) = match *self {
-            Self::Constant(seconds) => return write!(f, "constant:{}", Shown(seconds)),
-            Self::Trace(ref trace) => return write!(f, "trace:{}", trace.path().display()),
-            Self::Exponential { mean } => ("exponential", vec![mean]),
-            Self::ShiftedExponential { shift, mean } => ("shifted-exponential", vec![shift, mean]),
-            Self::Uniform { low, high } => ("uniform", vec![low, high]),
-            Self::Pareto { shape, scale } => ("pareto", vec![shape, scale]),
-            Self::Weibull { shape, scale } => ("weibull", vec![shape, scale]),
-            Self::Hyperexponential { p, mean1, mean2 } => {
-                ("hyperexponential", vec![p, mean1, mean2])
-            }
-            Self::Bimodal { fast, slow, p } => ("bimodal", vec![fast, slow, p]),
+        let name = self.name();
+        let values = match *self {
+            Self::Constant(seconds) => return write!(f, "{name}:{}", Shown(seconds)),
+            Self::Trace(ref trace) => return write!(f, "{name}:{}", trace.path().display()),
+            Self::Exponential { mean } => vec![mean],
+            Self::ShiftedExponential { shift, mean } => vec![shift, mean],
+            Self::Uniform { low, high } => vec![low, high],
+            Self::Pareto { shape, scale } | Self::Weibull { shape, scale } => vec![shape, scale],
+            Self::Hyperexponential { p, mean1, mean2 } => vec![p, mean1, mean2],
+            Self::Bimodal { fast, slow, p } => vec![fast, slow, p],
         };
         let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
         let (_, parameters) = grammar.expect("the grammar lists every name with its parameters");

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::Arrival;
-use crate::{Error, Result, numbers::Shown, suggest};
+use crate::{Error, Result, numbers::Shown, spec};
 
 /// How the rate of a gradient comes of eta, the rate that is configured.
 #[derive(Debug, Clone, Copy, PartialEq, SerializeDisplay, DeserializeFromStr)]
@@ -100,26 +100,10 @@ impl FromStr for RateRule {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, rest) = text.split_once(':').unwrap_or((text, ""));
-        let Some((_, examples)) = GRAMMAR.iter().find(|(known, _)| *known == name) else {
-            let hint = suggest::nearest(name, GRAMMAR.iter().map(|(name, _)| *name));
-            return Err(Error::config(format!("unknown rate rule \"{name}\"{hint}")));
-        };
-        let keys = || examples.iter().map(|example| example.split('=').next().unwrap_or(example));
-        let mut values = vec![None; examples.len()];
-        for pair in rest.split(',').filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let at = keys().position(|known| known == key).ok_or_else(|| {
-                let hint = match examples {
-                    [] => "; it has none".to_owned(),
-                    _ => suggest::nearest(key, keys()),
-                };
-                Error::config(format!("{name} has no parameter \"{key}\"{hint}"))
-            })?;
-            if values[at].replace(value).is_some() {
-                return Err(Error::config(format!("{name}: {key} is given twice")));
-            }
-        }
+        let (name, examples, rest) = spec::name("rate rule", text, &GRAMMAR)?;
+        let key = |example: &&'static str| example.split_once('=').map_or(*example, |(key, _)| key);
+        let keys: Vec<_> = examples.iter().map(key).collect();
+        let values = spec::values(name, rest, &keys)?;
         let example = examples.join(",");
         let wrong = |what: &str| Error::config(format!("{name}: {what}, as in {name}:{example}"));
         let value = |at: usize| values[at].ok_or_else(|| wrong("something is missing"));

@@ -1,4 +1,4 @@
-//! `tortoise resume`: a race goes on with what it was recorded with, or, where that is asked for, with
+//! A race goes on with what it was recorded with, or, where that is asked for, with
 //! something else, which is recorded.
 
 use std::{
@@ -8,21 +8,19 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use clap::Args;
 use toml::{Table, Value};
 
-use super::{Race, carry_on};
+use super::{
+    SetVariable,
+    config::{Clock, Config, Scope, layers},
+    progress::{News, Progress},
+    runner::Runner,
+};
 use crate::{
     Error, Result,
-    cli::{
-        Exit, SetVariable,
-        experiment::{Clock, Experiment, Flags, settings},
-        interrupt::Interrupt,
-        progress::{News, Show},
-        usage::{number, whole},
-    },
     dataset::{mnist, sha256},
     engine::{backend::Backend, gpu::adapter::DeviceChoices},
+    ids::Version,
     record::{
         Extension, Length, Origin, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
         run_folder, write_origin, write_whole,
@@ -30,48 +28,39 @@ use crate::{
     sgd::Ended,
 };
 
-#[derive(Debug, Args)]
-pub(in crate::cli) struct ResumeArgs {
-    /// Run directory of a race that was interrupted, or that something brought to an end
-    directory: PathBuf,
-    /// Extend the race, in virtual time: run time of each run
-    ///
-    /// Runs that are over start over, so that each has the bits of a run of that length. What else is
-    /// set stays as it is, the time between evaluations as well.
-    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, "seconds above 0"))]
-    budget: Option<f64>,
-    /// Extend the race, in virtual time: updates of each run
-    ///
-    /// As with --budget.
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
-    updates: Option<u64>,
-    /// Folder with the IDX files, if it has moved [default: $TORTOISE_DATA, or where it was]
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-    /// Go on with another device, which is recorded [default: the one before]
-    ///
-    /// auto, host, an adapter's index or part of its name; in real time several, with a comma between.
-    #[arg(long)]
-    device: Option<DeviceChoices>,
-    #[command(flatten)]
-    show: Show,
+/// What of a race is to be another from here on.
+#[derive(Debug, Clone, Default)]
+pub struct Changes {
+    /// Run time of each run, in seconds, longer than before. Runs that are over start over, so that
+    /// each has the bits of a run of that length; virtual time only.
+    pub budget: Option<f64>,
+    /// Updates of each run, more than before; likewise.
+    pub updates: Option<Version>,
+    /// Where the data are, if they have moved.
+    pub data: Option<PathBuf>,
+    /// Where gradients are computed.
+    pub device: Option<DeviceChoices>,
 }
 
 /// Settings that change no result: how often a run is saved, and where the data are, whose content is
 /// compared.
 const FREE: [&str; 2] = ["checkpoint-every", "data"];
 
-/// Goes on with a race that stopped.
-pub(in crate::cli) fn resume(
-    args: &ResumeArgs,
+/// Opens a race that stopped, to go on with it.
+///
+/// # Errors
+/// [`Error::Config`] with the reason where it cannot go on as it was, and what opening a race returns.
+pub(crate) fn open(
+    directory: &RunDirectory,
+    changes: &Changes,
+    progress: Box<dyn Progress>,
     set_variable: SetVariable<'_>,
-    interrupt: &Interrupt,
-) -> Result<Exit> {
-    let directory = RunDirectory::open(&args.directory)?;
+) -> Result<Runner> {
     let path = directory.path();
-    let config = path.join("config.toml");
-    let text = settings::text(Some(&config))?.unwrap_or_default();
-    let mut before = Experiment::parse(&[], &Flags::default(), Some((&config, &text)))?;
+    let file = path.join("config.toml");
+    let text = layers::text(Some(&file))?.unwrap_or_default();
+    let source = Some((&*file, &*text));
+    let mut before = Config::parse(&[], &Table::new(), source, &Scope::default())?;
     let origin = read_origin::<Table>(path)?;
     match &origin {
         Some(origin) => check_trace(path, &before, origin)?,
@@ -80,30 +69,30 @@ pub(in crate::cli) fn resume(
         None => return Err(no_origin(path)),
     }
     before.use_own_trace();
-    let mut experiment = before.clone();
+    let mut config = before.clone();
     if let Some(origin) = &origin {
-        check_settings(args, &before, origin)?;
+        check_settings(path, changes, &before, origin)?;
         let recorded = recorded_length(&origin.configuration);
-        (experiment.budget, experiment.updates) = (recorded.budget, recorded.updates);
+        (config.budget, config.updates) = (recorded.budget, recorded.updates);
     }
-    extend(&mut experiment, args)?;
-    if let Some(device) = &args.device {
-        experiment.device = device.clone();
+    extend(&mut config, changes)?;
+    if let Some(device) = &changes.device {
+        config.device = device.clone();
     }
-    if let Some(data) = &args.data {
-        experiment.data = Some(settings::absolute(data));
+    if let Some(data) = &changes.data {
+        config.data = Some(layers::absolute(data));
     }
-    experiment.check()?;
-    let named = experiment.data.clone();
-    experiment.data = data(args, &experiment, origin.as_ref());
-    let mut race = Race::open(experiment, &args.show, set_variable)?;
-    race.experiment.data = named;
+    config.check()?;
+    let named = config.data.clone();
+    config.data = data(changes, &config, origin.as_ref());
+    let mut runner = Runner::open(config, progress, set_variable)?;
+    runner.config.data = named;
     if let Some(origin) = origin {
-        check_data(args, &race, &origin)?;
-        check_computers(args, &race, &origin)?;
-        record(path, &mut race, &before, origin)?;
+        check_data(path, &runner, &origin)?;
+        check_computers(path, changes, &runner, &origin)?;
+        record(path, &mut runner, &before, origin)?;
     }
-    carry_on(race, &directory, interrupt, args.show.json)
+    Ok(runner)
 }
 
 /// Whether the run directory at `path` holds a run.
@@ -127,8 +116,8 @@ fn no_origin(path: &Path) -> Error {
 }
 
 /// That delays are drawn from the trace that they were drawn from.
-fn check_trace(path: &Path, experiment: &Experiment, origin: &Origin<Table>) -> Result<()> {
-    let Some((trace, recorded)) = experiment.trace().zip(origin.trace.as_ref()) else {
+fn check_trace(path: &Path, config: &Config, origin: &Origin<Table>) -> Result<()> {
+    let Some((trace, recorded)) = config.trace().zip(origin.trace.as_ref()) else {
         return Ok(());
     };
     let now = sha256(trace.text().as_bytes());
@@ -147,15 +136,20 @@ fn check_trace(path: &Path, experiment: &Experiment, origin: &Origin<Table>) -> 
 
 /// That config.toml has the settings that the race was recorded with, but for those that no result
 /// depends on and those that are given anew.
-fn check_settings(args: &ResumeArgs, now: &Experiment, origin: &Origin<Table>) -> Result<()> {
+fn check_settings(
+    path: &Path,
+    changes: &Changes,
+    now: &Config,
+    origin: &Origin<Table>,
+) -> Result<()> {
     let (now, recorded) = (now.settings(), &origin.configuration);
     let mut keys: Vec<&String> = now.keys().chain(recorded.keys()).collect();
     keys.sort();
     keys.dedup();
-    let extends = args.budget.is_some() || args.updates.is_some();
+    let extends = changes.budget.is_some() || changes.updates.is_some();
     let free = |key: &str| match key {
         "budget" | "updates" => extends,
-        "device" => args.device.is_some(),
+        "device" => changes.device.is_some(),
         key => FREE.contains(&key),
     };
     let in_words = |value: Option<&Value>| {
@@ -174,7 +168,7 @@ fn check_settings(args: &ResumeArgs, now: &Experiment, origin: &Origin<Table>) -
     if differences.is_empty() {
         return Ok(());
     }
-    let path = args.directory.display();
+    let path = path.display();
     remedies.push(format!("race anew with tortoise race --config {path}/config.toml"));
     Err(Error::config(format!(
         "{path} belongs to another configuration than config.toml has now: {}. Put back what it was, \
@@ -200,9 +194,9 @@ fn recorded_device(settings: &Table) -> Result<DeviceChoices> {
 }
 
 /// Makes the experiment as long as it is asked for.
-fn extend(experiment: &mut Experiment, args: &ResumeArgs) -> Result<()> {
-    let Length { budget, updates } = experiment.length();
-    if experiment.clock == Clock::Real && (args.budget.is_some() || args.updates.is_some()) {
+fn extend(config: &mut Config, changes: &Changes) -> Result<()> {
+    let Length { budget, updates } = config.length();
+    if config.clock == Clock::Real && (changes.budget.is_some() || changes.updates.is_some()) {
         return Err(Error::config(
             "a race in real time cannot be extended: its learners have stopped, and what they had in \
              hand is gone, so that it would not be a race of that length. Race anew with tortoise \
@@ -213,8 +207,8 @@ fn extend(experiment: &mut Experiment, args: &ResumeArgs) -> Result<()> {
         (Some(_), _) => "--budget",
         _ => "--updates",
     };
-    experiment.budget = longer("--budget", other, budget, args.budget)?;
-    experiment.updates = longer("--updates", other, updates, args.updates)?;
+    config.budget = longer("--budget", other, budget, changes.budget)?;
+    config.updates = longer("--updates", other, updates, changes.updates)?;
     Ok(())
 }
 
@@ -240,13 +234,9 @@ fn longer<T: PartialOrd + Display + Copy>(
 
 /// Where the data are, if that is not left to `TORTOISE_DATA` or to where they usually are: where
 /// --data says, or where they were.
-fn data(
-    args: &ResumeArgs,
-    experiment: &Experiment,
-    origin: Option<&Origin<Table>>,
-) -> Option<PathBuf> {
-    let named = &experiment.data;
-    if args.data.is_some() {
+fn data(changes: &Changes, config: &Config, origin: Option<&Origin<Table>>) -> Option<PathBuf> {
+    let named = &config.data;
+    if changes.data.is_some() {
         return named.clone();
     }
     if env::var_os("TORTOISE_DATA").is_some_and(|folder| !folder.is_empty()) {
@@ -258,7 +248,7 @@ fn data(
 }
 
 /// That gradients are of the data that they were of.
-fn check_data(args: &ResumeArgs, race: &Race, origin: &Origin<Table>) -> Result<()> {
+fn check_data(path: &Path, race: &Runner, origin: &Origin<Table>) -> Result<()> {
     let Some((part, now, was)) = race.digests.difference(&origin.data.digests) else {
         return Ok(());
     };
@@ -268,7 +258,7 @@ fn check_data(args: &ResumeArgs, race: &Race, origin: &Origin<Table>) -> Result<
         problem: format!(
             "is not the data set that {} was recorded with{}: the SHA-256 of the {part} is {}, and \
              was {}; give the folder with --data DIR or TORTOISE_DATA",
-            args.directory.display(),
+            path.display(),
             place.unwrap_or_default(),
             shown(now),
             shown(was)
@@ -277,21 +267,26 @@ fn check_data(args: &ResumeArgs, race: &Race, origin: &Origin<Table>) -> Result<
 }
 
 /// That what computes is what computed before, unless another device is asked for.
-fn check_computers(args: &ResumeArgs, race: &Race, origin: &Origin<Table>) -> Result<()> {
+fn check_computers(
+    path: &Path,
+    changes: &Changes,
+    race: &Runner,
+    origin: &Origin<Table>,
+) -> Result<()> {
     let Some(before) = origin.computed.last() else { return Ok(()) };
     let now = race.computed("here");
-    if args.device.is_some() || now.computers() == before.computers() {
+    if changes.device.is_some() || now.computers() == before.computers() {
         return Ok(());
     }
     let is_host = |backend: &Backend| matches!(backend, Backend::Host { .. });
     let device = match race.gradients.iter().all(is_host) {
         true => "host".to_owned(),
-        false => race.experiment.device.to_string(),
+        false => race.config.device.to_string(),
     };
     let problem = format!(
         "{} was computed on {before}, and here it would go on with {now}: give --device {device} if \
          it should, which is recorded",
-        args.directory.display()
+        path.display()
     );
     let is_missing = race.gradients.iter().any(|backend| backend.note().is_some());
     Err(if is_missing { Error::NoAdapter(problem) } else { Error::Config(problem) })
@@ -304,10 +299,10 @@ struct Run {
     is_over: bool,
 }
 
-fn runs(path: &Path, experiment: &Experiment) -> Result<Vec<Run>> {
-    let Experiment { seed, seeds, .. } = *experiment;
+fn runs(path: &Path, config: &Config) -> Result<Vec<Run>> {
+    let Config { seed, seeds, .. } = *config;
     let mut runs = Vec::new();
-    for entrant in experiment.entrants.iter().map(ToString::to_string) {
+    for entrant in config.entrants.iter().map(ToString::to_string) {
         for seed in seed..seed + seeds {
             let folder = run_folder(path, &entrant, seed);
             let is_over = read_run(&folder)?.is_some_and(|run| run.ended != Ended::Interrupted);
@@ -320,26 +315,26 @@ fn runs(path: &Path, experiment: &Experiment) -> Result<Vec<Run>> {
 /// Records what changes from here on; `before` is what config.toml has.
 fn record(
     path: &Path,
-    race: &mut Race,
-    before: &Experiment,
+    race: &mut Runner,
+    before: &Config,
     mut origin: Origin<Table>,
 ) -> Result<()> {
     let unchanged = origin.clone();
     let was = recorded_length(&origin.configuration);
-    let is = race.experiment.length();
+    let is = race.config.length();
     if was != is {
         origin.extended.push(Extension { from: was, to: is });
     }
     // If this ends before config.toml has the new length, the same command takes it up again.
     let lengthens = before.length() != is;
-    let runs = runs(path, &race.experiment)?;
+    let runs = runs(path, &race.config)?;
     let next = runs.iter().find(|run| lengthens || !run.is_over);
     let device = recorded_device(&origin.configuration)?;
-    if next.is_none() && race.experiment.device != device {
-        race.experiment.device = device;
+    if next.is_none() && race.config.device != device {
+        race.config.device = device;
         race.progress.tell(News::Note("all runs are over, so that --device changes nothing"));
     }
-    origin.configuration = race.experiment.settings();
+    origin.configuration = race.config.settings();
     if let Some(last) = origin.computed.last()
         && let Some(Run { name, folder, .. }) = next
     {
@@ -371,7 +366,7 @@ fn record(
         let folders: Vec<_> = runs.into_iter().map(|run| run.folder).collect();
         reopen(path, &folders)?;
     }
-    let config = race.experiment.to_toml();
+    let config = race.config.to_toml();
     if config != before.to_toml() {
         write_whole(&path.join("config.toml"), config.as_bytes())?;
     }

@@ -2,7 +2,7 @@
 
 use toml::Table;
 
-use super::{Clock, Experiment, SECONDS};
+use super::{Clock, Config, SECONDS};
 use crate::{
     Error, Result,
     cluster::delay::Delays,
@@ -11,15 +11,15 @@ use crate::{
 };
 
 /// Said where `--cancel` makes no difference.
-pub(in crate::cli) const NOTHING_CANCELLED: &str =
+pub(crate) const NOTHING_CANCELLED: &str =
     "--cancel is without effect: nothing is cancelled under what was named";
 
-impl Experiment {
+impl Config {
     /// Looks at each setting, and at those that depend on one another.
     ///
     /// # Errors
     /// [`Error::Config`] that names the option.
-    pub(in crate::cli) fn check(&self) -> Result<()> {
+    pub(crate) fn check(&self) -> Result<()> {
         let need = |holds: bool, what: &str| match holds {
             true => Ok(()),
             false => Err(Error::config(what)),
@@ -111,7 +111,7 @@ impl Experiment {
     }
 
     /// What is to be said of options that are used and make no difference.
-    pub(in crate::cli) fn note(&self) -> Option<String> {
+    pub(crate) fn note(&self) -> Option<String> {
         let cancels = |entrant: &Entrant| entrant.cancels(self.learners);
         let idle = self.cancel != Cancellation::default() && !self.entrants.iter().any(cancels);
         idle.then(|| NOTHING_CANCELLED.to_owned())

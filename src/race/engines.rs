@@ -3,7 +3,7 @@
 
 use std::{fmt, sync::atomic::AtomicBool, time::Duration};
 
-use super::experiment::{Clock, Experiment};
+use super::config::{Clock, Config};
 use crate::{
     Result,
     cluster::{
@@ -40,16 +40,16 @@ enum Engines {
 }
 
 impl Workers {
-    /// Opens what the experiment needs on `backends`, over which learners in real time are spread.
+    /// Opens what the race needs on `backends`, over which learners in real time are spread.
     pub(super) fn open(
-        experiment: &Experiment,
+        config: &Config,
         data: &Dataset,
         model: &Model,
         backends: &[Backend],
     ) -> Result<Self> {
-        let Experiment { minibatch, learners, isolate, .. } = *experiment;
-        let engines = match experiment.clock {
-            Clock::Virtual => Engines::Shared(queues(experiment, data, model, &backends[0])?),
+        let Config { minibatch, learners, isolate, .. } = *config;
+        let engines = match config.clock {
+            Clock::Virtual => Engines::Shared(queues(config, data, model, &backends[0])?),
             Clock::Real => {
                 let (backends, model) = (backends.to_vec(), model.clone());
                 let open = move |learner: usize| {
@@ -116,12 +116,12 @@ impl fmt::Display for Workers {
 
 /// Queues for the learners, as many as pay unless it is said how many.
 pub(super) fn queues(
-    experiment: &Experiment,
+    config: &Config,
     data: &Dataset,
     model: &Model,
     gradients: &Backend,
 ) -> Result<Queues> {
-    let Experiment { minibatch: m, learners, queues, .. } = *experiment;
+    let Config { minibatch: m, learners, queues, .. } = *config;
     if learners == 1 {
         return Ok(Queues::here(&data.train, gradients.open(model, m)?));
     }

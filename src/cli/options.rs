@@ -1,18 +1,18 @@
 //! The options that make a run what it is, as the command line has them.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
-use serde::{Deserialize, Serialize};
+use clap::Args;
+use serde::Serialize;
 
+use super::{
+    progress::Show,
+    usage::{named_folder, number, whole},
+};
 use crate::{
-    Error, Result,
-    cli::usage::{named_folder, number, whole},
-    cluster::{
-        chaos::Plan,
-        delay::{Distribution, Slow},
-    },
+    cluster::{chaos::Plan, delay::Slow},
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    race::{Clock, Delay},
     sgd::{
         Cancellation,
         faults::{NonFinite, OnLoss},
@@ -22,65 +22,6 @@ use crate::{
 
 /// What run time may be, and time on the wall clock.
 const SECONDS: &str = "seconds above 0";
-
-/// Which clock a run has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Clock {
-    /// Durations are drawn from the delay law.
-    Virtual,
-    /// The wall clock: each learner has a thread, a device and a queue of its own.
-    Real,
-}
-
-/// How long minibatches take. Written `measured` or as the law is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub(crate) enum Delay {
-    /// As long as it takes.
-    Measured,
-    /// What is drawn from a law.
-    Law(Distribution),
-    /// What this file says, which has not been read.
-    Trace(PathBuf),
-}
-
-impl From<Delay> for String {
-    fn from(delay: Delay) -> Self {
-        delay.to_string()
-    }
-}
-
-impl TryFrom<String> for Delay {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        text.parse()
-    }
-}
-
-impl fmt::Display for Delay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Measured => f.write_str("measured"),
-            Self::Law(law) => law.fmt(f),
-            Self::Trace(path) => write!(f, "trace:{}", path.display()),
-        }
-    }
-}
-
-impl FromStr for Delay {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        // A record is read without what is outside of it: a file only where delays are drawn.
-        match text.strip_prefix("trace:").filter(|path| !path.is_empty()) {
-            Some(path) => Ok(Self::Trace(path.into())),
-            None if text == "measured" => Ok(Self::Measured),
-            None => text.parse().map(Self::Law),
-        }
-    }
-}
 
 /// Headings of the help.
 const TRAINED: &str = "What is trained";
@@ -92,7 +33,7 @@ const FILES: &str = "Input and output";
 
 /// The options that make a race what it is; a TOML file holds any of them under the same names.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-pub(crate) struct Flags {
+pub(super) struct Flags {
     #[command(flatten)]
     #[serde(flatten)]
     setup: Setup,
@@ -112,7 +53,7 @@ pub(crate) struct Flags {
 
 /// Those that an estimate has use for: it comes from one run.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-pub(crate) struct EstimateFlags {
+pub(super) struct EstimateFlags {
     #[command(flatten)]
     #[serde(flatten)]
     setup: Setup,
@@ -129,7 +70,7 @@ pub(crate) struct EstimateFlags {
 
 /// Those that advice has use for: the run that follows it is shaped by its goal.
 #[derive(Debug, Clone, Default, Args, Serialize)]
-pub(crate) struct AdviseFlags {
+pub(super) struct AdviseFlags {
     #[command(flatten)]
     #[serde(flatten)]
     setup: Setup,
@@ -149,7 +90,7 @@ pub(crate) struct AdviseFlags {
 /// What is trained, by whom and where: of every command that trains.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Setup {
+pub(super) struct Setup {
     /// Model: logistic, or mlp:WIDTH[,WIDTH...]
     #[arg(long, help_heading = TRAINED)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -237,7 +178,7 @@ pub(crate) struct Setup {
 /// How a run goes, and how long.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Course {
+pub(super) struct Course {
     /// Run time of each run
     ///
     /// No default with --updates.
@@ -300,7 +241,7 @@ pub(crate) struct Course {
 /// What is kept of a run, besides what always is.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Kept {
+pub(super) struct Kept {
     /// Time on the wall clock between checkpoints of a run
     ///
     /// tortoise resume goes on from them.
@@ -322,7 +263,7 @@ pub(crate) struct Kept {
 /// How often a run is repeated.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Repeats {
+pub(super) struct Repeats {
     /// Seeds to repeat with, for mean and standard error
     #[arg(long, value_name = "N", help_heading = LENGTH)]
     #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
@@ -333,7 +274,7 @@ pub(crate) struct Repeats {
 /// What runs are compared by.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) struct Judged {
+pub(super) struct Judged {
     /// Training losses whose run time is reported
     #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
     #[arg(value_parser = |text: &str| number(text, "losses above 0"))]
@@ -345,4 +286,20 @@ pub(crate) struct Judged {
     #[arg(long, help_heading = LENGTH)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     estimate: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Input and output")]
+pub(super) struct Output {
+    /// TOML file with any of the options of a race, as a run directory has one; - is standard input
+    ///
+    /// What the command has no use for is passed over. A file that it names is looked for beside it, and
+    /// then from here.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// Folder to write to, new or empty [default: the next free runs/NAME-N]
+    #[arg(long, value_name = "DIR")]
+    pub(super) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) show: Show,
 }

@@ -1,18 +1,23 @@
-//! What a race is made of: defaults, then a TOML file, then flags; checked once, here.
+//! What a race is made of: defaults, then a TOML file, then what is given otherwise; checked once, here.
 
 mod check;
-mod flags;
-pub(super) mod settings;
+mod delay;
+mod keys;
+pub(crate) mod layers;
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use clap::{Arg, Args};
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub(super) use self::check::NOTHING_CANCELLED;
-pub(super) use self::flags::{AdviseFlags, Clock, Delay, EstimateFlags, Flags};
-use self::settings::Source;
+pub(crate) use self::{check::NOTHING_CANCELLED, layers::Source};
+pub use self::{
+    delay::{Clock, Delay},
+    layers::Scope,
+};
 use crate::{
     Error, Result,
     cluster::{
@@ -21,6 +26,7 @@ use crate::{
     },
     dataset::mnist,
     engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    ids::Version,
     numbers::Shown,
     record::{Extension, Length},
     sgd::{
@@ -31,9 +37,9 @@ use crate::{
 };
 
 /// Run time of a race if neither time nor updates are limited, in seconds: virtual and real.
-const DEFAULT_BUDGETS: [f64; 2] = [300.0, 10.0];
+pub(crate) const DEFAULT_BUDGETS: [f64; 2] = [300.0, 10.0];
 /// How long minibatches take if not said otherwise: in virtual and in real time.
-const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
+pub(crate) const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
 /// Evaluations of a run if not said otherwise, after the one at the start.
 const EVALUATIONS: f64 = 15.0;
 
@@ -41,60 +47,60 @@ const EVALUATIONS: f64 = 15.0;
 const SECONDS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 
 /// The copy of a trace in a run directory.
-pub(super) const TRACE: &str = "trace.csv";
+pub(crate) const TRACE: &str = "trace.csv";
 
 /// A configuration that has been checked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Experiment {
-    pub(super) entrants: Vec<Entrant>,
-    pub(super) model: Shape,
-    pub(super) learners: usize,
-    pub(super) minibatch: usize,
-    pub(super) learning_rate: f64,
-    pub(super) rate_rule: RateRule,
-    pub(super) l2: f64,
-    pub(super) delay: Delay,
+pub struct Config {
+    pub(crate) entrants: Vec<Entrant>,
+    pub(crate) model: Shape,
+    pub(crate) learners: usize,
+    pub(crate) minibatch: usize,
+    pub(crate) learning_rate: f64,
+    pub(crate) rate_rule: RateRule,
+    pub(crate) l2: f64,
+    pub(crate) delay: Delay,
     #[serde(default, skip_serializing_if = "Slow::is_none")]
-    pub(super) slow: Slow,
-    pub(super) clock: Clock,
-    pub(super) cancel: Cancellation,
+    pub(crate) slow: Slow,
+    pub(crate) clock: Clock,
+    pub(crate) cancel: Cancellation,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) budget: Option<f64>,
+    pub(crate) budget: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) updates: Option<u64>,
+    pub(crate) updates: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) evaluate_every: Option<f64>,
+    pub(crate) evaluate_every: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     adasync_every: Option<f64>,
-    pub(super) targets: Vec<f64>,
-    pub(super) seed: u64,
-    pub(super) seeds: u64,
-    pub(super) device: DeviceChoices,
-    pub(super) kernels: FamilyChoice,
+    pub(crate) targets: Vec<f64>,
+    pub(crate) seed: u64,
+    pub(crate) seeds: u64,
+    pub(crate) device: DeviceChoices,
+    pub(crate) kernels: FamilyChoice,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) queues: Option<usize>,
+    pub(crate) queues: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) data: Option<PathBuf>,
-    pub(super) isolate: bool,
+    pub(crate) data: Option<PathBuf>,
+    pub(crate) isolate: bool,
     on_loss: OnLoss,
     restarts: u32,
     quorum: usize,
     patience: f64,
     non_finite: NonFinite,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) chaos: Option<Plan>,
-    pub(super) checkpoint_every: f64,
-    pub(super) estimate: bool,
-    pub(super) events: bool,
-    pub(super) tensorboard: bool,
+    pub(crate) chaos: Option<Plan>,
+    pub(crate) checkpoint_every: f64,
+    pub(crate) estimate: bool,
+    pub(crate) events: bool,
+    pub(crate) tensorboard: bool,
     /// How it became as long as it is: part of what is recorded, and no setting.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) extended: Vec<Extension>,
+    pub(crate) extended: Vec<Extension>,
 }
 
 /// What holds where nobody says otherwise.
-const DEFAULTS: &str = r#"
+pub(crate) const DEFAULTS: &str = r#"
 entrants = []
 model = "mlp:128"
 learners = 8
@@ -121,38 +127,48 @@ events = false
 tensorboard = false
 "#;
 
-impl Experiment {
-    /// Lays `flags` over `config` over the defaults. `entrants` are those named on the command line;
-    /// if there are none there and in the file, they are the six variants. What the file says of
-    /// options that are not among `flags` is passed over.
+/// That there is such a setting for each of these.
+///
+/// # Errors
+/// [`Error::Config`] that names the one that there is not, and what is near it.
+pub(crate) fn known(settings: &Table) -> Result<()> {
+    layers::unknown(settings, &Scope::default())
+        .map_or(Ok(()), |problem| Err(Error::config(problem)))
+}
+
+impl Config {
+    /// Lays what is `given` over the file at `path` over the defaults. `entrants` are those that were
+    /// named; if there are none there and in the file, they are the six variants.
     ///
     /// # Errors
-    /// [`Error::Config`] that names the setting, [`Error::Dataset`] where `config` names a folder of
+    /// [`Error::Config`] that names the setting, [`Error::Dataset`] where the file names a folder of
     /// data that is not there.
-    pub(super) fn new<F: Args + Serialize>(
+    pub fn new(
         entrants: &[Entrant],
-        flags: &F,
-        config: Option<&Path>,
+        given: &Table,
+        path: Option<&Path>,
+        scope: &Scope,
     ) -> Result<Self> {
-        let text = settings::text(config)?;
-        let experiment = Self::parse(entrants, flags, config.zip(text.as_deref()))?;
-        if let Some(config) = config.filter(|_| !settings::is_given("data", flags))
-            && let Some(folder) = experiment.data.as_ref().filter(|folder| !mnist::is_there(folder))
+        let text = layers::text(path)?;
+        let config = Self::parse(entrants, given, path.zip(text.as_deref()), scope)?;
+        if let Some(path) = path.filter(|_| !given.contains_key("data"))
+            && let Some(folder) = config.data.as_ref().filter(|folder| !mnist::is_there(folder))
         {
-            let config = config.display();
-            let problem = format!("is no folder, and {config} names it; give it with --data DIR");
+            let path = path.display();
+            let problem = format!("is no folder, and {path} names it; give it with --data DIR");
             return Err(Error::Dataset { path: folder.clone(), problem });
         }
-        Ok(experiment)
+        Ok(config)
     }
 
-    /// As [`Self::new`], from the text of the file at a path.
-    pub(super) fn parse<F: Args + Serialize>(
+    /// As [`Self::new`], from the text of a file.
+    pub(crate) fn parse(
         entrants: &[Entrant],
-        flags: &F,
-        config: Source<'_>,
+        given: &Table,
+        file: Source<'_>,
+        scope: &Scope,
     ) -> Result<Self> {
-        let mut table = settings::layers(DEFAULTS, config, flags, &[])?;
+        let mut table = layers::layers(DEFAULTS, file, given, scope)?;
         let clock = usize::from(table.get("clock").and_then(Value::as_str) == Some("real"));
         if !table.contains_key("budget") && !table.contains_key("updates") {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGETS[clock]));
@@ -160,32 +176,31 @@ impl Experiment {
         if !table.contains_key("delay") {
             table.insert("delay".into(), Value::String(DEFAULT_DELAYS[clock].into()));
         }
-        let mut experiment: Self = settings::checked(table, config)?;
-        experiment.delay = settings::with_trace(experiment.delay, flags, config)?;
-        let data = experiment.data.as_deref();
-        experiment.data = data.map(|folder| settings::data_folder(folder, flags, config));
+        let mut config: Self = layers::checked(table, file)?;
+        config.delay = layers::with_trace(config.delay, given, file)?;
+        let data = config.data.as_deref();
+        config.data = data.map(|folder| layers::data_folder(folder, given, file));
         let named = !entrants.is_empty();
         if named {
-            experiment.entrants = entrants.to_vec();
-        } else if experiment.entrants.is_empty() && experiment.learners > 0 {
-            experiment.entrants = Entrant::six(experiment.learners);
+            config.entrants = entrants.to_vec();
+        } else if config.entrants.is_empty() && config.learners > 0 {
+            config.entrants = Entrant::six(config.learners);
         }
-        let learners = experiment.learners;
-        for entrant in &mut experiment.entrants {
+        let learners = config.learners;
+        for entrant in &mut config.entrants {
             *entrant = entrant.among(learners);
         }
-        let budget = experiment.budget;
-        experiment.evaluate_every = experiment
+        let budget = config.budget;
+        config.evaluate_every = config
             .evaluate_every
             .or_else(|| budget.map(|budget| (budget / EVALUATIONS).max(*SECONDS.start())));
-        let given = settings::given(flags)?;
-        experiment.check().map_err(|error| settings::of_file(error, config, &given, named))?;
-        experiment.refuse_idle(&given)?;
-        Ok(experiment)
+        config.check().map_err(|error| layers::of_file(error, file, given, named))?;
+        config.refuse_idle(given)?;
+        Ok(config)
     }
 
     /// What is the same for all entrants.
-    pub(super) fn terms(&self) -> Terms {
+    pub(crate) fn terms(&self) -> Terms {
         Terms {
             learners: self.learners,
             minibatch: self.minibatch,
@@ -211,7 +226,7 @@ impl Experiment {
     }
 
     /// Law of the delays; none where they are measured.
-    pub(super) fn law(&self) -> Option<&Distribution> {
+    pub(crate) fn law(&self) -> Option<&Distribution> {
         match &self.delay {
             Delay::Law(law) => Some(law),
             Delay::Measured | Delay::Trace(_) => None,
@@ -219,7 +234,7 @@ impl Experiment {
     }
 
     /// The trace that gives the delays, if one does.
-    pub(super) fn trace(&self) -> Option<&Trace> {
+    pub(crate) fn trace(&self) -> Option<&Trace> {
         match self.law() {
             Some(Distribution::Trace(trace)) => Some(trace),
             _ => None,
@@ -227,31 +242,31 @@ impl Experiment {
     }
 
     /// Draws the delays from the copy of their trace that a run directory has.
-    pub(super) fn use_own_trace(&mut self) {
+    pub(crate) fn use_own_trace(&mut self) {
         if let Some(trace) = self.trace() {
             self.delay = Delay::Law(Distribution::Trace(trace.copied_to(TRACE)));
         }
     }
 
     /// Whether the delays are drawn from the copy of a trace in the run directory.
-    pub(super) fn has_own_trace(&self) -> bool {
+    pub(crate) fn has_own_trace(&self) -> bool {
         self.delay.to_string() == format!("trace:{TRACE}")
     }
 
     /// How long each run is.
-    pub(super) fn length(&self) -> Length {
+    pub(crate) fn length(&self) -> Length {
         Length { budget: self.budget, updates: self.updates }
     }
 
     /// The settings.
-    pub(super) fn settings(&self) -> Table {
+    pub(crate) fn settings(&self) -> Table {
         let settings = Self { extended: Vec::new(), ..self.clone() };
         Table::try_from(settings).expect("numbers and text are TOML")
     }
 
     /// What the bits of a run depend on besides its seed and what computes it, as text. A longer run
     /// goes on from where a shorter one was saved.
-    pub(super) fn identity(&self) -> String {
+    pub(crate) fn identity(&self) -> String {
         let same = Self {
             budget: None,
             updates: None,
@@ -263,14 +278,14 @@ impl Experiment {
         same.to_toml()
     }
 
-    /// This experiment as a TOML file that gives it again.
-    pub(super) fn to_toml(&self) -> String {
+    /// This config as a TOML file that gives it again.
+    pub(crate) fn to_toml(&self) -> String {
         let settings = Self { extended: Vec::new(), ..self.clone() };
         toml::to_string(&settings).expect("numbers and text are TOML")
     }
 
     /// What is run, in a line.
-    pub(super) fn caption(&self) -> String {
+    pub(crate) fn caption(&self) -> String {
         let Self { model, learners, minibatch, learning_rate, delay, seeds, .. } = self;
         let slow =
             if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
@@ -293,14 +308,11 @@ impl Experiment {
             rate = Shown(*learning_rate),
         )
     }
-}
 
-/// For the help of an option: with the value that holds where nobody says otherwise.
-pub(super) fn with_default(arg: Arg) -> Arg {
-    let [simulated, measured] = DEFAULT_BUDGETS;
-    match arg.get_id().as_str() {
-        "budget" => settings::say_default(arg, &format!("{simulated}, in real time {measured}")),
-        "delay" => settings::say_default(arg, DEFAULT_DELAYS[0]),
-        _ => settings::with_default(arg, DEFAULTS),
+    /// Which part of a run is over at run time `time` and after so many updates, from 0 to 1.
+    pub(crate) fn share(&self, time: Duration, updates: Version) -> f64 {
+        let of_time = self.budget.map(|budget| time.as_secs_f64() / budget);
+        let of_updates = self.updates.map(|all| updates as f64 / all as f64);
+        of_time.into_iter().chain(of_updates).fold(0.0, f64::max).min(1.0)
     }
 }

@@ -1,0 +1,219 @@
+//! A race from the library: what is raced, run, recorded and gone on with.
+//!
+//! ```no_run
+//! use tortoise::race::Race;
+//!
+//! # fn main() -> tortoise::Result<()> {
+//! let race = Race::mnist()?.entrants(["sync", "k-async:4"])?.learners(8).budget(60.0);
+//! let summary = race.record("runs/mine")?;
+//! println!("{summary}");
+//! # Ok(())
+//! # }
+//! ```
+
+pub(crate) mod config;
+mod engines;
+pub(crate) mod progress;
+pub(crate) mod resume;
+mod run;
+pub(crate) mod runner;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::atomic::AtomicBool,
+};
+
+use toml::{Table, Value};
+
+pub use self::{
+    config::{Clock, Config, Delay, Scope},
+    progress::{News, Progress},
+    resume::Changes,
+};
+use self::{resume::open, runner::Runner};
+use crate::{
+    Result,
+    dataset::mnist,
+    record::{RunDirectory, Summary},
+    sgd::{Course, Entrant},
+};
+
+/// Sets a variable of the environment to a value, for the drivers that are loaded later.
+pub type SetVariable<'a> = &'a dyn Fn(&str, &str);
+
+/// A race that is put together: who takes part, and what holds for all of them. What is not said is as
+/// on the command line, where `tortoise race --help` tells the defaults.
+pub struct Race<'a> {
+    entrants: Vec<Entrant>,
+    settings: Table,
+    file: Option<PathBuf>,
+    progress: Box<dyn Progress>,
+    interrupt: Option<&'a AtomicBool>,
+}
+
+impl fmt::Debug for Race<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { entrants, settings, file, .. } = self;
+        f.debug_struct("Race")
+            .field("entrants", entrants)
+            .field("settings", settings)
+            .field("file", file)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Race<'a> {
+    /// A race on MNIST, found where `TORTOISE_DATA` says, or else in `data/mnist`.
+    ///
+    /// # Errors
+    /// [`crate::Error::Dataset`] where there is none.
+    pub fn mnist() -> Result<Self> {
+        mnist::find(&mnist::locate(None)?)?;
+        Ok(Self::default())
+    }
+
+    /// A race of which a TOML file holds the settings, as a run directory has one. What is set besides
+    /// wins.
+    #[must_use]
+    pub fn of_file(path: impl Into<PathBuf>) -> Self {
+        Self { file: Some(path.into()), ..Self::default() }
+    }
+
+    /// Who takes part, each as on the command line: `sync`, `k-async:4`. The six variants if this is
+    /// never said.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] that says which is none, and what is near it.
+    pub fn entrants<'e>(mut self, entrants: impl IntoIterator<Item = &'e str>) -> Result<Self> {
+        self.entrants = entrants.into_iter().map(str::parse).collect::<Result<_>>()?;
+        Ok(self)
+    }
+
+    /// Sets any setting by its name on the command line, such as `("learning-rate", 0.1)`. One that
+    /// there is not is an error when the race begins.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.settings.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// P, the number of learners.
+    #[must_use]
+    pub fn learners(self, learners: usize) -> Self {
+        self.set("learners", whole(learners))
+    }
+
+    /// m, the samples a gradient.
+    #[must_use]
+    pub fn minibatch(self, samples: usize) -> Self {
+        self.set("minibatch", whole(samples))
+    }
+
+    /// Rate of a gradient.
+    #[must_use]
+    pub fn learning_rate(self, rate: f64) -> Self {
+        self.set("learning-rate", rate)
+    }
+
+    /// The model, as on the command line: `logistic`, `mlp:128`.
+    #[must_use]
+    pub fn model(self, model: &str) -> Self {
+        self.set("model", model)
+    }
+
+    /// Distribution of the delays, as on the command line: `exponential:mean=1`.
+    #[must_use]
+    pub fn delay(self, distribution: &str) -> Self {
+        self.set("delay", distribution)
+    }
+
+    /// Run time of each run, in seconds.
+    #[must_use]
+    pub fn budget(self, seconds: f64) -> Self {
+        self.set("budget", seconds)
+    }
+
+    /// Updates of each run.
+    #[must_use]
+    pub fn updates(self, updates: u64) -> Self {
+        self.set("updates", Value::Integer(updates.try_into().unwrap_or(i64::MAX)))
+    }
+
+    /// Where gradients are computed: `auto`, `host`, or an adapter's index or part of its name.
+    #[must_use]
+    pub fn device(self, device: &str) -> Self {
+        self.set("device", device)
+    }
+
+    /// Who is told what happens.
+    #[must_use]
+    pub fn progress(self, progress: impl Progress + 'static) -> Self {
+        Self { progress: Box::new(progress), ..self }
+    }
+
+    /// What ends the race once it is true; what was recorded by then is whole.
+    #[must_use]
+    pub fn interrupt(self, interrupt: &'a AtomicBool) -> Self {
+        Self { interrupt: Some(interrupt), ..self }
+    }
+
+    /// The whole configuration, checked.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] that names the setting.
+    pub fn config(&self) -> Result<Config> {
+        let Self { entrants, settings, file, .. } = self;
+        config::known(settings)?;
+        Config::new(entrants, settings, file.as_deref(), &Scope::default())
+    }
+
+    /// Runs the race and records it in `directory`, which is new or empty.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] that names the setting, [`crate::Error::Dataset`], [`crate::Error::NoAdapter`], and whatever
+    /// ends a run.
+    pub fn record(self, directory: impl AsRef<Path>) -> Result<Summary<Config>> {
+        let config = self.config()?;
+        let mut runner = Runner::open(config, self.progress, &|_, _| {})?;
+        let directory = RunDirectory::create(Some(directory.as_ref()), "race")?;
+        runner.run(&directory, self.interrupt.unwrap_or(&AtomicBool::new(false)))
+    }
+
+    /// Runs the race in virtual time and keeps the trajectories in memory: of each entrant, the first
+    /// ones first, one a seed.
+    ///
+    /// # Errors
+    /// As [`record`](Self::record); [`crate::Error::Config`] where the time is real.
+    pub fn run(self) -> Result<Vec<Course>> {
+        Runner::open(self.config()?, self.progress, &|_, _| {})?.trajectories()
+    }
+
+    /// Goes on with a race that was recorded in `directory` and stopped.
+    ///
+    /// # Errors
+    /// [`crate::Error::Config`] with the reason where it cannot go on as it was, and as
+    /// [`record`](Self::record).
+    pub fn resume(directory: impl AsRef<Path>, changes: &Changes) -> Result<Summary<Config>> {
+        let directory = RunDirectory::open(directory.as_ref())?;
+        let mut runner = open(&directory, changes, Box::new(()), &|_, _| {})?;
+        runner.run(&directory, &AtomicBool::new(false))
+    }
+}
+
+impl Default for Race<'_> {
+    fn default() -> Self {
+        Self {
+            entrants: Vec::new(),
+            settings: Table::new(),
+            file: None,
+            progress: Box::new(()),
+            interrupt: None,
+        }
+    }
+}
+
+/// A count as TOML has it; one that is larger is refused with the setting's name.
+fn whole(count: usize) -> Value {
+    Value::Integer(count.try_into().unwrap_or(i64::MAX))
+}

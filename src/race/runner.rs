@@ -1,0 +1,321 @@
+//! Runs the entrants of a race one after the other, records them, and sums them up.
+
+use std::{
+    env::consts,
+    path::{self, Path, PathBuf},
+    sync::{Arc, atomic::AtomicBool},
+    thread,
+};
+
+use toml::Table;
+
+use super::{
+    SetVariable,
+    config::{Config, TRACE},
+    engines::{Workers, queues},
+    progress::{News, Progress},
+    run::Run,
+};
+use crate::{
+    Error, Result,
+    dataset::{
+        Dataset, Digests,
+        mnist::{self, CLASSES, PIXELS},
+        sha256,
+    },
+    engine::{
+        Engine,
+        backend::Backend,
+        gpu::{DRIVER_THREADS, adapter},
+        model::Model,
+    },
+    record::{
+        Computed, Data, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, TraceOrigin,
+        read_origin, write_origin, write_summary, write_whole,
+    },
+    report,
+    sgd::{Cancellation, Course, Ended, Entrant, Objective, learning_rate::RateRule},
+    share::both,
+    theory::{runtime, staleness},
+};
+
+/// Samples times parameters of a gradient from which a software driver gains more from two threads
+/// than it loses by waking them.
+const WORTH_TWO_THREADS: usize = 3_500_000;
+
+/// Everything that is checked and opened before the first file is written.
+pub(crate) struct Runner {
+    pub(crate) config: Config,
+    pub(crate) data: Dataset,
+    pub(super) folder: PathBuf,
+    pub(super) digests: Digests,
+    pub(crate) model: Model,
+    pub(super) gradients: Vec<Backend>,
+    workers: Workers,
+    evaluator: Box<dyn Engine>,
+    evaluations: Backend,
+    pub(super) progress: Box<dyn Progress>,
+}
+
+impl Runner {
+    pub(crate) fn open(
+        config: Config,
+        mut progress: Box<dyn Progress>,
+        set_variable: SetVariable<'_>,
+    ) -> Result<Self> {
+        let Config { minibatch: m, l2, ref model, ref device, ref data, .. } = config;
+        let of_mnist = Model::new(model, PIXELS, CLASSES, 0.0)?;
+        let side_by_side = config.learners > 1 && config.queues != Some(1);
+        if side_by_side || m.saturating_mul(of_mnist.params()) < WORTH_TWO_THREADS {
+            set_variable(DRIVER_THREADS, "0");
+        }
+        let folder = mnist::locate(data.as_deref())?;
+        let source = mnist::find(&folder)?;
+        // Both take a while, and neither waits for the other.
+        let (data, adapters) = both(
+            || source.load().map(|data| (data.digests(), data)),
+            || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>(),
+        );
+        let (digests, data) = data?;
+        let adapters = adapters?;
+        let samples = data.train.len();
+        if m > samples {
+            return Err(Error::config(format!(
+                "--minibatch {m} is more than the {samples} samples of the training set"
+            )));
+        }
+        let model = Model::new(model, data.train.inputs(), data.train.classes(), l2 as f32)?;
+        let longest = model.longest_side().max(m);
+        let backend = |(adapter, device): (Option<_>, _)| match adapter {
+            Some(adapter) => Backend::on(adapter, config.kernels, longest),
+            None => Backend::host(device),
+        };
+        let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
+        let notes = source.note().into_iter().chain(gradients.iter().filter_map(Backend::note));
+        notes.chain(config.note()).for_each(|note| progress.tell(News::Note(&note)));
+        let evaluations = gradients[0].for_evaluation();
+        let evaluator = evaluations.open(&model, m)?;
+        let workers = Workers::open(&config, &data, &model, &gradients)?;
+        if gradients.len() > 1 {
+            progress.tell(News::Note(&workers.to_string()));
+        }
+        Ok(Self {
+            config,
+            data,
+            folder,
+            digests,
+            model,
+            gradients,
+            workers,
+            evaluator,
+            evaluations,
+            progress,
+        })
+    }
+
+    /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples.
+    pub(crate) fn objective(&self, evaluated: usize) -> Result<Objective> {
+        let Self { config, data, model, gradients, evaluations, .. } = self;
+        let queues = queues(config, data, model, &gradients[0])?;
+        let evaluator = evaluations.open(model, config.minibatch)?;
+        Ok(Objective::new(&Arc::new(data.train.first(evaluated)), queues, evaluator))
+    }
+
+    /// Runs all entrants in virtual time and keeps their trajectories, one a seed.
+    pub(crate) fn trajectories(&self) -> Result<Vec<Course>> {
+        let Config { seed, seeds, ref entrants, .. } = self.config;
+        let (terms, objective) = (self.config.terms(), self.objective(self.data.train.len())?);
+        let runs = entrants
+            .iter()
+            .flat_map(|entrant| (seed..seed + seeds).map(move |seed| (entrant, seed)));
+        runs.map(|(entrant, seed)| {
+            objective.course(&terms, entrant, seed, &self.model.initial(seed))
+        })
+        .collect()
+    }
+
+    /// Runs all entrants and records them, and in the end the summary.
+    pub(crate) fn run(
+        &mut self,
+        directory: &RunDirectory,
+        interrupt: &AtomicBool,
+    ) -> Result<Summary<Config>> {
+        let origin = self.begin(directory.path())?;
+        self.config.extended.clone_from(&origin.extended);
+        self.progress.tell(News::Start(&self.config));
+        let summary = self.entrants(&origin, directory, interrupt)?;
+        self.progress.tell(News::End);
+        write_summary(directory.path(), &summary)?;
+        let learners = report::csv(&summary.entrants);
+        write_whole(&directory.path().join("learners.csv"), learners.as_bytes())?;
+        Ok(summary)
+    }
+
+    /// What the race depends on. If the run directory is new it is written there first, with all that
+    /// the directory needs to be read and gone on with elsewhere.
+    fn begin(&mut self, directory: &Path) -> Result<Origin<Table>> {
+        if let Some(origin) = read_origin(directory)? {
+            return Ok(origin);
+        }
+        let trace = self.config.trace().map(|trace| TraceOrigin {
+            file: trace.path().display().to_string(),
+            sha256: sha256(trace.text().as_bytes()),
+        });
+        if let Some(trace) = self.config.trace() {
+            write_whole(&directory.join(TRACE), trace.text().as_bytes())?;
+        }
+        self.config.use_own_trace();
+        write_whole(&directory.join("config.toml"), self.config.to_toml().as_bytes())?;
+        let origin = Origin {
+            configuration: self.config.settings(),
+            data: self.data_origin(),
+            trace,
+            computed: vec![self.computed("the start")],
+            extended: Vec::new(),
+        };
+        write_origin(directory, &origin)?;
+        Ok(origin)
+    }
+
+    pub(super) fn data_origin(&self) -> Data {
+        // A record is text.
+        let folder = path::absolute(&self.folder).ok().filter(|folder| folder.to_str().is_some());
+        Data { folder, digests: self.digests.clone() }
+    }
+
+    /// What computes, from the run called `from` on.
+    pub(super) fn computed(&self, from: &str) -> Computed {
+        Computed {
+            from: from.to_owned(),
+            tortoise: env!("CARGO_PKG_VERSION").to_owned(),
+            gradients: self.gradients.iter().map(Backend::computer).collect(),
+            evaluations: self.evaluations.computer(),
+        }
+    }
+
+    /// What computed, in words; one after the other if the race went on elsewhere. What computes now
+    /// is called `now`.
+    fn in_turn(
+        &self,
+        origin: &Origin<Table>,
+        now: &str,
+        of: impl Fn(&Computed) -> String,
+    ) -> String {
+        let here = of(&self.computed("here"));
+        let mut all: Vec<_> = origin.computed.iter().map(|one| (&one.from, of(one))).collect();
+        all.dedup_by(|later, earlier| later.1 == earlier.1);
+        let mut text = String::new();
+        for (at, (from, what)) in all.iter().enumerate() {
+            if at > 0 {
+                text += &format!("; from {from} on ");
+            }
+            text += if *what == here { now } else { what };
+        }
+        text
+    }
+
+    /// All runs, and what theory says of them.
+    fn entrants(
+        &mut self,
+        origin: &Origin<Table>,
+        directory: &RunDirectory,
+        interrupt: &AtomicBool,
+    ) -> Result<Summary<Config>> {
+        let mut entrants = Vec::new();
+        let mut interrupted = false;
+        for entrant in self.config.entrants.clone() {
+            let runs = self.runs(entrant, directory, interrupt, &mut interrupted)?;
+            if !runs.is_empty() {
+                entrants.push(summed_up(&self.config, entrant, runs)?);
+            }
+        }
+        Ok(Summary {
+            tortoise: env!("CARGO_PKG_VERSION").into(),
+            machine: machine(),
+            configuration: self.config.clone(),
+            gradients_on: self.in_turn(origin, &self.workers.to_string(), Computed::gradients),
+            evaluations_on: self.in_turn(origin, &self.evaluations.to_string(), |computed| {
+                computed.evaluations.to_string()
+            }),
+            queues: self.workers.count(),
+            entrants,
+            interrupted,
+        })
+    }
+
+    /// The runs of `entrant`, one a seed, until one is interrupted.
+    fn runs(
+        &mut self,
+        entrant: Entrant,
+        directory: &RunDirectory,
+        interrupt: &AtomicBool,
+        interrupted: &mut bool,
+    ) -> Result<Vec<RunSummary>> {
+        let Config { seed, seeds, .. } = self.config;
+        let mut runs = Vec::new();
+        for seed in seed..seed + seeds {
+            if *interrupted {
+                break;
+            }
+            let run = Run {
+                entrant,
+                seed,
+                config: &self.config,
+                data: &self.data,
+                model: &self.model,
+                workers: &mut self.workers,
+                progress: &mut *self.progress,
+                interrupt,
+            };
+            let run = run.record(directory, &mut *self.evaluator)?;
+            *interrupted = run.ended == Ended::Interrupted;
+            self.progress.tell(News::Over { entrant: &entrant.to_string(), run: &run });
+            runs.push(run);
+        }
+        Ok(runs)
+    }
+}
+
+/// The runs of `entrant`, next to what theory says of them.
+fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result<EntrantSummary> {
+    let learners = config.learners;
+    let k = entrant.k(learners)?;
+    let mut summary = EntrantSummary {
+        entrant: entrant.to_string(),
+        learners,
+        k,
+        theory: Default::default(),
+        staleness_theory: None,
+        error_bound: None,
+        runs,
+    };
+    let first = &summary.runs[0];
+    // Where delays are measured, theory goes by the distribution that fits them; and what a device is at
+    // work on is not cancelled, but dropped on arrival.
+    let delays = match (config.law(), &first.delays) {
+        (Some(law), _) => Some((law.clone(), config.slow.clone(), config.cancel)),
+        (None, fit) => {
+            fit.as_ref().map(|fit| (fit.best().law.clone(), fit.slow(), Cancellation::OnArrival))
+        }
+    };
+    // While K grows there is no long run.
+    if let Some((law, slow, cancel)) = delays.filter(|_| !entrant.adapts()) {
+        let rules = entrant.rules();
+        summary.theory = runtime::update_time_of(rules, &law, &slow, cancel, learners, k);
+        summary.staleness_theory = staleness::expected(rules, &law, &slow, learners, k);
+    }
+    // The bound is one of a constant rate, and of one K.
+    if config.rate_rule == RateRule::Constant
+        && let Some((estimates, expected)) =
+            summary.runs[0].estimates.as_ref().zip(summary.staleness_theory)
+    {
+        summary.error_bound = Some(estimates.error_bound(&expected));
+    }
+    Ok(summary)
+}
+
+/// Operating system, processor and threads.
+fn machine() -> String {
+    let threads = thread::available_parallelism().map_or(1, |threads| threads.get());
+    format!("{} {}, {threads} threads", consts::OS, consts::ARCH)
+}
