@@ -14,11 +14,9 @@ use tortoise::{
     },
     engine::{
         Engine,
-        gpu::{
-            Gpu, adapter,
-            kernels::{Family, ShaderSet},
-        },
+        gpu::{Gpu, adapter},
         host::reference::loss_and_gradient,
+        kernels::{Family, ShaderSet},
         model::Model,
     },
 };

@@ -8,6 +8,7 @@ pub mod gpu;
 pub mod host;
 pub mod interruptible;
 pub mod isolated;
+pub mod kernels;
 pub mod model;
 pub mod quadratic;
 

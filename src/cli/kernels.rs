@@ -16,9 +16,9 @@ use crate::{
         gpu::{
             adapter::{AdapterId, DeviceChoice, REMEDY},
             check::{self, Check, TOLERANCE},
-            kernels::{BindingKind, Family, KERNELS, Kernel, ShaderSet},
         },
         isolated,
+        kernels::{BindingKind, Family, KERNELS, Kernel, ShaderSet},
     },
 };
 

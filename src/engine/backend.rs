@@ -10,9 +10,9 @@ use super::{
     gpu::{
         DRIVER_THREADS, Gpu,
         adapter::{self, AdapterId, DeviceChoice, REMEDY},
-        kernels::{Family, ShaderSet},
     },
     host::Host,
+    kernels::{Family, ShaderSet},
     model::Model,
 };
 use crate::{Error, Result};

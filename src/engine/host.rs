@@ -4,7 +4,6 @@
 //! Neither the number of cores nor their haste shows in a bit of its results: cores share rows of a
 //! minibatch, then rows of the gradient, always in the same portions, and never the terms of one sum.
 
-pub mod kernels;
 mod pass;
 pub mod reference;
 

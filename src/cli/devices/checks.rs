@@ -18,8 +18,8 @@ use crate::{
         gpu::{
             adapter::AdapterId,
             check::{self, TOLERANCE},
-            kernels::Family,
         },
+        kernels::Family,
     },
     share::{both, each},
 };

@@ -20,8 +20,8 @@ use crate::{
         gpu::{
             adapter::AdapterId,
             check::timing::{self, KernelTiming, SAMPLES, StepTiming, Timings, WARM_UP},
-            kernels::Family,
         },
+        kernels::Family,
         model::{Model, Shape},
     },
     report::shares::{self, Bar},

@@ -6,8 +6,7 @@ use std::{cmp::Reverse, fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::kernels::Family;
-use crate::{Error, Result};
+use crate::{Error, Result, engine::kernels::Family};
 
 /// What a person is told to do where no adapter is found.
 pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";

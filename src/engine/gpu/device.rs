@@ -16,10 +16,12 @@ use std::{
 
 use super::{
     adapter::{self, AdapterId},
-    kernels::{Binding, BindingKind, Family, Form, Kernel},
     spin::Spin,
 };
-use crate::{Error, Result};
+use crate::{
+    Error, Result,
+    engine::kernels::{Binding, BindingKind, Family, Form, Kernel},
+};
 
 /// The format of textures: four columns a texel.
 pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
@@ -90,10 +92,6 @@ impl Device {
             && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
         OPEN.fetch_add(1, Ordering::Relaxed);
         Ok(Self { device, queue, adapter: adapter.clone(), fault, inline, spin: Mutex::default() })
-    }
-
-    pub(crate) fn adapter(&self) -> &AdapterId {
-        &self.adapter
     }
 
     /// An error that names this adapter.
@@ -235,7 +233,7 @@ impl Drop for Device {
 }
 
 fn entry(family: Family, at: u32, binding: &Binding) -> wgpu::BindGroupLayoutEntry {
-    let texels = family.form(binding.name) == Form::Texels;
+    let texels = *binding.form.of(family) == Form::Texels;
     let buffer =
         |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
     let texture = |access| wgpu::BindingType::StorageTexture {

@@ -24,9 +24,11 @@ use super::{
 };
 use crate::{
     Error, Result, awake,
-    engine::gpu::{
-        adapter::AdapterId,
-        check::{self, Check},
+    engine::{
+        gpu::{
+            adapter::AdapterId,
+            check::{self, Check},
+        },
         kernels::{self, Kernel, ShaderSet},
     },
 };
