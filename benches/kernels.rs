@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use tortoise::engine::{
-    gpu::{adapter, check::timing::each_kernel},
+    adapter,
+    gpu::check::timing::each_kernel,
     kernels::{Family, ShaderSet},
     model::Model,
 };

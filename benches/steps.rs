@@ -13,8 +13,8 @@ use tortoise::{
         mnist::{load, locate},
     },
     engine::{
-        Engine,
-        gpu::{Gpu, adapter},
+        Engine, adapter,
+        gpu::Gpu,
         host::reference::loss_and_gradient,
         kernels::{Family, ShaderSet},
         model::Model,

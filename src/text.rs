@@ -23,7 +23,7 @@ as_text!(
     crate::cluster::delay::Distribution,
     crate::cluster::delay::Slow,
     crate::engine::backend::FamilyChoice,
-    crate::engine::gpu::adapter::DeviceChoices,
+    crate::engine::adapter::DeviceChoices,
     crate::engine::model::Shape,
     crate::sgd::Entrant,
     crate::sgd::learning_rate::RateRule,

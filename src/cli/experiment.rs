@@ -20,7 +20,7 @@ use crate::{
         delay::{Distribution, Slow, Trace},
     },
     dataset::mnist,
-    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
     numbers::Shown,
     record::{Extension, Length},
     sgd::{

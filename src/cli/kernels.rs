@@ -12,11 +12,9 @@ use super::{Exit, print, print_json};
 use crate::{
     Error, Result,
     engine::{
+        adapter::{AdapterId, DeviceChoice, REMEDY},
         backend::{Backend, FamilyChoice},
-        gpu::{
-            adapter::{AdapterId, DeviceChoice, REMEDY},
-            check::{self, Check, TOLERANCE},
-        },
+        gpu::check::{self, Check, TOLERANCE},
         isolated,
         kernels::{BindingKind, Family, KERNELS, Kernel, ShaderSet},
     },

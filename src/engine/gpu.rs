@@ -3,7 +3,7 @@
 //! Every engine has an instance, a device and a queue of its own. Buffers and bind groups are made
 //! once; a gradient is one submission and one readback.
 
-pub mod adapter;
+mod adapters;
 mod buffers;
 pub mod check;
 mod device;
@@ -14,11 +14,9 @@ mod text;
 
 use std::time::{Duration, Instant};
 
-pub use self::device::DRIVER_THREADS;
-pub(crate) use self::device::beside_others;
+pub(super) use self::{adapters::all as adapters, device::beside_others};
 
 use self::{
-    adapter::AdapterId,
     buffers::Storage,
     device::Device,
     pass::{Pass, Results},
@@ -26,6 +24,7 @@ use self::{
 };
 use super::{
     Engine, Evaluation,
+    adapter::AdapterId,
     kernels::{
         Family, MATRIX, ShaderSet,
         dispatches::{Dispatches, Matrix},
@@ -36,6 +35,11 @@ use crate::{
     Error, Result,
     dataset::{Minibatch, Split},
 };
+
+/// What a person is told to do where no adapter is found.
+pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
+/// Why none is found.
+pub(super) const NONE: &str = "this machine has none";
 
 /// The most samples that an evaluation hands to the device at a time.
 const EVALUATED_AT_ONCE: usize = 1000;
@@ -151,6 +155,16 @@ impl Gpu {
     }
 }
 
+/// Opens an engine on an adapter, as [`Gpu::open`] does.
+pub(super) fn open(
+    adapter: &AdapterId,
+    model: &Model,
+    minibatch: usize,
+    shaders: &ShaderSet,
+) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(Gpu::open(adapter, model.clone(), minibatch, shaders)?))
+}
+
 /// Makes the parameters of each layer.
 fn params(device: &Device, model: &Model, family: Family) -> Result<Vec<Storage>> {
     let layers = model.layers().iter();
@@ -228,7 +242,8 @@ mod tests {
             println!("skipped: TORTOISE_SKIP_GPU=1");
             return;
         }
-        let adapter = adapter::list().into_iter().next().expect("scripts/setup.sh was run");
+        let adapter =
+            crate::engine::adapter::list().into_iter().next().expect("scripts/setup.sh was run");
         let model = Model::new(&"logistic".parse().unwrap(), 4, 2, 0.0).unwrap();
         let shaders = ShaderSet::new(Family::Tiled);
         let mut gpu = Gpu::open(&adapter, model, 1, &shaders).unwrap();

@@ -14,11 +14,9 @@ use crate::{
     Error, Result,
     dataset::mnist,
     engine::{
+        adapter::AdapterId,
         backend::{Backend, FamilyChoice},
-        gpu::{
-            adapter::AdapterId,
-            check::{self, TOLERANCE},
-        },
+        gpu::check::{self, TOLERANCE},
         kernels::Family,
     },
     share::{both, each},
@@ -130,7 +128,7 @@ fn driver(adapters: &[AdapterId]) -> Check {
     #[cfg(target_os = "linux")]
     let (found, remedy) = super::vulkan::why_none();
     #[cfg(not(target_os = "linux"))]
-    let (found, remedy) = ("none", crate::engine::gpu::adapter::REMEDY);
+    let (found, remedy) = ("none", crate::engine::adapter::REMEDY);
     Check::warning("driver", found, remedy)
 }
 

@@ -12,7 +12,7 @@ use crate::{
         chaos::Plan,
         delay::{Distribution, Slow},
     },
-    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
     sgd::{
         Cancellation,
         faults::{NonFinite, OnLoss},

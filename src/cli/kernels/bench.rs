@@ -16,11 +16,9 @@ use crate::{
     cli::{Exit, print, print_json, usage::whole},
     dataset::mnist::{CLASSES, PIXELS},
     engine::{
+        adapter::AdapterId,
         backend::Backend,
-        gpu::{
-            adapter::AdapterId,
-            check::timing::{self, KernelTiming, SAMPLES, StepTiming, Timings, WARM_UP},
-        },
+        gpu::check::timing::{self, KernelTiming, SAMPLES, StepTiming, Timings, WARM_UP},
         kernels::Family,
         model::{Model, Shape},
     },

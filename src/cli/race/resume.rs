@@ -22,7 +22,7 @@ use crate::{
         usage::{number, whole},
     },
     dataset::{mnist, sha256},
-    engine::{backend::Backend, gpu::adapter::DeviceChoices},
+    engine::{adapter::DeviceChoices, backend::Backend},
     record::{
         Extension, Length, Origin, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
         run_folder, write_origin, write_whole,

@@ -7,10 +7,12 @@ use std::{borrow::Cow, fmt};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::rig::Rig;
-use super::adapter::AdapterId;
 use crate::{
     Result,
-    engine::kernels::{self, BindingKind, Case, KERNELS, Kernel, ShaderSet, Values},
+    engine::{
+        adapter::AdapterId,
+        kernels::{self, BindingKind, Case, KERNELS, Kernel, ShaderSet, Values},
+    },
     numbers,
 };
 

@@ -14,13 +14,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    adapter::{self, AdapterId},
-    spin::Spin,
-};
+use super::{adapters, spin::Spin};
 use crate::{
     Error, Result,
-    engine::kernels::{Binding, BindingKind, Family, Form, Kernel},
+    engine::{
+        adapter::{AdapterId, DRIVER_THREADS},
+        kernels::{Binding, BindingKind, Family, Form, Kernel},
+    },
 };
 
 /// The format of textures: four columns a texel.
@@ -30,10 +30,6 @@ pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// In how many looks.
 const LOOKS: u32 = 60;
-
-/// The variable that tells Mesa's software driver how many threads to compute on; with none it
-/// computes on the thread of the queue.
-pub const DRIVER_THREADS: &str = "LP_NUM_THREADS";
 
 /// How many devices are open in this process.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -71,7 +67,7 @@ impl Device {
     /// Opens the adapter with all that its limits allow, and subgroups where it has them.
     pub(crate) fn open(adapter: &AdapterId) -> Result<Self> {
         let failed = |problem: String| Error::Device { adapter: adapter.name.clone(), problem };
-        let found = adapter::find(adapter)?;
+        let found = adapters::find(adapter)?;
         let (device, queue) = pollster::block_on(found.request_device(&wgpu::DeviceDescriptor {
             label: Some("tortoise"),
             required_limits: found.limits(),

@@ -108,6 +108,10 @@ impl Pass {
         params: &[Storage],
         capacity: usize,
     ) -> Result<Self> {
+        if u32::try_from(capacity).is_err() {
+            let problem = format!("no kernel counts {capacity} samples; a smaller minibatch fits");
+            return Err(device.error(problem));
+        }
         let dispatches = list(model, capacity);
         let mut matrices: HashMap<_, _> =
             (0..).map(Matrix::Params).zip(params.iter().cloned()).collect();

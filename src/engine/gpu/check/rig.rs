@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use crate::{
     Result,
     engine::{
+        adapter::AdapterId,
         gpu::{
-            adapter::AdapterId,
             buffers::{Copied, Readback, Storage},
             device::Device,
             pass::Call,

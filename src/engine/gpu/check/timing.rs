@@ -16,8 +16,9 @@ use crate::{
     Result,
     dataset::Minibatch,
     engine::{
-        gpu::{Gpu, adapter::AdapterId},
-        host,
+        adapter::AdapterId,
+        gpu::Gpu,
+        host::pass,
         kernels::{Case, Kernel, Product, ShaderSet, Values, dispatches::Dispatches},
         model::Model,
     },
@@ -172,9 +173,9 @@ fn time_host(product: Product, rows: u32, inputs: u32, outputs: u32) -> Result<f
     let [rows, inputs, outputs] = [rows, inputs, outputs].map(|size| size as usize);
     let (x, w, y) =
         (vec![0.5; rows * inputs], vec![0.5; inputs * outputs], vec![0.5; rows * outputs]);
-    let x = host::matrix(&x, rows, inputs);
-    let w = host::matrix(&w, inputs, outputs);
-    let y = host::matrix(&y, rows, outputs);
+    let x = pass::matrix(&x, rows, inputs);
+    let w = pass::matrix(&w, inputs, outputs);
+    let y = pass::matrix(&y, rows, outputs);
     let (left, right) = match product {
         Product::XW => (x, w),
         Product::DyWt => (y, w.transpose()),
@@ -186,7 +187,7 @@ fn time_host(product: Product, rows: u32, inputs: u32, outputs: u32) -> Result<f
         let seconds = median(|products| {
             let start = Instant::now();
             for _ in 0..products {
-                host::product(&mut to, Accum::Replace, left, right, par);
+                pass::product(&mut to, Accum::Replace, left, right, par);
             }
             Ok(start.elapsed())
         })?;
