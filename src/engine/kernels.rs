@@ -3,6 +3,7 @@
 //! Knows no device. `tests/kernels.rs` compares the declarations with the WGSL: arguments, bindings,
 //! overrides and constants.
 
+mod arguments;
 mod cases;
 mod declaration;
 pub mod dispatches;
@@ -11,13 +12,11 @@ pub mod twins;
 
 use bytemuck::{Pod, Zeroable};
 
-use self::declaration::{Number, arguments, kernel, of_arguments};
+use self::declaration::{Number, arguments_of_kernel, kernel, of_arguments};
 pub use self::{
+    arguments::{Arguments, Switches, Values},
     cases::Case,
-    declaration::{
-        Arguments, Binding, BindingKind, Element, Field, Kernel, Product, Shader, Switch, Switches,
-        Values,
-    },
+    declaration::{Binding, BindingKind, Element, Field, Kernel, Product, Shader, Switch},
     family::{ByFamily, Family, Form, ShaderSet},
 };
 

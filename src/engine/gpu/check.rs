@@ -11,7 +11,7 @@ use crate::{
     Result,
     engine::{
         adapter::AdapterId,
-        kernels::{self, BindingKind, Case, KERNELS, Kernel, ShaderSet, Values},
+        kernels::{BindingKind, Case, KERNELS, Kernel, ShaderSet, Values},
     },
     numbers,
 };
@@ -119,21 +119,16 @@ pub fn each(
     }
 }
 
-/// Checks the kernel of this name once, on `[rows, inputs, outputs]` of ordinary numbers: a first look
-/// at an adapter.
+/// Checks a kernel once, on `[rows, inputs, outputs]` of ordinary numbers: a first look at an adapter.
 ///
 /// # Errors
 /// As [`check`].
-///
-/// # Panics
-/// If there is no kernel of this name.
 pub fn check_once(
     adapter: &AdapterId,
     shaders: &ShaderSet,
-    kernel: &str,
+    kernel: &'static Kernel,
     sizes: [u32; 3],
 ) -> Result<Check> {
-    let kernel = kernels::by_name(kernel).expect("the kernel is in the table");
     let mut rig = Rig::open(adapter, shaders)?;
     let case = kernel.ordinary_case(sizes);
     let got = rig.bind(&case)?.run()?;
