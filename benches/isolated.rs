@@ -9,9 +9,8 @@ use criterion::Criterion;
 use tortoise::{
     dataset::{Minibatch, Split},
     engine::{
-        Engine,
+        Engine, adapter,
         backend::{Backend, FamilyChoice},
-        gpu::adapter,
         isolated::{Isolated, Job},
         model::Model,
     },

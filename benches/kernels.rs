@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use tortoise::engine::{
-    gpu::{
-        adapter,
-        check::timing::each_kernel,
-        kernels::{Family, ShaderSet},
-    },
+    adapter,
+    gpu::check::timing::each_kernel,
+    kernels::{Family, ShaderSet},
     model::Model,
 };
 
@@ -32,7 +30,7 @@ fn main() {
                     each_kernel(&adapter, &shaders, &model, m, &mut |kernel, sizes, run| {
                         assert!(run.check.passed, "{}", run.check);
                         let [rows, inputs, outputs] = sizes.map(u64::from);
-                        group.throughput(if kernel.is_product() {
+                        group.throughput(if kernel.product.is_some() {
                             Throughput::Elements(2 * rows * inputs * outputs)
                         } else {
                             Throughput::Bytes(run.bytes() as u64)

@@ -19,7 +19,7 @@ use tortoise::{
         minibatches::Minibatches,
         mnist::{load, locate},
     },
-    engine::{Engine, backend::Backend, gpu::adapter::DeviceChoice, model::Model},
+    engine::{Engine, adapter::DeviceChoice, backend::Backend, model::Model},
     ids::Version,
     sgd::{
         Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler,

@@ -13,12 +13,10 @@ use tortoise::{
         mnist::{load, locate},
     },
     engine::{
-        Engine,
-        gpu::{
-            Gpu, adapter,
-            kernels::{Family, ShaderSet},
-        },
+        Engine, adapter,
+        gpu::Gpu,
         host::reference::loss_and_gradient,
+        kernels::{Family, ShaderSet},
         model::Model,
     },
 };

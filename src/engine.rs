@@ -1,13 +1,20 @@
 //! What a learner computes: the loss and its gradient over a minibatch, and evaluations.
 //!
-//! An engine knows no variant, no version and no clock.
+//! An engine knows no variant, no version and no clock. Without the feature `gpu` there is no wgpu, and
+//! the host computes.
 
+pub mod adapter;
 pub mod backend;
 pub mod classify;
+#[cfg(feature = "gpu")]
 pub mod gpu;
+#[cfg(not(feature = "gpu"))]
+#[path = "engine/no_gpu.rs"]
+mod gpu;
 pub mod host;
 pub mod interruptible;
 pub mod isolated;
+pub mod kernels;
 pub mod model;
 pub mod quadratic;
 

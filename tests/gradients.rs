@@ -8,11 +8,9 @@ use tortoise::{
     dataset::{Minibatch, Split},
     engine::{
         Engine,
-        gpu::{
-            Gpu,
-            kernels::{Family, ShaderSet},
-        },
+        gpu::Gpu,
         host::reference,
+        kernels::{self, Family, ShaderSet},
         model::Model,
     },
 };
@@ -154,7 +152,7 @@ fn a_minibatch_that_the_adapter_cannot_hold_is_an_error() {
 #[test]
 fn a_shader_that_does_not_compile_is_an_error_that_names_it() {
     let Some(adapter) = common::gpu() else { return };
-    let kernel = tortoise::engine::gpu::kernels::by_name("dense").unwrap();
+    let kernel = kernels::by_name("dense").unwrap();
     let shaders = ShaderSet::new(Family::Tiled).with(kernel, "fn main() { oops }");
     let error = Gpu::open(&adapter, model("logistic", 0.0), 1, &shaders).unwrap_err();
     assert!(error.to_string().contains("kernel dense"), "{error}");

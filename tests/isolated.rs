@@ -19,8 +19,8 @@ use tortoise::{
     dataset::{Minibatch, Split},
     engine::{
         Engine,
+        adapter::AdapterId,
         backend::{Backend, FamilyChoice},
-        gpu::adapter::AdapterId,
         isolated::{Isolated, Job},
         model::Model,
     },

@@ -7,13 +7,13 @@ mod common;
 use std::collections::HashMap;
 
 use naga::{
-    AddressSpace, ImageClass, Module, Scalar, ScalarKind, ShaderStage, StorageAccess,
-    StorageFormat, TypeInner,
+    AddressSpace, Expression, ImageClass, Literal, Module, Scalar, ScalarKind, ShaderStage,
+    StorageAccess, StorageFormat, TypeInner,
     valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator},
 };
-use tortoise::engine::gpu::{
-    check,
-    kernels::{self, BindingKind, Family, Form, KERNELS, Kernel, ShaderSet},
+use tortoise::engine::{
+    gpu::check,
+    kernels::{self, BindingKind, Element, Family, Form, KERNELS, Kernel, ShaderSet},
 };
 
 /// Bytes of workgroup memory, and invocations of a workgroup, that WebGPU grants everywhere.
@@ -88,23 +88,80 @@ fn every_binding_and_override_is_what_the_table_says() {
                 },
                 space => panic!("{}: {space:?} is bound", kernel.name),
             };
-            let form = match module.types[variable.ty].inner {
-                TypeInner::Image { .. } => Form::Texels,
+            let (form, element) = match module.types[variable.ty].inner {
+                TypeInner::Image { .. } => (Form::Texels, Element::F32),
                 TypeInner::Array { base, .. } => match module.types[base].inner {
-                    TypeInner::Vector { .. } => Form::Padded,
-                    _ => Form::Packed,
+                    TypeInner::Vector { scalar, .. } => (Form::Padded, element(scalar)),
+                    TypeInner::Scalar(scalar) => (Form::Packed, element(scalar)),
+                    ref other => panic!("{}: an array of {other:?}", kernel.name),
                 },
-                _ => Form::Packed,
+                // The arguments, of which there is a test of their own.
+                _ => (Form::Packed, Element::U32),
             };
-            Some((at.binding, (variable.name.clone().unwrap(), kind, form)))
+            Some((at.binding, (variable.name.clone().unwrap(), kind, form, element)))
         });
         let overrides = module.overrides.iter();
         let overrides: Vec<_> = overrides.map(|(_, one)| one.name.clone().unwrap()).collect();
-        assert_eq!(overrides, family.switches(kernel), "{family}/{}", kernel.name);
+        let switches = kernel.shaders.of(family).switches.iter();
+        let switches: Vec<_> = switches.map(|switch| switch.name).collect();
+        assert_eq!(overrides, switches, "{family}/{}", kernel.name);
         let bound: HashMap<_, _> = bound.collect();
         let table = kernel.bindings.iter();
-        let table = (0..).zip(table.map(|b| (b.name.to_string(), b.kind, family.form(b.name))));
-        assert_eq!(bound, table.collect(), "{family}/{}", kernel.name);
+        let table = table.map(|b| (b.name.to_string(), b.kind, *b.form.of(family), b.element));
+        assert_eq!(bound, (0..).zip(table).collect(), "{family}/{}", kernel.name);
+    }
+}
+
+fn element(scalar: Scalar) -> Element {
+    match scalar {
+        Scalar { kind: ScalarKind::Uint, width: 4 } => Element::U32,
+        Scalar { kind: ScalarKind::Float, width: 4 } => Element::F32,
+        other => panic!("{other:?} is neither u32 nor f32"),
+    }
+}
+
+/// The constants of the table that the text does not have, or has another value of.
+fn misnumbered(family: Family, kernel: &Kernel, module: &Module) -> Vec<&'static str> {
+    let named = module.constants.iter().filter_map(|(_, constant)| {
+        let name = constant.name.as_deref()?;
+        match module.global_expressions[constant.init] {
+            Expression::Literal(Literal::U32(value)) => Some((name, value)),
+            _ => None,
+        }
+    });
+    let named: HashMap<_, _> = named.collect();
+    let constants = kernel.shaders.of(family).constants.iter();
+    let wrong = constants.filter(|(name, value)| named.get(name) != Some(value));
+    wrong.map(|(name, _)| *name).collect()
+}
+
+#[test]
+fn every_constant_that_the_host_counts_on_is_that_of_the_shader() {
+    for (family, kernel) in every() {
+        let wrong = misnumbered(family, kernel, &module(family, kernel));
+        assert!(wrong.is_empty(), "{family}/{}: {wrong:?}", kernel.name);
+        let any = !kernel.shaders.of(family).constants.is_empty();
+        assert!(any, "{family}/{}: tiles have a size", kernel.name);
+    }
+}
+
+#[test]
+fn a_constant_that_is_another_or_is_missing_is_found_out() {
+    for (family, kernel) in every() {
+        let set = ShaderSet::new(family);
+        let source = set.source(kernel);
+        for (name, value) in kernel.shaders.of(family).constants {
+            let right = format!("const {name} = {value}u;");
+            assert_eq!(source.matches(&right).count(), 1, "{family}/{}: {right}", kernel.name);
+            let larger = format!("const {name} = {}u;", value + 1);
+            let literal = format!("const {name}_ = {value}u; const {name} = i32({value});");
+            for wrong in [larger, literal] {
+                let mutant = naga::front::wgsl::parse_str(&source.replace(&right, &wrong));
+                // What the change makes of the rest may be no WGSL, which is found out, too.
+                let Ok(mutant) = mutant else { continue };
+                assert_eq!(misnumbered(family, kernel, &mutant), [*name], "{wrong}");
+            }
+        }
     }
 }
 
@@ -118,14 +175,12 @@ fn every_argument_is_where_the_host_puts_it() {
             panic!("{}: arguments are a struct", kernel.name);
         };
         let fields = members.iter().map(|member| {
-            let kind = match module.types[member.ty].inner {
-                TypeInner::Scalar(Scalar { kind: ScalarKind::Uint, width: 4 }) => "u32",
-                TypeInner::Scalar(Scalar { kind: ScalarKind::Float, width: 4 }) => "f32",
-                _ => panic!("{}: {:?} is neither u32 nor f32", kernel.name, member.name),
+            let TypeInner::Scalar(scalar) = module.types[member.ty].inner else {
+                panic!("{}: {:?} is no number", kernel.name, member.name);
             };
-            (member.name.clone().unwrap(), kind, member.offset as usize)
+            (member.name.clone().unwrap(), element(scalar), member.offset as usize)
         });
-        let table = kernel.fields.iter().map(|f| (f.name.to_string(), f.kind, f.offset));
+        let table = kernel.fields.iter().map(|f| (f.name.to_string(), f.element, f.offset));
         assert_eq!(fields.collect::<Vec<_>>(), table.collect::<Vec<_>>(), "{}", kernel.name);
         assert_eq!(*span as usize, kernel.arguments_size, "{}", kernel.name);
     }

@@ -8,7 +8,7 @@ use std::{fs, process::Output};
 use assert_cmd::Command;
 use serde_json::Value;
 use tempfile::tempdir;
-use tortoise::engine::gpu::kernels::{Family, ShaderSet, by_name};
+use tortoise::engine::kernels::{Family, ShaderSet, by_name};
 
 fn bench(arguments: &[&str]) -> Output {
     let mut command = Command::cargo_bin("tortoise").unwrap();

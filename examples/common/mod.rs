@@ -13,8 +13,8 @@ use tortoise::{
     cluster::queues::Queues,
     dataset::mnist,
     engine::{
+        adapter::DeviceChoice,
         backend::{Backend, FamilyChoice},
-        gpu::adapter::DeviceChoice,
         model::{Model, Shape},
     },
     report::{

@@ -18,7 +18,7 @@
 // and the shuffle hands round W. An override says which, since the driver computes both sides of
 // every branch that it cannot decide when it compiles.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, dense.
+// Host twin: engine/kernels/twins.rs, dense.
 
 struct Arguments {
     rows: u32,
@@ -27,7 +27,7 @@ struct Arguments {
     relu: u32,
 }
 
-override NARROW: bool;  // at most 12 outputs
+override NARROW: bool;  // at most NARROW_COLUMNS outputs
 
 @group(0) @binding(0) var<uniform> args: Arguments;
 @group(0) @binding(1) var x: texture_storage_2d<rgba32float, read>;
@@ -35,8 +35,11 @@ override NARROW: bool;  // at most 12 outputs
 @group(0) @binding(3) var y: texture_storage_2d<rgba32float, write>;
 
 const LANES = 8u;
-const ROWS = 16u;     // of a tile
-const QUADS = 16u;    // vec4s along a row of a wide tile
+const ROWS = 16u;            // of a tile
+const COLUMNS = 64u;         // of a wide tile
+const QUADS = COLUMNS / 4u;
+const NARROW_COLUMNS = 12u;  // of a narrow tile
+const NARROW_QUADS = NARROW_COLUMNS / 4u;
 
 fn x_at(quad: u32, row: u32) -> vec4<f32> {
     return select(vec4(0.0), textureLoad(x, vec2(quad, row)), quad * 4u < args.inputs);
@@ -97,9 +100,9 @@ fn wide(row_0: u32, quad: u32, lane: u32) {
 }
 
 fn narrow(row: u32, lane: u32) {
-    var sums: array<vec4<f32>, 3>;    // [quad], the lane's first row
-    var sums_2: array<vec4<f32>, 3>;  // [quad], its second row
-    for (var q = 0u; q < 3u; q++) {
+    var sums: array<vec4<f32>, NARROW_QUADS>;    // [quad], the lane's first row
+    var sums_2: array<vec4<f32>, NARROW_QUADS>;  // [quad], its second row
+    for (var q = 0u; q < NARROW_QUADS; q++) {
         let bias = textureLoad(params, vec2(q, args.inputs));
         sums[q] = bias;
         sums_2[q] = bias;
@@ -109,7 +112,7 @@ fn narrow(row: u32, lane: u32) {
         let xs_4 = x_at(k / 4u + 1u, row);
         let zs = x_at(k / 4u, row + LANES);
         let zs_4 = x_at(k / 4u + 1u, row + LANES);
-        for (var q = 0u; q < 3u; q++) {
+        for (var q = 0u; q < NARROW_QUADS; q++) {
             let ws = textureLoad(params, vec2(q, min(k + lane, args.inputs)));
             let a = subgroupShuffle(ws, 0u);
             let b = subgroupShuffle(ws, 1u);
@@ -125,7 +128,7 @@ fn narrow(row: u32, lane: u32) {
             sums_2[q] = add(sums_2[q], zs_4, e, f, g, h);
         }
     }
-    for (var q = 0u; q < 3u; q++) {
+    for (var q = 0u; q < NARROW_QUADS; q++) {
         store(q, row, sums[q]);
         store(q, row + LANES, sums_2[q]);
     }

@@ -9,7 +9,7 @@
 // of columns, which are rows of W: it loads 8 texels of W, and turning four of them over costs
 // nothing, since a component of a lane's vec4 is a vector register of its own.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, dense_input_gradient.
+// Host twin: engine/kernels/twins.rs, dense_input_gradient.
 
 struct Arguments {
     rows: u32,
@@ -24,8 +24,9 @@ struct Arguments {
 @group(0) @binding(4) var dx: texture_storage_2d<rgba32float, write>;
 
 const LANES = 8u;
-const ROWS = 16u;     // of a tile
-const QUADS = 16u;    // vec4s along a row of a tile
+const ROWS = 16u;      // of a tile
+const COLUMNS = 64u;   // of a tile
+const QUADS = COLUMNS / 4u;
 
 // Four rows of W at four columns, turned over: column k of the result is column k of W.
 fn turned(input: u32, quad: u32) -> mat4x4<f32> {

@@ -21,7 +21,7 @@
 // than some 64 vec4 multiply-adds or 16 stores: hence two loops where one would do, without which
 // this is four times slower.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, dense_weight_gradient.
+// Host twin: engine/kernels/twins.rs, dense_weight_gradient.
 
 struct Arguments {
     rows: u32,
@@ -30,7 +30,7 @@ struct Arguments {
     l2: f32,
 }
 
-override NARROW: bool;  // at most 12 outputs
+override NARROW: bool;  // at most NARROW_COLUMNS outputs
 override DECAY: bool;   // l2 is not 0
 
 @group(0) @binding(0) var<uniform> args: Arguments;
@@ -40,8 +40,11 @@ override DECAY: bool;   // l2 is not 0
 @group(0) @binding(4) var<storage, read_write> dparams: array<vec4<f32>>;
 
 const LANES = 8u;
-const INPUTS = 32u;   // of a tile
-const QUADS = 8u;     // vec4s along a row of a wide tile
+const INPUTS = 32u;          // of a tile
+const COLUMNS = 32u;         // of a wide tile
+const QUADS = COLUMNS / 4u;
+const NARROW_COLUMNS = 12u;  // of a narrow tile
+const NARROW_QUADS = NARROW_COLUMNS / 4u;
 
 // Rows behind the last may hold what an earlier minibatch left there.
 fn x_at(quad: u32, row: u32, ones: vec4<bool>) -> vec4<f32> {
@@ -111,7 +114,7 @@ fn wide(input_0: u32, quad: u32, lane: u32) {
 }
 
 fn narrow(quad: u32, lane: u32) {
-    var sums: array<vec4<f32>, 12>;  // [input][quad of columns]
+    var sums: array<vec4<f32>, 4u * NARROW_QUADS>;  // [input][quad of columns]
     let ones = ones_in(quad);
     for (var k = 0u; k < args.rows; k += LANES) {
         let mine = dy_at(0u, k + lane);
@@ -137,9 +140,9 @@ fn narrow(quad: u32, lane: u32) {
         }
     }
     for (var i = 0u; i < 4u; i++) {
-        store(0u, quad * 4u + i, sums[i * 3u]);
-        store(1u, quad * 4u + i, sums[i * 3u + 1u]);
-        store(2u, quad * 4u + i, sums[i * 3u + 2u]);
+        store(0u, quad * 4u + i, sums[i * NARROW_QUADS]);
+        store(1u, quad * 4u + i, sums[i * NARROW_QUADS + 1u]);
+        store(2u, quad * 4u + i, sums[i * NARROW_QUADS + 2u]);
     }
 }
 

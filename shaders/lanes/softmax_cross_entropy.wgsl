@@ -12,7 +12,7 @@
 // A lane takes a row, a workgroup 8. A texel is loaded three times, once a pass: with ten classes
 // that is nothing beside the products.
 // Dispatch: one workgroup per 8 rows, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, softmax_cross_entropy.
+// Host twin: engine/kernels/twins.rs, softmax_cross_entropy.
 
 struct Arguments {
     rows: u32,
@@ -26,6 +26,8 @@ struct Arguments {
 @group(0) @binding(4) var<storage, read_write> hits: array<u32>;
 @group(0) @binding(5) var dlogits: texture_storage_2d<rgba32float, write>;
 
+const ROWS = 8u;   // of a workgroup
+
 struct Largest {
     logit: f32,
     class_: u32,
@@ -36,10 +38,10 @@ fn larger(one: Largest, logit: f32, class_: u32) -> Largest {
     return one;
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(ROWS)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>,
         @builtin(local_invocation_index) lane: u32) {
-    let row = (group.x + group.y * groups.x) * 8u + lane;
+    let row = (group.x + group.y * groups.x) * ROWS + lane;
     if row >= args.rows { return; }
     let label = labels[row];
     let quads = (args.classes + 3u) / 4u;

@@ -20,7 +20,7 @@
 // has 16 rows and a block 16 invocations, so that W comes a quarter as often: with 512 rows, 26 MB
 // from the L2 cache in place of 64. Reasoned, not timed.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, dense.
+// Host twin: engine/kernels/twins.rs, dense.
 
 struct Arguments {
     rows: u32,
@@ -35,7 +35,10 @@ struct Arguments {
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
 const INVOCATIONS = 256u;
-const QUADS = 4u;      // vec4s along a row of a tile
+const TALL = 16u;      // rows of a tile
+const LOW = 4u;        // the same where tall ones would be too few
+const COLUMNS = 16u;   // of a tile
+const QUADS = COLUMNS / 4u;
 const MANY = 128u;     // workgroups that keep a GPU busy
 
 var<workgroup> partial: array<vec4<f32>, INVOCATIONS * 4u>;  // [part][row][quad]
@@ -60,8 +63,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         @builtin(local_invocation_index) local: u32) {
     let quads = (args.outputs + 3u) / 4u;
     let tiles_across = (quads + QUADS - 1u) / QUADS;
-    let tall = (args.rows + 15u) / 16u * tiles_across >= MANY;
-    let rows = select(4u, 16u, tall);
+    let tall = (args.rows + (TALL - 1u)) / TALL * tiles_across >= MANY;
+    let rows = select(LOW, TALL, tall);
     let tile = group.x + group.y * groups.x;
     let row_0 = tile / tiles_across * rows;
     let quad_0 = tile % tiles_across * QUADS;

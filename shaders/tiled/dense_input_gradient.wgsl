@@ -15,7 +15,7 @@
 // has 16 rows by 16 columns: with 128 columns, 16 workgroups for 32 rows and 256 for 512.
 // Reasoned, not timed.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, dense_input_gradient.
+// Host twin: engine/kernels/twins.rs, dense_input_gradient.
 
 struct Arguments {
     rows: u32,
@@ -29,8 +29,9 @@ struct Arguments {
 @group(0) @binding(3) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> dx: array<vec4<f32>>;
 
-const ROWS = 16u;   // of a tile
-const QUADS = 4u;   // vec4s along a row of a tile
+const ROWS = 16u;      // of a tile
+const COLUMNS = 16u;   // of a tile
+const QUADS = COLUMNS / 4u;
 const PARTS = 4u;
 const INVOCATIONS = ROWS / 4u * QUADS * PARTS;
 

@@ -17,7 +17,7 @@
 // and a block 64 invocations. That uses half of the 32 bytes that a cache fetches of X at least,
 // but X is small, and idle processors cost more. Reasoned, not timed.
 // Dispatch: one workgroup a tile, row after row of tiles, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, dense_weight_gradient.
+// Host twin: engine/kernels/twins.rs, dense_weight_gradient.
 
 struct Arguments {
     rows: u32,
@@ -33,7 +33,10 @@ struct Arguments {
 @group(0) @binding(4) var<storage, read_write> dparams: array<vec4<f32>>;
 
 const INVOCATIONS = 256u;
-const QUADS = 4u;      // vec4s along a row of a tile
+const TALL = 16u;      // inputs of a tile
+const LOW = 4u;        // the same where tall ones would be too few
+const COLUMNS = 16u;   // of a tile
+const QUADS = COLUMNS / 4u;
 const MANY = 128u;     // workgroups that keep a GPU busy
 
 var<workgroup> partial: array<vec4<f32>, INVOCATIONS * 4u>;  // [part][input][quad]
@@ -62,8 +65,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(num_workgroups) groups
         @builtin(local_invocation_index) local: u32) {
     let quads = (args.outputs + 3u) / 4u;
     let tiles_across = (quads + QUADS - 1u) / QUADS;
-    let tall = (args.inputs + 16u) / 16u * tiles_across >= MANY;
-    let inputs = select(4u, 16u, tall);
+    let tall = (args.inputs + TALL) / TALL * tiles_across >= MANY;
+    let inputs = select(LOW, TALL, tall);
     let tile = group.x + group.y * groups.x;
     let input_0 = tile / tiles_across * inputs;
     let quad_0 = tile % tiles_across * QUADS;

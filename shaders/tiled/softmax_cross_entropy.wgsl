@@ -14,7 +14,7 @@
 // workgroups. Ten classes cost one trip to the L2 cache and two barriers: a vec4 is loaded three
 // times, once a pass, but from the nearest cache after the first. Reasoned, not timed.
 // Dispatch: one workgroup per 16 rows, folded into y where x would overflow.
-// Host twin: engine/host/kernels.rs, softmax_cross_entropy.
+// Host twin: engine/kernels/twins.rs, softmax_cross_entropy.
 
 struct Arguments {
     rows: u32,

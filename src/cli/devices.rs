@@ -13,7 +13,7 @@ use self::checks::{Check, Verdict};
 use super::{Exit, print, print_json};
 use crate::{
     Result,
-    engine::gpu::adapter::{self, AdapterId, Limits},
+    engine::adapter::{self, AdapterId, Limits},
 };
 
 #[derive(Debug, Args)]

@@ -12,13 +12,11 @@ use super::{Exit, print, print_json};
 use crate::{
     Error, Result,
     engine::{
+        adapter::{AdapterId, DeviceChoice, REMEDY},
         backend::{Backend, FamilyChoice},
-        gpu::{
-            adapter::{AdapterId, DeviceChoice, REMEDY},
-            check::{self, Check, TOLERANCE},
-            kernels::{BindingKind, Family, KERNELS, Kernel, ShaderSet},
-        },
+        gpu::check::{self, Check, TOLERANCE},
         isolated,
+        kernels::{BindingKind, Family, KERNELS, Kernel, ShaderSet},
     },
 };
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     cluster::{chaos::Plan, delay::Slow},
-    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
     race::{Clock, Delay},
     sgd::{
         Cancellation,

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     Result,
-    engine::gpu::adapter::DeviceChoices,
+    engine::adapter::DeviceChoices,
     race::{Changes, resume},
     record::RunDirectory,
 };

@@ -10,9 +10,9 @@ use crate::{
     dataset::Minibatch,
     engine::{
         Engine,
+        adapter::DeviceChoice,
         backend::{Backend, FamilyChoice},
         classify::{Classified, classify},
-        gpu::adapter::DeviceChoice,
         model::Model,
     },
     record::{find_trained, read_model},

@@ -8,12 +8,10 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::{
     Engine,
-    gpu::{
-        DRIVER_THREADS, Gpu,
-        adapter::{self, AdapterId, DeviceChoice, REMEDY},
-        kernels::{Family, ShaderSet},
-    },
+    adapter::{self, AdapterId, DRIVER_THREADS, DeviceChoice, REMEDY},
+    gpu,
     host::Host,
+    kernels::{Family, ShaderSet},
     model::Model,
 };
 use crate::{Error, Result};
@@ -133,12 +131,11 @@ impl Backend {
     ///
     /// # Errors
     /// [`Error::Device`] where the device cannot be opened or has no room, [`Error::NoRoom`] where the
-    /// host has none.
+    /// host has none, [`Error::NoAdapter`] where the adapter is gone or the library was built without
+    /// the feature `gpu`.
     pub fn open(&self, model: &Model, minibatch: usize) -> Result<Box<dyn Engine>> {
         Ok(match self {
-            Self::Gpu { adapter, shaders } => {
-                Box::new(Gpu::open(adapter, model.clone(), minibatch, shaders)?)
-            }
+            Self::Gpu { adapter, shaders } => gpu::open(adapter, model, minibatch, shaders)?,
             Self::Host { .. } => Box::new(Host::open(model.clone())?),
         })
     }

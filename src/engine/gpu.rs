@@ -1,37 +1,45 @@
-//! The wgpu engine: a fixed list of dispatches on one queue.
+//! The wgpu engine: fixed lists of dispatches on one queue.
 //!
 //! Every engine has an instance, a device and a queue of its own. Buffers and bind groups are made
 //! once; a gradient is one submission and one readback.
 
-pub mod adapter;
+mod adapters;
 mod buffers;
 pub mod check;
 mod device;
-pub mod kernels;
+mod pass;
 mod pipelines;
-mod plan;
 mod spin;
+mod text;
 
 use std::time::{Duration, Instant};
 
-use serde::Serialize;
-
-pub use self::device::DRIVER_THREADS;
-pub(crate) use self::device::beside_others;
+pub(super) use self::{adapters::all as adapters, device::beside_others};
 
 use self::{
-    adapter::AdapterId,
     buffers::Storage,
     device::Device,
-    kernels::{Family, ShaderSet},
+    pass::{Pass, Results},
     pipelines::Pipelines,
-    plan::{LayerBuffers, Plan},
 };
-use super::{Engine, Evaluation, model::Model};
+use super::{
+    Engine, Evaluation,
+    adapter::AdapterId,
+    kernels::{
+        Family, MATRIX, ShaderSet,
+        dispatches::{Dispatches, Matrix},
+    },
+    model::Model,
+};
 use crate::{
     Error, Result,
     dataset::{Minibatch, Split},
 };
+
+/// What a person is told to do where no adapter is found.
+pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
+/// Why none is found.
+pub(super) const NONE: &str = "this machine has none";
 
 /// The most samples that an evaluation hands to the device at a time.
 const EVALUATED_AT_ONCE: usize = 1000;
@@ -42,25 +50,13 @@ pub struct Gpu {
     device: Device,
     pipelines: Pipelines,
     model: Model,
-    layers: Vec<LayerBuffers>,
-    gradient: Plan,
+    /// Those of each layer.
+    params: Vec<Storage>,
+    gradients: Pass,
     /// Made by the first evaluation.
-    evaluation: Option<Plan>,
+    evaluations: Option<Pass>,
     /// L2 ||W||_F^2 at the loaded parameters.
     penalty: f64,
-}
-
-/// What computed a run, for its record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Description {
-    /// Name of the adapter.
-    pub adapter: String,
-    /// `vulkan`, `metal`, `dx12` or `gl`.
-    pub backend: String,
-    /// Name and version of the driver.
-    pub driver: String,
-    /// Which shaders ran.
-    pub family: Family,
 }
 
 impl Gpu {
@@ -79,14 +75,12 @@ impl Gpu {
     ) -> Result<Self> {
         let device = Device::open(adapter)?;
         let mut pipelines = Pipelines::new(&device, shaders)?;
-        let layers: Vec<_> = model
-            .layers()
-            .iter()
-            .map(|layer| LayerBuffers::new(&device, shaders.family(), layer))
-            .collect::<Result<_>>()?;
-        let gradient = Plan::new(&device, &mut pipelines, &model, &layers, minibatch.max(1), true)?;
-        let (evaluation, penalty) = (None, 0.0);
-        let mut gpu = Self { device, pipelines, model, layers, gradient, evaluation, penalty };
+        let params = params(&device, &model, shaders.family())?;
+        let list = Dispatches::of_gradient;
+        let gradients =
+            Pass::new(&device, &mut pipelines, list, &model, &params, minibatch.max(1))?;
+        let mut gpu =
+            Self { device, pipelines, model, params, gradients, evaluations: None, penalty: 0.0 };
         gpu.warm_up()?;
         Ok(gpu)
     }
@@ -95,17 +89,6 @@ impl Gpu {
     fn warm_up(&mut self) -> Result<()> {
         let nothing = Minibatch { images: vec![0.0; self.model.inputs()], labels: vec![0] };
         self.gradient(&nothing, &mut vec![0.0; self.model.params()]).map(drop)
-    }
-
-    /// What computes here.
-    pub fn describe(&self) -> Description {
-        let adapter = self.device.adapter();
-        Description {
-            adapter: adapter.name.clone(),
-            backend: adapter.backend.clone(),
-            driver: format!("{} {}", adapter.driver, adapter.driver_info).trim().into(),
-            family: self.pipelines.family(),
-        }
     }
 
     /// Hands a minibatch to the driver.
@@ -118,34 +101,28 @@ impl Gpu {
                 "a minibatch needs samples, and labels below the model's {classes} classes"
             )));
         }
-        if rows > self.gradient.capacity() {
-            let Self { device, pipelines, model, layers, .. } = self;
-            self.gradient = Plan::new(device, pipelines, model, layers, rows, true)?;
+        if rows > self.gradients.capacity() {
+            let Self { device, pipelines, model, params, .. } = self;
+            let list = Dispatches::of_gradient;
+            self.gradients = Pass::new(device, pipelines, list, model, params, rows)?;
         }
-        self.gradient.upload(&self.device, &self.model, &batch.images, &batch.labels);
+        self.gradients.upload(&self.device, &self.model, &batch.images, &batch.labels);
         Ok(())
     }
 
-    /// Runs the kernels on the minibatch, tells `done` that they have, and copies the gradient;
-    /// returns the loss.
-    fn download(&mut self, gradient: &mut [f32], done: impl FnOnce()) -> Result<f32> {
-        expect("gradient", gradient.len(), self.model.params())?;
-        let plan = &self.gradient;
-        let sum = plan.run(&self.device, &self.layers, |losses, dparams| {
-            done();
-            let mut gradient: &mut [u8] = bytemuck::cast_slice_mut(gradient);
-            for row in dparams {
-                let (to, rest) = gradient.split_at_mut(row.len());
-                to.copy_from_slice(row);
-                gradient = rest;
-            }
-            total(losses)
-        })?;
-        Ok((sum / plan.rows() as f64 + self.penalty) as f32)
+    /// Copies the gradient out of the results and returns the loss.
+    fn copy(&self, results: &Results<'_>, gradient: &mut [f32]) -> f32 {
+        let mut gradient: &mut [u8] = bytemuck::cast_slice_mut(gradient);
+        for row in results.rows(|matrix| matches!(matrix, Matrix::Dparams(_))) {
+            let (to, rest) = gradient.split_at_mut(row.len());
+            to.copy_from_slice(row);
+            gradient = rest;
+        }
+        (total(results) / self.gradients.samples() as f64 + self.penalty) as f32
     }
 
-    /// A step at `params`: how long it took to upload, to wait for the device, and to download.
-    fn step(
+    /// A gradient at `params`: how long it took to upload, to run the kernels, and to copy the result.
+    fn time_step(
         &mut self,
         params: &[f32],
         batch: &Minibatch,
@@ -154,59 +131,83 @@ impl Gpu {
         let start = Instant::now();
         self.load(params)?;
         self.upload(batch)?;
-        let (uploaded, mut computed) = (Instant::now(), Instant::now());
-        self.download(gradient, || computed = Instant::now())?;
+        let uploaded = Instant::now();
+        let results = self.gradients.run(&self.device)?;
+        let computed = Instant::now();
+        self.copy(&results, gradient);
+        drop(results);
         Ok([uploaded - start, computed - uploaded, computed.elapsed()])
     }
 
-    /// The plan for evaluations, made when it is first needed.
-    fn evaluation(&mut self, samples: usize) -> Result<Plan> {
+    /// The pass for evaluations of so many samples, made when it is first needed.
+    fn take_evaluations(&mut self, samples: usize) -> Result<Pass> {
         let layers = self.model.layers().iter().map(|layer| layer.outputs);
         let widest = layers.chain([self.model.inputs()]).max().unwrap_or(1);
         let capacity = Storage::most_rows(&self.device, EVALUATED_AT_ONCE.min(samples), widest);
-        match self.evaluation.take() {
-            Some(plan) if plan.capacity() >= capacity => Ok(plan),
+        match self.evaluations.take() {
+            Some(pass) if pass.capacity() >= capacity => Ok(pass),
             _ => {
-                let Self { device, pipelines, model, layers, .. } = self;
-                Plan::new(device, pipelines, model, layers, capacity, false)
+                let Self { device, pipelines, model, params, .. } = self;
+                let list = Dispatches::of_evaluation;
+                Pass::new(device, pipelines, list, model, params, capacity)
             }
         }
     }
 }
 
+/// Opens an engine on an adapter, as [`Gpu::open`] does.
+pub(super) fn open(
+    adapter: &AdapterId,
+    model: &Model,
+    minibatch: usize,
+    shaders: &ShaderSet,
+) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(Gpu::open(adapter, model.clone(), minibatch, shaders)?))
+}
+
+/// Makes the parameters of each layer.
+fn params(device: &Device, model: &Model, family: Family) -> Result<Vec<Storage>> {
+    let layers = model.layers().iter();
+    let form = *MATRIX.of(family);
+    layers
+        .map(|layer| Storage::new(device, "params", layer.inputs + 1, layer.outputs, form))
+        .collect()
+}
+
 impl Engine for Gpu {
     fn load(&mut self, params: &[f32]) -> Result<()> {
         expect("parameters", params.len(), self.model.params())?;
-        for (layer, buffers) in self.model.layers().iter().zip(&self.layers) {
-            buffers.params.upload(&self.device, &params[layer.params()]);
+        for (layer, own) in self.model.layers().iter().zip(&self.params) {
+            own.upload(&self.device, &params[layer.params()]);
         }
         self.penalty = self.model.penalty(params);
         self.device.healthy()
     }
 
     fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+        expect("gradient", gradient.len(), self.model.params())?;
         self.upload(batch)?;
-        self.download(gradient, || {})
+        let results = self.gradients.run(&self.device)?;
+        Ok(self.copy(&results, gradient))
     }
 
     fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
         expect("pixels an image", split.inputs(), self.model.inputs())?;
         expect("classes", split.classes(), self.model.classes())?;
         self.load(params)?;
-        let mut plan = self.evaluation(split.len())?;
+        let mut pass = self.take_evaluations(split.len())?;
         let mut batch = Minibatch::default();
         let (mut loss, mut hits) = (0.0, 0);
-        for start in (0..split.len()).step_by(plan.capacity()) {
-            let end = split.len().min(start + plan.capacity());
+        for start in (0..split.len()).step_by(pass.capacity()) {
+            let end = split.len().min(start + pass.capacity());
             split.gather(start..end, &mut batch);
-            plan.upload(&self.device, &self.model, &batch.images, &batch.labels);
-            plan.run(&self.device, &self.layers, |losses, hit| {
-                loss += total(losses);
-                let hit = hit.flat_map(words).map(u32::from_ne_bytes);
-                hits += hit.filter(|&hit| hit != 0).count();
-            })?;
+            pass.upload(&self.device, &self.model, &batch.images, &batch.labels);
+            let results = pass.run(&self.device)?;
+            loss += total(&results);
+            let hit = results.rows(|matrix| *matrix == Matrix::Hits).flat_map(words);
+            hits += hit.map(u32::from_ne_bytes).filter(|&hit| hit != 0).count();
         }
-        self.evaluation = Some(plan);
+        self.evaluations = Some(pass);
         let samples = split.len() as f64;
         Ok(Evaluation { loss: loss / samples + self.penalty, accuracy: hits as f64 / samples })
     }
@@ -224,8 +225,10 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = [u8; 4]> {
     bytes.chunks_exact(4).map(|word| [word[0], word[1], word[2], word[3]])
 }
 
-fn total(losses: &[u8]) -> f64 {
-    words(losses).map(|word| f64::from(f32::from_ne_bytes(word))).sum()
+/// The sum of the losses.
+fn total(results: &Results<'_>) -> f64 {
+    let losses = results.rows(|matrix| *matrix == Matrix::Losses).flat_map(words);
+    losses.map(|word| f64::from(f32::from_ne_bytes(word))).sum()
 }
 
 #[cfg(test)]
@@ -239,7 +242,8 @@ mod tests {
             println!("skipped: TORTOISE_SKIP_GPU=1");
             return;
         }
-        let adapter = adapter::list().into_iter().next().expect("scripts/setup.sh was run");
+        let adapter =
+            crate::engine::adapter::list().into_iter().next().expect("scripts/setup.sh was run");
         let model = Model::new(&"logistic".parse().unwrap(), 4, 2, 0.0).unwrap();
         let shaders = ShaderSet::new(Family::Tiled);
         let mut gpu = Gpu::open(&adapter, model, 1, &shaders).unwrap();

@@ -4,12 +4,10 @@
 //! Neither the number of cores nor their haste shows in a bit of its results: cores share rows of a
 //! minibatch, then rows of the gradient, always in the same portions, and never the terms of one sum.
 
-pub mod kernels;
-mod pass;
+pub(super) mod pass;
 pub mod reference;
 
 use self::pass::Pass;
-pub(super) use self::pass::{matrix, product};
 use super::{Engine, Evaluation, model::Model};
 use crate::{
     Result,

@@ -5,6 +5,7 @@
 //! samples, and sends back losses and gradients, the same bits as an engine here would; it reads no
 //! data set. Where the program is gone it ends too.
 
+#[cfg(feature = "gpu")]
 mod check;
 mod process;
 mod serve;
@@ -30,7 +31,9 @@ use crate::{
     dataset::{Minibatch, Split},
 };
 
-pub use self::{check::check, serve::serve};
+#[cfg(feature = "gpu")]
+pub use self::check::check;
+pub use self::serve::serve;
 
 /// The most bytes of a frame before it is known what is opened: shaders, of which JSON may make six
 /// times as much, or an error.

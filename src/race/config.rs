@@ -25,7 +25,7 @@ use crate::{
         delay::{Distribution, Slow, Trace},
     },
     dataset::mnist,
-    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoices, model::Shape},
+    engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
     ids::Version,
     numbers::Shown,
     record::{Extension, Length},

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Error, Result,
     dataset::{mnist, sha256},
-    engine::{backend::Backend, gpu::adapter::DeviceChoices},
+    engine::{adapter::DeviceChoices, backend::Backend},
     ids::Version,
     record::{
         Extension, Length, Origin, RunDirectory, has_checkpoint, read_origin, read_run, reopen,

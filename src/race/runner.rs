@@ -25,8 +25,8 @@ use crate::{
     },
     engine::{
         Engine,
+        adapter::{self, DRIVER_THREADS},
         backend::Backend,
-        gpu::{DRIVER_THREADS, adapter},
         model::Model,
     },
     record::{

@@ -1,6 +1,6 @@
 //! What the tests that need an adapter share.
 
-use tortoise::engine::gpu::adapter::{self, AdapterId, DeviceChoice};
+use tortoise::engine::adapter::{self, AdapterId, DeviceChoice};
 
 /// The adapter to test on, or none where the environment asks to go without.
 ///

@@ -14,18 +14,16 @@ use crate::{
     Error, Result,
     dataset::mnist,
     engine::{
+        adapter::AdapterId,
         backend::{Backend, FamilyChoice},
-        gpu::{
-            adapter::AdapterId,
-            check::{self, TOLERANCE},
-            kernels::Family,
-        },
+        gpu::check::{self, TOLERANCE},
+        kernels::{self, Family, Kernel},
     },
     share::{both, each},
 };
 
 /// The kernel that an adapter is tried with, and the rows, inputs and outputs it gets.
-const TRIED: (&str, [u32; 3]) = ("dense", [33, 65, 17]);
+const TRIED: (&Kernel, [u32; 3]) = (&kernels::DENSE, [33, 65, 17]);
 /// Learners of a race if not said otherwise.
 #[cfg(unix)]
 const LEARNERS: u64 = 8;
@@ -130,7 +128,7 @@ fn driver(adapters: &[AdapterId]) -> Check {
     #[cfg(target_os = "linux")]
     let (found, remedy) = super::vulkan::why_none();
     #[cfg(not(target_os = "linux"))]
-    let (found, remedy) = ("none", crate::engine::gpu::adapter::REMEDY);
+    let (found, remedy) = ("none", crate::engine::adapter::REMEDY);
     Check::warning("driver", found, remedy)
 }
 
@@ -138,11 +136,12 @@ fn driver(adapters: &[AdapterId]) -> Check {
 fn device(adapter: &AdapterId) -> Result<Check> {
     let backend = Backend::on(adapter.clone(), FamilyChoice::Auto, 0);
     let Backend::Gpu { shaders, .. } = backend else { unreachable!("it is on an adapter") };
-    let (name, sizes) = TRIED;
-    let tried = check::check_once(adapter, &shaders, name, sizes)?;
+    let (kernel, sizes) = TRIED;
+    let tried = check::check_once(adapter, &shaders, kernel, sizes)?;
     let index = adapter.index;
     if tried.passed {
         let error = tried.relative_error;
+        let name = kernel.name;
         let found = format!("{index} opens, and its {name} is within {error:.1e} of the f64 twin");
         return Ok(Check::ok("device", format!("{found} ({TOLERANCE:.0e} is allowed)")));
     }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::engine::gpu::adapter::REMEDY;
+use crate::engine::adapter::REMEDY;
 
 /// What programs load, and what in turn loads the drivers.
 const LOADER: &str = "libvulkan.so.1";

@@ -16,12 +16,10 @@ use crate::{
     cli::{Exit, print, print_json, usage::whole},
     dataset::mnist::{CLASSES, PIXELS},
     engine::{
+        adapter::AdapterId,
         backend::Backend,
-        gpu::{
-            adapter::AdapterId,
-            check::timing::{self, KernelTiming, SAMPLES, StepTiming, Timings, WARM_UP},
-            kernels::Family,
-        },
+        gpu::check::timing::{self, KernelTiming, SAMPLES, StepTiming, Timings, WARM_UP},
+        kernels::Family,
         model::{Model, Shape},
     },
     report::shares::{self, Bar},

@@ -1,12 +1,11 @@
 //! Matrices on the device: making them within the limits, uploading and reading back.
 
+use std::ops::Deref;
+
 use futures::channel::oneshot;
 
-use super::{
-    device::{Device, TEXEL},
-    kernels::Form,
-};
-use crate::Result;
+use super::device::{Device, TEXEL};
+use crate::{Result, engine::kernels::Form};
 
 /// Bytes of an element: every one is an `f32` or a `u32`.
 const ELEMENT: u64 = 4;
@@ -14,8 +13,8 @@ const ELEMENT: u64 = 4;
 /// Elements of a texel, and of a padded row's units.
 const QUAD: usize = 4;
 
-/// A matrix on the device, in the form that a family of kernels wants.
-#[derive(Debug)]
+/// A matrix on the device, in the form that a family of kernels wants; a clone is the same matrix.
+#[derive(Debug, Clone)]
 pub(crate) struct Storage {
     resource: Resource,
     form: Form,
@@ -23,7 +22,7 @@ pub(crate) struct Storage {
     columns: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Resource {
     Buffer(wgpu::Buffer),
     Texture(wgpu::Texture, wgpu::TextureView),
@@ -61,6 +60,11 @@ impl Storage {
     /// How many rows it has room for.
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// How it is kept.
+    pub(crate) fn form(&self) -> Form {
+        self.form
     }
 
     /// What a bind group takes.
@@ -248,15 +252,14 @@ impl Readback {
         }
     }
 
-    /// Submits the commands, waits, and hands the first `bytes` to `take`.
-    pub(crate) fn read<T>(
+    /// Submits the commands, waits, and maps the first `bytes`.
+    pub(crate) fn read(
         &self,
         device: &Device,
         commands: wgpu::CommandBuffer,
         bytes: usize,
         doing: &str,
-        take: impl FnOnce(&[u8]) -> T,
-    ) -> Result<T> {
+    ) -> Result<Mapped<'_>> {
         let lost = |error: &dyn std::fmt::Display| device.error(format!("{doing}: {error}"));
         let submission = device.queue.submit([commands]);
         device.healthy()?;
@@ -266,18 +269,41 @@ impl Readback {
             // Whoever waited may have given up.
             let _ = done.send(result);
         });
-        let waited = device.wait(submission, doing);
-        let mapped = waited.and_then(|()| match mapped.try_recv() {
-            Ok(Some(Ok(()))) => Ok(()),
-            Ok(Some(Err(error))) => Err(lost(&error)),
-            Ok(None) | Err(oneshot::Canceled) => Err(lost(&"the result was never mapped")),
-        });
-        let taken = mapped.and_then(|()| {
-            let view = self.buffer.get_mapped_range(range).map_err(|error| lost(&error))?;
-            Ok(take(&view))
-        });
-        self.buffer.unmap();
-        taken
+        let unmap = Unmap(&self.buffer);
+        device.wait(submission, doing)?;
+        match mapped.try_recv() {
+            Ok(Some(Ok(()))) => {}
+            Ok(Some(Err(error))) => return Err(lost(&error)),
+            Ok(None) | Err(oneshot::Canceled) => return Err(lost(&"the result was never mapped")),
+        }
+        let view = self.buffer.get_mapped_range(range).map_err(|error| lost(&error))?;
+        Ok(Mapped { view, _unmap: unmap })
+    }
+}
+
+/// Bytes that came back. While they are there, nothing can be copied to their buffer.
+#[derive(Debug)]
+pub(crate) struct Mapped<'a> {
+    /// Before what unmaps it: fields are dropped in their order, and a buffer with a view stays mapped.
+    view: wgpu::BufferView,
+    _unmap: Unmap<'a>,
+}
+
+impl Deref for Mapped<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.view
+    }
+}
+
+/// Unmaps a buffer at the end, however that comes.
+#[derive(Debug)]
+struct Unmap<'a>(&'a wgpu::Buffer);
+
+impl Drop for Unmap<'_> {
+    fn drop(&mut self) {
+        self.0.unmap();
     }
 }
 

@@ -1,24 +1,21 @@
 //! Runs one kernel at a time on an adapter and compares it with its host twin.
 //!
-//! Outputs are filled with NaN first, so that what a kernel leaves out shows. Inputs come from a
-//! named seed, so a failure comes back.
+//! Outputs are filled with NaN first, so that what a kernel leaves out shows.
 
 use std::{borrow::Cow, fmt};
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use self::rig::Rig;
-use super::{
-    adapter::AdapterId,
-    buffers::Storage,
-    kernels::{self, Arguments, KERNELS, Kernel, ShaderSet},
-    plan::Call,
+use crate::{
+    Result,
+    engine::{
+        adapter::AdapterId,
+        kernels::{BindingKind, Case, KERNELS, Kernel, ShaderSet, Values},
+    },
+    numbers,
 };
-use crate::{Result, numbers};
 
-mod cases;
 mod rig;
 pub mod timing;
 
@@ -115,32 +112,27 @@ pub fn each(
     take: &mut dyn FnMut(Check) -> Result<()>,
 ) -> Result<()> {
     let mut rig = Rig::open(adapter, shaders)?;
-    let mut judge = |case: Case| take(case.judge(kernel, &rig.bind(kernel, &case)?.run()?));
+    let mut judge = |case: Case| take(judge(&case, &rig.bind(&case)?.run()?));
     match sizes {
-        Some(sizes) => judge(cases::ordinary(kernel, sizes)),
-        None => cases::each(kernel, &mut judge),
+        Some(sizes) => judge(kernel.ordinary_case(sizes)),
+        None => kernel.cases().try_for_each(judge),
     }
 }
 
-/// Checks the kernel of this name once, on `[rows, inputs, outputs]` of ordinary numbers: a first look
-/// at an adapter.
+/// Checks a kernel once, on `[rows, inputs, outputs]` of ordinary numbers: a first look at an adapter.
 ///
 /// # Errors
 /// As [`check`].
-///
-/// # Panics
-/// If there is no kernel of this name.
 pub fn check_once(
     adapter: &AdapterId,
     shaders: &ShaderSet,
-    kernel: &str,
+    kernel: &'static Kernel,
     sizes: [u32; 3],
 ) -> Result<Check> {
-    let kernel = kernels::by_name(kernel).expect("the kernel is in the table");
     let mut rig = Rig::open(adapter, shaders)?;
-    let case = cases::ordinary(kernel, sizes);
-    let got = rig.bind(kernel, &case)?.run()?;
-    Ok(case.judge(kernel, &got))
+    let case = kernel.ordinary_case(sizes);
+    let got = rig.bind(&case)?.run()?;
+    Ok(judge(&case, &got))
 }
 
 /// The bits that `repeats` runs of a kernel give on its largest shape, one entry a run.
@@ -155,95 +147,33 @@ pub fn repeat(
 ) -> Result<Vec<Vec<u32>>> {
     let mut rig = Rig::open(adapter, shaders)?;
     let mut runs = Vec::new();
-    let mut most = 0;
-    cases::each(kernel, &mut |case| {
-        let size = case.outputs.iter().map(|(_, output)| output.len()).sum();
-        if size > most {
-            most = size;
-            runs.clear();
-            for _ in 0..repeats {
-                runs.push(rig.bind(kernel, &case)?.run()?.concat());
-            }
-        }
-        Ok(())
-    })?;
+    let size = |case: &Case| case.expected.iter().map(Values::len).sum::<usize>();
+    let Some(largest) = kernel.cases().max_by_key(size) else { return Ok(runs) };
+    for _ in 0..repeats {
+        runs.push(rig.bind(&largest)?.run()?.concat());
+    }
     Ok(runs)
 }
 
-/// Binds a kernel's buffers, with the arguments of a case.
-type Bind = dyn Fn(&mut Rig, &[&Storage]) -> Result<Call>;
-
-/// One kernel's arguments and inputs, and what it should give.
-struct Case {
-    shape: String,
-    bind: Box<Bind>,
-    /// In the order of the bindings, as bits; each with its columns.
-    inputs: Vec<(u32, Vec<u32>)>,
-    /// In the order of the bindings; each with its columns.
-    outputs: Vec<(u32, Output)>,
-}
-
-enum Output {
-    Floats(Vec<f64>),
-    Integers(Vec<u32>),
-}
-
-impl Output {
-    fn len(&self) -> usize {
-        match self {
-            Self::Floats(expected) => expected.len(),
-            Self::Integers(expected) => expected.len(),
+/// Compares what a kernel gave, as bits, with what the case expects.
+fn judge(case: &Case, got: &[Vec<u32>]) -> Check {
+    let kernel = case.args.kernel();
+    let outputs = kernel.bindings.iter().filter(|binding| binding.kind == BindingKind::Write);
+    let (mut relative_error, mut first) = (0.0_f64, None);
+    for ((binding, bits), expected) in outputs.zip(got).zip(&case.expected) {
+        let got = Values::from_bits(binding.element, bits).into_f64();
+        let mut expected = expected.clone().into_f64();
+        // Behind the rows comes what pads them: other kernels count on zeros there.
+        expected.resize(got.len(), 0.0);
+        let error = relative(&got, &expected);
+        relative_error = relative_error.max(error);
+        if error > TOLERANCE && first.is_none() {
+            first = first_difference(binding.name, &got, &expected);
         }
     }
-}
-
-impl Case {
-    fn new<A: Arguments>(
-        at: usize,
-        shape: String,
-        args: A,
-        inputs: Vec<(u32, Vec<u32>)>,
-        outputs: Vec<(u32, Output)>,
-    ) -> Self {
-        // Every third case pretends that a dispatch is at most three workgroups wide, as one of
-        // millions of rows would be folded.
-        let widest = (at % 3 == 2).then_some(3);
-        let bind = Box::new(move |rig: &mut Rig, buffers: &[&Storage]| {
-            let mut call = Call::new(&rig.device, &mut rig.pipelines, &args, buffers)?;
-            if let Some(widest) = widest {
-                call.fold(args.dispatch_within(rig.pipelines.family(), widest));
-            }
-            Ok(call)
-        });
-        Self { shape, bind, inputs, outputs }
-    }
-
-    fn judge(&self, kernel: &Kernel, got: &[Vec<u32>]) -> Check {
-        let names = kernel.bindings.iter().skip(1 + self.inputs.len());
-        let (mut relative_error, mut first) = (0.0_f64, None);
-        for (((_, output), bits), binding) in self.outputs.iter().zip(got).zip(names) {
-            let (got, mut expected): (Vec<_>, Vec<_>) = match output {
-                Output::Floats(expected) => {
-                    let float = |&bits| f64::from(f32::from_bits(bits));
-                    (bits.iter().map(float).collect(), expected.clone())
-                }
-                Output::Integers(expected) => {
-                    let number = |&integer| f64::from(integer);
-                    (bits.iter().map(number).collect(), expected.iter().map(number).collect())
-                }
-            };
-            // Behind the rows comes what pads them: other kernels count on zeros there.
-            expected.resize(got.len(), 0.0);
-            let error = relative(&got, &expected);
-            relative_error = relative_error.max(error);
-            if error > TOLERANCE && first.is_none() {
-                first = first_difference(binding.name, &got, &expected);
-            }
-        }
-        let passed = relative_error <= TOLERANCE;
-        let (kernel, shape) = (kernel.name.into(), self.shape.clone());
-        Check { kernel, shape, relative_error, first, passed }
-    }
+    let passed = relative_error <= TOLERANCE;
+    let shape = case.shape.clone();
+    Check { kernel: kernel.name.into(), shape, relative_error, first, passed }
 }
 
 /// ||got - expected|| / ||expected||, and infinite in place of NaN.
@@ -268,23 +198,4 @@ fn first_difference(output: &'static str, got: &[f64], expected: &[f64]) -> Opti
     };
     let index = (0..got.len()).find(|&at| off(got[at], expected[at]))?;
     Some(Difference { output: output.into(), index, got: got[index], expected: expected[index] })
-}
-
-/// Numbers for one case, the same ones every time.
-struct Numbers(ChaCha8Rng);
-
-impl Numbers {
-    fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
-    }
-
-    /// Uniform on ±`size`.
-    fn floats(&mut self, count: u32, size: f32) -> Vec<f32> {
-        (0..count).map(|_| size * (2.0 * self.0.random::<f32>() - 1.0)).collect()
-    }
-
-    /// `count` whole numbers below `bound`.
-    fn below(&mut self, count: u32, bound: u32) -> Vec<u32> {
-        (0..count).map(|_| self.0.random_range(0..bound)).collect()
-    }
 }

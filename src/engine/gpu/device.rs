@@ -14,12 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    adapter::{self, AdapterId},
-    kernels::{Binding, BindingKind, Family, Form, Kernel},
-    spin::Spin,
+use super::{adapters, spin::Spin};
+use crate::{
+    Error, Result,
+    engine::{
+        adapter::{AdapterId, DRIVER_THREADS},
+        kernels::{Binding, BindingKind, Family, Form, Kernel},
+    },
 };
-use crate::{Error, Result};
 
 /// The format of textures: four columns a texel.
 pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
@@ -28,10 +30,6 @@ pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// In how many looks.
 const LOOKS: u32 = 60;
-
-/// The variable that tells Mesa's software driver how many threads to compute on; with none it
-/// computes on the thread of the queue.
-pub const DRIVER_THREADS: &str = "LP_NUM_THREADS";
 
 /// How many devices are open in this process.
 static OPEN: AtomicUsize = AtomicUsize::new(0);
@@ -69,7 +67,7 @@ impl Device {
     /// Opens the adapter with all that its limits allow, and subgroups where it has them.
     pub(crate) fn open(adapter: &AdapterId) -> Result<Self> {
         let failed = |problem: String| Error::Device { adapter: adapter.name.clone(), problem };
-        let found = adapter::find(adapter)?;
+        let found = adapters::find(adapter)?;
         let (device, queue) = pollster::block_on(found.request_device(&wgpu::DeviceDescriptor {
             label: Some("tortoise"),
             required_limits: found.limits(),
@@ -90,10 +88,6 @@ impl Device {
             && thread::available_parallelism().is_ok_and(|cores| cores.get() > 1);
         OPEN.fetch_add(1, Ordering::Relaxed);
         Ok(Self { device, queue, adapter: adapter.clone(), fault, inline, spin: Mutex::default() })
-    }
-
-    pub(crate) fn adapter(&self) -> &AdapterId {
-        &self.adapter
     }
 
     /// An error that names this adapter.
@@ -235,7 +229,7 @@ impl Drop for Device {
 }
 
 fn entry(family: Family, at: u32, binding: &Binding) -> wgpu::BindGroupLayoutEntry {
-    let texels = family.form(binding.name) == Form::Texels;
+    let texels = *binding.form.of(family) == Form::Texels;
     let buffer =
         |ty| wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None };
     let texture = |access| wgpu::BindingType::StorageTexture {

@@ -3,9 +3,12 @@
 
 use super::{
     device::{Device, Shader},
-    kernels::{self, Arguments, Family, KERNELS, Kernel, ShaderSet, text},
+    text,
 };
-use crate::Result;
+use crate::{
+    Result,
+    engine::kernels::{self, Arguments, Family, KERNELS, Kernel, ShaderSet, Switches},
+};
 
 /// A pipeline and what binds to it.
 #[derive(Debug, Clone)]
@@ -21,7 +24,8 @@ pub(crate) struct Pipelines {
     family: Family,
     /// In the order of [`KERNELS`].
     shaders: Vec<Shader>,
-    made: Vec<(usize, Vec<bool>, Pipeline)>,
+    /// With the kernel's place and its overrides.
+    made: Vec<(usize, Switches, Pipeline)>,
 }
 
 impl Pipelines {
@@ -49,23 +53,22 @@ impl Pipelines {
     }
 
     /// The pipeline for these arguments.
-    pub(crate) fn of<A: Arguments>(&mut self, device: &Device, args: &A) -> Result<Pipeline> {
-        let kernel = kernels::position(A::KERNEL);
-        let switches = self.family.switches(A::KERNEL);
-        let on: Vec<_> = switches.iter().map(|switch| args.is_on(switch)).collect();
-        let made = self.made.iter().find(|(at, with, _)| *at == kernel && *with == on);
+    pub(crate) fn of(&mut self, device: &Device, args: &Arguments) -> Result<Pipeline> {
+        let kernel = kernels::position(args.kernel());
+        let switches = args.switches(self.family);
+        let made = self.made.iter().find(|(at, with, _)| *at == kernel && *with == switches);
         if let Some((_, _, pipeline)) = made {
             return Ok(pipeline.clone());
         }
         let constants: Vec<_> =
-            switches.iter().zip(&on).map(|(&name, &on)| (name, f64::from(u8::from(on)))).collect();
+            switches.iter().map(|&(name, on)| (name, f64::from(u8::from(on)))).collect();
         let shader = &self.shaders[kernel];
         let pipeline = Pipeline {
             family: self.family,
             pipeline: device.pipeline(shader, &constants)?,
             layout: shader.layout.clone(),
         };
-        self.made.push((kernel, on, pipeline.clone()));
+        self.made.push((kernel, switches, pipeline.clone()));
         Ok(pipeline)
     }
 }

@@ -1,10 +1,9 @@
 //! A whole gradient in f64, put together from the twins of the shaders: what engines are held to.
 
-use super::kernels;
 use crate::{
     dataset::Minibatch,
     engine::{
-        gpu::kernels::{Dense, DenseInputGradient, DenseWeightGradient, SoftmaxCrossEntropy},
+        kernels::{Dense, DenseInputGradient, DenseWeightGradient, SoftmaxCrossEntropy, twins},
         model::Model,
     },
 };
@@ -24,11 +23,11 @@ pub fn loss_and_gradient(model: &Model, params: &[f64], batch: &Minibatch) -> (f
         let [inputs, outputs] = [layer.inputs as u32, layer.outputs as u32];
         let args = DenseWeightGradient { rows, inputs, outputs, l2: model.l2() };
         let params = &params[layer.params()];
-        kernels::dense_weight_gradient(&args, x, &dy, params, &mut gradient[layer.params()]);
+        twins::dense_weight_gradient(&args, x, &dy, params, &mut gradient[layer.params()]);
         if layer.params().start > 0 {
             let args = DenseInputGradient { rows, inputs, outputs };
             let mut dx = vec![0.0; x.len()];
-            kernels::dense_input_gradient(&args, &dy, params, x, &mut dx);
+            twins::dense_input_gradient(&args, &dy, params, x, &mut dx);
             dy = dx;
         }
     }
@@ -65,13 +64,13 @@ impl Forward {
                 outputs: layer.outputs as u32,
                 relu: layer.relu.into(),
             };
-            kernels::dense(&args, &x, &params[layer.params()], &mut y);
+            twins::dense(&args, &x, &params[layer.params()], &mut y);
             inputs.push(std::mem::replace(&mut x, y));
         }
         let args = SoftmaxCrossEntropy { rows: rows as u32, classes: model.classes() as u32 };
         let (mut losses, mut hits) = (vec![0.0; rows], vec![0; rows]);
         let mut dlogits = vec![0.0; x.len()];
-        kernels::softmax_cross_entropy(
+        twins::softmax_cross_entropy(
             &args,
             &x,
             &batch.labels,

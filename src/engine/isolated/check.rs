@@ -23,16 +23,16 @@ use super::{
 };
 use crate::{
     Error, Result, awake,
-    engine::gpu::{
+    engine::{
         adapter::AdapterId,
-        check::{self, Check},
+        gpu::check::{self, Check},
         kernels::{self, Kernel, ShaderSet},
     },
 };
 
 /// What the process is to check.
 #[derive(Serialize, Deserialize)]
-pub(super) struct Task<'a> {
+struct Task<'a> {
     adapter: Cow<'a, AdapterId>,
     /// Only the kernel in question is not as it comes with the library.
     shaders: ShaderSet,
@@ -133,12 +133,11 @@ impl Watch {
     }
 }
 
-/// The other side: checks, and tells of each shape at once.
-pub(super) fn serve(
-    task: &Task<'_>,
-    to: &mut Writer<impl Write>,
-) -> std::result::Result<bool, Fault> {
-    let Task { adapter, shaders, kernel, sizes } = task;
+/// The other side: does what the [`Task`] says, and tells of each shape at once.
+pub(super) fn serve(task: &[u8], to: &mut Writer<impl Write>) -> std::result::Result<bool, Fault> {
+    let task: Task<'_> = serde_json::from_slice(task)
+        .map_err(|problem| Fault::Unreadable { kind: Kind::Check, problem })?;
+    let Task { adapter, shaders, kernel, sizes } = &task;
     let Some(kernel) = kernels::by_name(kernel) else {
         fail(to, &Error::config(format!("there is no kernel {kernel}")))?;
         return Ok(false);

@@ -3,8 +3,10 @@
 
 use std::io::{Read, Write};
 
+#[cfg(feature = "gpu")]
+use super::check;
 use super::{
-    Job, OPENING, check,
+    Job, OPENING,
     wire::{Fault, Kind, Reader, Writer, fail, pack, unpack},
 };
 use crate::{
@@ -46,11 +48,8 @@ fn converse<R: Read, W: Write>(
 ) -> std::result::Result<bool, Fault> {
     let job: Job = match from.receive()? {
         None => return Ok(true),
-        Some((kind @ Kind::Check, payload)) => {
-            let task = serde_json::from_slice(payload)
-                .map_err(|problem| Fault::Unreadable { kind, problem })?;
-            return check::serve(&task, &mut to);
-        }
+        #[cfg(feature = "gpu")]
+        Some((Kind::Check, payload)) => return check::serve(payload, &mut to),
         Some((kind @ Kind::Open, payload)) => serde_json::from_slice(payload)
             .map_err(|problem| Fault::Unreadable { kind, problem })?,
         Some((kind, _)) => return Err(Fault::OutOfPlace(kind)),

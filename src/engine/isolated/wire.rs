@@ -41,10 +41,9 @@ pub(super) enum Kind {
     Evaluation,
     /// Why there is no answer: a [`crate::Error`] in JSON.
     Failed,
-    /// Which kernel to check, in place of what to open: a [`super::check::Task`] in JSON.
+    /// Which kernel to check, in place of what to open: in JSON.
     Check,
-    /// How it did on one shape: a [`crate::engine::gpu::check::Check`] in JSON. When all are told it is
-    /// `Ready`.
+    /// How it did on one shape: in JSON. When all are told it is `Ready`.
     Checked,
 }
 

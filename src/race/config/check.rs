@@ -6,7 +6,7 @@ use super::{Clock, Config, SECONDS};
 use crate::{
     Error, Result,
     cluster::delay::Delays,
-    engine::{backend::FamilyChoice, gpu::adapter::DeviceChoice},
+    engine::{adapter::DeviceChoice, backend::FamilyChoice},
     sgd::{Cancellation, Entrant, faults::OnLoss},
 };
 

@@ -3,17 +3,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::Case;
 use crate::{
     Result,
-    engine::gpu::{
+    engine::{
         adapter::AdapterId,
-        buffers::{Copied, Readback, Storage},
-        device::Device,
-        kernels::{Kernel, ShaderSet},
-        pipelines::Pipelines,
-        plan::Call,
-        words,
+        gpu::{
+            buffers::{Copied, Readback, Storage},
+            device::Device,
+            pass::Call,
+            pipelines::Pipelines,
+            words,
+        },
+        kernels::{Case, ShaderSet, Values},
     },
 };
 
@@ -26,7 +27,7 @@ pub(super) struct Rig {
 /// A kernel bound to the matrices of a case.
 pub(super) struct Bound<'a> {
     rig: &'a Rig,
-    kernel: &'static Kernel,
+    name: &'static str,
     call: Call,
     outputs: Vec<(Storage, Copied)>,
     readback: Readback,
@@ -40,21 +41,25 @@ impl Rig {
     }
 
     /// Makes the case's matrices: its inputs, and outputs full of NaN.
-    pub(super) fn bind(&mut self, kernel: &'static Kernel, case: &Case) -> Result<Bound<'_>> {
-        let nothing = case
-            .outputs
-            .iter()
-            .map(|(columns, output)| (*columns, vec![f32::NAN.to_bits(); output.len()]));
-        let matrices = case.inputs.iter().cloned().chain(nothing);
+    pub(super) fn bind(&mut self, case: &Case) -> Result<Bound<'_>> {
+        let (kernel, family) = (case.args.kernel(), self.pipelines.family());
+        let nothing = |output: &Values| vec![f32::NAN.to_bits(); output.len()];
+        let outputs = case.expected.iter().map(nothing);
         let mut storages = Vec::new();
-        for (binding, (columns, bits)) in kernel.bindings[1..].iter().zip(matrices) {
-            let (rows, form) =
-                (bits.len() / columns as usize, self.pipelines.family().form(binding.name));
-            let storage = Storage::new(&self.device, binding.name, rows, columns as usize, form)?;
+        for (binding, bits) in
+            kernel.bindings[1..].iter().zip(case.inputs.iter().cloned().chain(outputs))
+        {
+            let [rows, columns] = case.args.shape(binding).map(|size| size as usize);
+            let form = *binding.form.of(family);
+            let storage = Storage::new(&self.device, binding.name, rows, columns, form)?;
             storage.upload(&self.device, &bits);
             storages.push(storage);
         }
-        let call = (case.bind)(self, &storages.iter().collect::<Vec<_>>())?;
+        let bound: Vec<_> = storages.iter().collect();
+        let mut call = Call::new(&self.device, &mut self.pipelines, &case.args, &bound)?;
+        if let Some(widest) = case.widest {
+            call.fold(case.args.dispatch_within(family, widest));
+        }
         let mut end = 0;
         let outputs = storages
             .drain(case.inputs.len()..)
@@ -65,7 +70,7 @@ impl Rig {
             })
             .collect();
         let readback = Readback::new(&self.device, kernel.name, end)?;
-        Ok(Bound { rig: self, kernel, call, outputs, readback })
+        Ok(Bound { rig: self, name: kernel.name, call, outputs, readback })
     }
 }
 
@@ -79,12 +84,10 @@ impl Bound<'_> {
             self.readback.copy(&mut encoder, output, to);
         }
         let end = self.outputs.last().map_or(0, |(_, to)| to.end());
-        self.readback.read(device, encoder.finish(), end, self.kernel.name, |bytes| {
-            let bits = |row| words(row).map(u32::from_ne_bytes);
-            let all =
-                |to: &Copied| to.rows(bytes).chain(to.padding(bytes)).flat_map(bits).collect();
-            self.outputs.iter().map(|(_, to)| all(to)).collect()
-        })
+        let bytes = self.readback.read(device, encoder.finish(), end, self.name)?;
+        let bits = |row| words(row).map(u32::from_ne_bytes);
+        let all = |to: &Copied| to.rows(&bytes).chain(to.padding(&bytes)).flat_map(bits).collect();
+        Ok(self.outputs.iter().map(|(_, to)| all(to)).collect())
     }
 
     /// The time from handing over `dispatches` of it, one after another, to the end of the last.
@@ -98,7 +101,7 @@ impl Bound<'_> {
         let commands = encoder.finish();
         let start = Instant::now();
         let submission = device.queue.submit([commands]);
-        device.wait(submission, self.kernel.name)?;
+        device.wait(submission, self.name)?;
         Ok(start.elapsed())
     }
 }

@@ -9,20 +9,18 @@ use faer::{Accum, Par};
 use serde::Serialize;
 
 use super::{
-    Case, Check, cases,
+    Check, judge,
     rig::{Bound, Rig},
 };
 use crate::{
     Result,
     dataset::Minibatch,
     engine::{
-        gpu::{
-            Gpu,
-            adapter::AdapterId,
-            kernels::{self, Kernel, ShaderSet},
-        },
-        host,
-        model::{Layer, Model},
+        adapter::AdapterId,
+        gpu::Gpu,
+        host::pass,
+        kernels::{Case, Kernel, Product, ShaderSet, Values, dispatches::Dispatches},
+        model::Model,
     },
 };
 
@@ -91,7 +89,6 @@ pub struct Timings {
 pub fn time(adapter: &AdapterId, shaders: &ShaderSet, model: &Model, rows: u32) -> Result<Timings> {
     let mut kernels = Vec::new();
     each_kernel(adapter, shaders, model, rows, &mut |kernel, [rows, inputs, outputs], run| {
-        let is_product = kernel.is_product();
         let [m, n, k] = [rows, inputs, outputs].map(f64::from);
         kernels.push(KernelTiming {
             kernel: kernel.name,
@@ -99,9 +96,10 @@ pub fn time(adapter: &AdapterId, shaders: &ShaderSet, model: &Model, rows: u32) 
             inputs,
             outputs,
             bytes: run.bytes(),
-            operations: is_product.then_some(2.0 * m * n * k),
-            host_seconds: is_product
-                .then(|| time_host(kernel, rows, inputs, outputs))
+            operations: kernel.product.map(|_| 2.0 * m * n * k),
+            host_seconds: kernel
+                .product
+                .map(|product| time_host(product, rows, inputs, outputs))
                 .transpose()?,
             seconds: run.check.passed.then(|| median(|count| run.time(count))).transpose()?,
             check: run.check,
@@ -134,8 +132,8 @@ impl Ready<'_> {
 
     /// Bytes of its matrices, each counted once.
     pub fn bytes(&self) -> f64 {
-        let inputs = self.case.inputs.iter().map(|(_, bits)| bits.len());
-        let outputs = self.case.outputs.iter().map(|(_, output)| output.len());
+        let inputs = self.case.inputs.iter().map(Vec::len);
+        let outputs = self.case.expected.iter().map(Values::len);
         4.0 * inputs.chain(outputs).sum::<usize>() as f64
     }
 }
@@ -156,9 +154,9 @@ pub fn each_kernel(
 ) -> Result<()> {
     let mut rig = Rig::open(adapter, shaders)?;
     for (kernel, sizes) in dispatches(model, rows) {
-        let case = cases::ordinary(kernel, sizes);
-        let bound = rig.bind(kernel, &case)?;
-        let check = case.judge(kernel, &bound.run()?);
+        let case = kernel.ordinary_case(sizes);
+        let bound = rig.bind(&case)?;
+        let check = judge(&case, &bound.run()?);
         take(kernel, sizes, Ready { check, case, bound })?;
     }
     Ok(())
@@ -166,33 +164,22 @@ pub fn each_kernel(
 
 /// The kernels of a gradient in their order, each with its rows, inputs and outputs.
 pub fn dispatches(model: &Model, rows: u32) -> Vec<(&'static Kernel, [u32; 3])> {
-    let named = |name| kernels::by_name(name).expect("the table has it");
-    let sizes = |layer: &Layer| [rows, layer.inputs as u32, layer.outputs as u32];
-    let layers = model.layers();
-    let mut all: Vec<_> = layers.iter().map(|layer| (named("dense"), sizes(layer))).collect();
-    let classes = model.classes() as u32;
-    all.push((named("softmax_cross_entropy"), [rows, classes, classes]));
-    for (at, layer) in layers.iter().enumerate().rev() {
-        all.push((named("dense_weight_gradient"), sizes(layer)));
-        if at > 0 {
-            all.push((named("dense_input_gradient"), sizes(layer)));
-        }
-    }
-    all
+    let list = Dispatches::of_gradient(model, rows as usize).list;
+    list.iter().map(|dispatch| (dispatch.args.kernel(), dispatch.args.sizes())).collect()
 }
 
-/// The host's sgemm on the shape of the kernel's product.
-fn time_host(kernel: &Kernel, rows: u32, inputs: u32, outputs: u32) -> Result<f64> {
+/// The host's sgemm on the shape of a kernel's product.
+fn time_host(product: Product, rows: u32, inputs: u32, outputs: u32) -> Result<f64> {
     let [rows, inputs, outputs] = [rows, inputs, outputs].map(|size| size as usize);
     let (x, w, y) =
         (vec![0.5; rows * inputs], vec![0.5; inputs * outputs], vec![0.5; rows * outputs]);
-    let x = host::matrix(&x, rows, inputs);
-    let w = host::matrix(&w, inputs, outputs);
-    let y = host::matrix(&y, rows, outputs);
-    let (left, right) = match kernel.name {
-        "dense" => (x, w),
-        "dense_input_gradient" => (y, w.transpose()),
-        _ => (x.transpose(), y),
+    let x = pass::matrix(&x, rows, inputs);
+    let w = pass::matrix(&w, inputs, outputs);
+    let y = pass::matrix(&y, rows, outputs);
+    let (left, right) = match product {
+        Product::XW => (x, w),
+        Product::DyWt => (y, w.transpose()),
+        Product::XtDy => (x.transpose(), y),
     };
     let mut to = vec![0.0; left.nrows() * right.ncols()];
     let mut best = f64::INFINITY;
@@ -200,7 +187,7 @@ fn time_host(kernel: &Kernel, rows: u32, inputs: u32, outputs: u32) -> Result<f6
         let seconds = median(|products| {
             let start = Instant::now();
             for _ in 0..products {
-                host::product(&mut to, Accum::Replace, left, right, par);
+                pass::product(&mut to, Accum::Replace, left, right, par);
             }
             Ok(start.elapsed())
         })?;
@@ -230,7 +217,7 @@ fn time_step(
         let start = Instant::now();
         let mut sums = [0.0; 3];
         for _ in 0..steps {
-            let phases = gpu.step(&params, &batch, &mut gradient)?;
+            let phases = gpu.time_step(&params, &batch, &mut gradient)?;
             sums.iter_mut().zip(phases).for_each(|(sum, phase)| *sum += phase.as_secs_f64());
         }
         phases.push(sums.map(|sum| sum / steps as f64));

@@ -7,11 +7,13 @@ use std::{cmp::Reverse, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-use super::kernels::Family;
+pub use super::gpu::REMEDY;
+use super::{gpu, kernels::Family};
 use crate::{Error, Result};
 
-/// What a person is told to do where no adapter is found.
-pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
+/// The variable that tells Mesa's software driver how many threads to compute on; with none it
+/// computes on the thread of the queue.
+pub const DRIVER_THREADS: &str = "LP_NUM_THREADS";
 
 /// One adapter: what is known of it, and enough to find it again on another thread
 /// or in another process.
@@ -76,56 +78,6 @@ impl AdapterId {
         } else {
             Family::Tiled
         }
-    }
-
-    fn new(info: &wgpu::AdapterInfo, adapter: &wgpu::Adapter) -> Self {
-        let limits = adapter.limits();
-        let features = adapter.features();
-        let subgroups = features.contains(wgpu::Features::SUBGROUP);
-        Self {
-            index: 0,
-            name: info.name.clone(),
-            backend: info.backend.to_str().into(),
-            kind: match info.device_type {
-                wgpu::DeviceType::DiscreteGpu => "discrete",
-                wgpu::DeviceType::IntegratedGpu => "integrated",
-                wgpu::DeviceType::VirtualGpu => "virtual",
-                wgpu::DeviceType::Other => "other",
-                wgpu::DeviceType::Cpu => "software",
-            }
-            .into(),
-            driver: info.driver.clone(),
-            driver_info: info.driver_info.clone(),
-            pci: [info.vendor, info.device],
-            pci_bus: info.device_pci_bus_id.clone(),
-            twin: 0,
-            subgroup: subgroups.then_some([info.subgroup_min_size, info.subgroup_max_size]),
-            limits: Limits {
-                buffer: limits.max_buffer_size,
-                storage_binding: limits.max_storage_buffer_binding_size,
-                workgroup_storage: limits.max_compute_workgroup_storage_size,
-                workgroup_invocations: limits.max_compute_invocations_per_workgroup,
-                workgroups: limits.max_compute_workgroups_per_dimension,
-                texture_side: limits.max_texture_dimension_2d,
-            },
-            features: [
-                ("subgroups", wgpu::Features::SUBGROUP),
-                ("shader-f16", wgpu::Features::SHADER_F16),
-                ("timestamp-query", wgpu::Features::TIMESTAMP_QUERY),
-                ("immediates", wgpu::Features::IMMEDIATES),
-                ("mappable-primary-buffers", wgpu::Features::MAPPABLE_PRIMARY_BUFFERS),
-            ]
-            .into_iter()
-            .filter(|&(_, feature)| features.contains(feature))
-            .map(|(name, _)| name.into())
-            .collect(),
-        }
-    }
-
-    /// What tells adapters apart.
-    fn identity(&self) -> impl PartialEq + use<> {
-        let Self { name, backend, kind, driver, driver_info, pci_bus, .. } = self;
-        ([name, backend, kind, driver, driver_info, pci_bus].map(Clone::clone), self.pci)
     }
 
     /// Orders adapters by how much one would rather have them.
@@ -204,10 +156,7 @@ impl FromStr for DeviceChoices {
 /// Every adapter of this machine, the best first: real GPUs before software, and of the same kind
 /// Metal or Vulkan before DirectX and OpenGL.
 pub fn list() -> Vec<AdapterId> {
-    let mut ids: Vec<_> = enumerate(wgpu::Backends::PRIMARY | wgpu::Backends::GL)
-        .into_iter()
-        .map(|(id, _)| id)
-        .collect();
+    let mut ids = gpu::adapters();
     ids.sort_by_key(AdapterId::preference);
     for (index, id) in ids.iter_mut().enumerate() {
         id.index = index;
@@ -243,48 +192,12 @@ fn pick(choice: &DeviceChoice, mut there: Vec<AdapterId>) -> Result<Option<Adapt
     }
 }
 
-fn missing(problem: &str, there: &[AdapterId]) -> Error {
+pub(super) fn missing(problem: &str, there: &[AdapterId]) -> Error {
     if there.is_empty() {
-        return Error::NoAdapter(format!("{problem}, and this machine has none: {REMEDY}"));
+        return Error::NoAdapter(format!("{problem}, and {}: {REMEDY}", gpu::NONE));
     }
     let list: Vec<_> = there.iter().map(|id| format!("{}: {id}", id.index)).collect();
     Error::NoAdapter(format!("{problem}; there are: {}", list.join("; ")))
-}
-
-/// Finds the adapter again, in an instance of its own: adapters of one instance share a lock in
-/// some drivers.
-pub(super) fn find(id: &AdapterId) -> Result<wgpu::Adapter> {
-    let backends = match id.backend.as_str() {
-        "vulkan" => wgpu::Backends::VULKAN,
-        "metal" => wgpu::Backends::METAL,
-        "dx12" => wgpu::Backends::DX12,
-        _ => wgpu::Backends::GL,
-    };
-    let mut there = enumerate(backends);
-    match there.iter().position(|(one, _)| one.identity() == id.identity() && one.twin == id.twin) {
-        Some(at) => Ok(there.swap_remove(at).1),
-        None => Err(missing(&format!("adapter {id} is gone"), &list())),
-    }
-}
-
-fn enumerate(backends: wgpu::Backends) -> Vec<(AdapterId, wgpu::Adapter)> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = backends;
-    // A debug build would otherwise ask for validation layers.
-    descriptor.flags = wgpu::InstanceFlags::empty();
-    let instance = wgpu::Instance::new(descriptor);
-    let adapters = pollster::block_on(instance.enumerate_adapters(backends));
-    let mut there: Vec<(AdapterId, wgpu::Adapter)> = Vec::with_capacity(adapters.len());
-    for adapter in adapters {
-        let compute = wgpu::DownlevelFlags::COMPUTE_SHADERS;
-        if !adapter.get_downlevel_capabilities().flags.contains(compute) {
-            continue;
-        }
-        let mut id = AdapterId::new(&adapter.get_info(), &adapter);
-        id.twin = there.iter().filter(|(other, _)| other.identity() == id.identity()).count();
-        there.push((id, adapter));
-    }
-    there
 }
 
 #[cfg(test)]
@@ -340,7 +253,8 @@ mod tests {
         assert_eq!(pick(&DeviceChoice::Auto, Vec::new()).unwrap(), None);
         let error = pick(&DeviceChoice::Index(0), Vec::new()).unwrap_err();
         assert!(
-            matches!(&error, Error::NoAdapter(message) if message.contains("scripts/setup.sh"))
+            matches!(&error, Error::NoAdapter(message) if message.ends_with(REMEDY)),
+            "{error}"
         );
     }
 

@@ -1,4 +1,4 @@
-//! The families of shaders: how each keeps its matrices, and their text.
+//! The families of shaders: what they are, how they keep matrices, and sets of their texts.
 
 use std::{borrow::Cow, fmt, path::Path, str::FromStr};
 
@@ -24,49 +24,11 @@ impl Family {
     /// Every family.
     pub const ALL: [Self; 2] = [Self::Tiled, Self::Lanes];
 
-    /// How this family keeps what is bound under this name.
-    pub fn form(self, name: &str) -> Form {
-        match (self, name) {
-            (_, "args" | "labels" | "losses" | "hits") => Form::Packed,
-            (Self::Tiled, _) | (Self::Lanes, "dparams") => Form::Padded,
-            (Self::Lanes, _) => Form::Texels,
-        }
-    }
-
-    /// The overrides of this kernel's text: what is decided when it is compiled, since some drivers
-    /// compute both sides of every branch.
-    pub fn switches(self, kernel: &Kernel) -> &'static [&'static str] {
-        match (self, kernel.name) {
-            (Self::Lanes, "dense") => &["NARROW"],
-            (Self::Lanes, "dense_weight_gradient") => &["NARROW", "DECAY"],
-            _ => &[],
-        }
-    }
-
     /// The word for it on the command line and in records, and its folder under `shaders/`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tiled => "tiled",
             Self::Lanes => "lanes",
-        }
-    }
-
-    fn source(self, kernel: &Kernel) -> &'static str {
-        macro_rules! source {
-            ($family:literal, $kernel:literal) => {
-                include_str!(concat!("../../../../shaders/", $family, "/", $kernel, ".wgsl"))
-            };
-        }
-        match (self, kernel.name) {
-            (Self::Tiled, "dense") => source!("tiled", "dense"),
-            (Self::Tiled, "softmax_cross_entropy") => source!("tiled", "softmax_cross_entropy"),
-            (Self::Tiled, "dense_input_gradient") => source!("tiled", "dense_input_gradient"),
-            (Self::Tiled, "dense_weight_gradient") => source!("tiled", "dense_weight_gradient"),
-            (Self::Lanes, "dense") => source!("lanes", "dense"),
-            (Self::Lanes, "softmax_cross_entropy") => source!("lanes", "softmax_cross_entropy"),
-            (Self::Lanes, "dense_input_gradient") => source!("lanes", "dense_input_gradient"),
-            (Self::Lanes, "dense_weight_gradient") => source!("lanes", "dense_weight_gradient"),
-            (family, name) => unreachable!("no kernel {name} in family {family}"),
         }
     }
 }
@@ -88,6 +50,25 @@ impl FromStr for Family {
     }
 }
 
+/// Something of each family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ByFamily<T> {
+    /// Of [`Family::Tiled`].
+    pub tiled: T,
+    /// Of [`Family::Lanes`].
+    pub lanes: T,
+}
+
+impl<T> ByFamily<T> {
+    /// That of this family.
+    pub fn of(&self, family: Family) -> &T {
+        match family {
+            Family::Tiled => &self.tiled,
+            Family::Lanes => &self.lanes,
+        }
+    }
+}
+
 /// A source for every kernel: a family's own, or some of them replaced.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShaderSet {
@@ -98,7 +79,8 @@ pub struct ShaderSet {
 impl ShaderSet {
     /// The shaders that come with the library.
     pub fn new(family: Family) -> Self {
-        Self { family, sources: KERNELS.map(|kernel| Cow::Borrowed(family.source(kernel))) }
+        let source = |kernel: &Kernel| Cow::Borrowed(kernel.shaders.of(family).source);
+        Self { family, sources: KERNELS.map(source) }
     }
 
     /// The shaders that come with the library, those replaced for which `folder` has a file
@@ -137,7 +119,7 @@ impl ShaderSet {
 
     /// Whether this kernel is the one that comes with the library.
     pub fn is_own(&self, kernel: &Kernel) -> bool {
-        self.source(kernel) == self.family.source(kernel)
+        self.source(kernel) == kernel.shaders.of(self.family).source
     }
 
     /// The WGSL of this kernel.

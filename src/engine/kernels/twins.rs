@@ -2,9 +2,7 @@
 //!
 //! Written to be compared with the WGSL line by line, and to be more exact than it, not fast.
 
-use crate::engine::gpu::kernels::{
-    Dense, DenseInputGradient, DenseWeightGradient, SoftmaxCrossEntropy,
-};
+use super::{Dense, DenseInputGradient, DenseWeightGradient, SoftmaxCrossEntropy};
 
 /// Y = act(X W + b): `x` `[rows, inputs]`, `params` `[inputs + 1, outputs]`, `y` `[rows, outputs]`.
 pub fn dense(args: &Dense, x: &[f64], params: &[f64], y: &mut [f64]) {

@@ -10,7 +10,7 @@ use naga::{
     valid::{Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator},
 };
 
-use super::{Binding, BindingKind, Family, Form, Kernel};
+use crate::engine::kernels::{Binding, BindingKind, Element, Family, Form, Kernel, Switch};
 
 /// Checks that `source` declares what this kernel of the family is bound to, and that a workgroup
 /// needs at most `most` bytes of memory; returns what is wrong.
@@ -41,7 +41,8 @@ pub(crate) fn examine(
         }
     }
     wrong.extend(misargued(kernel, &module));
-    let switches = family.switches(kernel);
+    let switches: Vec<_> =
+        kernel.shaders.of(family).switches.iter().map(|Switch { name, .. }| *name).collect();
     let known = |one: &Override| {
         one.init.is_some() || one.name.as_deref().is_some_and(|name| switches.contains(&name))
     };
@@ -53,7 +54,7 @@ pub(crate) fn examine(
     if !wrong.is_empty() {
         return Err(wrong.join("; "));
     }
-    let needed = [0.0, 1.0].map(|on| workgroup_memory(&module, switches, on)).into_iter().max();
+    let needed = [0.0, 1.0].map(|on| workgroup_memory(&module, &switches, on)).into_iter().max();
     match needed.flatten() {
         Some(needed) if needed > u64::from(most) => {
             Err(format!("it needs {needed} bytes of workgroup memory, and the adapter has {most}"))
@@ -83,7 +84,7 @@ impl fmt::Display for Bound {
 impl Bound {
     /// What the host binds.
     fn expected(family: Family, binding: &Binding) -> Self {
-        let texels = family.form(binding.name) == Form::Texels;
+        let texels = *binding.form.of(family) == Form::Texels;
         match binding.kind {
             BindingKind::Uniform => Self::Buffer("uniform"),
             BindingKind::Read if texels => Self::Texture("read"),
@@ -156,24 +157,25 @@ fn misargued(kernel: &Kernel, module: &Module) -> Option<String> {
     let mut variables = module.global_variables.iter().map(|(_, variable)| variable);
     let args = variables.find(|variable| variable.space == AddressSpace::Uniform)?;
     let found: Vec<_> = match &module.types[args.ty].inner {
-        TypeInner::Struct { members, .. } => {
-            members.iter().map(|member| (kind(module, member.ty), member.offset as usize)).collect()
-        }
-        _ => vec![(kind(module, args.ty), 0)],
+        TypeInner::Struct { members, .. } => members
+            .iter()
+            .map(|member| (element(module, member.ty), member.offset as usize))
+            .collect(),
+        _ => vec![(element(module, args.ty), 0)],
     };
-    let expected = kernel.fields.iter().map(|field| (Some(field.kind), field.offset));
+    let expected = kernel.fields.iter().map(|field| (Some(field.element), field.offset));
     if found.into_iter().eq(expected) {
         return None;
     }
-    let fields = kernel.fields.iter().map(|field| format!("{}: {}", field.name, field.kind));
+    let fields = kernel.fields.iter().map(|field| format!("{}: {}", field.name, field.element));
     let fields: Vec<_> = fields.collect();
     Some(format!("@binding(0) is to be a struct of {}", fields.join(", ")))
 }
 
-fn kind(module: &Module, ty: Handle<Type>) -> Option<&'static str> {
+fn element(module: &Module, ty: Handle<Type>) -> Option<Element> {
     match module.types[ty].inner {
-        TypeInner::Scalar(Scalar { kind: ScalarKind::Uint, width: 4 }) => Some("u32"),
-        TypeInner::Scalar(Scalar { kind: ScalarKind::Float, width: 4 }) => Some("f32"),
+        TypeInner::Scalar(Scalar { kind: ScalarKind::Uint, width: 4 }) => Some(Element::U32),
+        TypeInner::Scalar(Scalar { kind: ScalarKind::Float, width: 4 }) => Some(Element::F32),
         _ => None,
     }
 }
@@ -209,10 +211,8 @@ fn bytes(module: &Module, ty: Handle<Type>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{KERNELS, ShaderSet, by_name},
-        *,
-    };
+    use super::*;
+    use crate::engine::kernels::{KERNELS, ShaderSet, by_name};
 
     /// Bytes that WebGPU grants everywhere.
     const EVERYWHERE: u32 = 16384;
