@@ -6,10 +6,7 @@ mod common;
 use clap::Parser;
 use tortoise::{
     Result,
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{
         Terms,
         course::{Point, mean},

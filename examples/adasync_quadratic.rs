@@ -10,10 +10,7 @@ use tortoise::{
     Result,
     cluster::queues::Queues,
     engine::quadratic::{Quadratic, coins},
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Entrant, Objective, Terms, course},
 };
 

@@ -6,10 +6,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     advise::{Goal, advise, entrants, pilot::Plan},
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Entrant, Terms},
     statistics::mean,
 };

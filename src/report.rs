@@ -1,36 +1,29 @@
 //! What a person looks at: the table of a race, its pictures, and the page that has it all.
 
-mod axis;
-pub mod chart;
-pub mod confusion;
-mod learners;
-pub mod mistakes;
-pub mod outcome;
+pub mod figures;
+pub mod model;
 mod page;
-mod panel;
-pub mod pictures;
-pub(crate) mod raster;
-pub mod shares;
-pub mod sheet;
-mod staleness;
+pub mod plot;
 mod style;
-pub(crate) mod svg;
-mod table;
-pub mod theory;
-mod tiles;
+mod tables;
 mod verdict;
-pub mod weights;
 
 use std::path::{Path, PathBuf};
 
-use self::pictures::{Point, Series};
+use self::{
+    figures::race::{Point, Series},
+    tables::results,
+};
 pub(crate) use self::{
-    axis::Axis,
+    plot::axis::Axis,
     style::{Style, styles},
 };
 pub use self::{
-    learners::{csv, learners},
-    table::{align, line},
+    tables::{
+        align,
+        learners::{csv, learners},
+        results::line,
+    },
     verdict::verdict,
 };
 use crate::{
@@ -139,8 +132,8 @@ impl Report {
     /// What came of it: a line an entrant, what was run above it, what ran it below, and the verdict.
     pub fn table(&self) -> String {
         let Self { entrants, sources, .. } = self;
-        let (caption, cells) = (self.caption(), align(&table::cells(entrants)));
-        let (notes, verdict) = (table::notes(entrants, sources), verdict(entrants).join(" "));
+        let (caption, cells) = (self.caption(), align(&results::cells(entrants)));
+        let (notes, verdict) = (results::notes(entrants, sources), verdict(entrants).join(" "));
         format!("{caption}\n\n{cells}\n{notes}\n{verdict}\n")
     }
 
@@ -156,9 +149,9 @@ impl Report {
     pub fn draw(&self, directory: &Path) -> Result<Vec<PathBuf>> {
         let (entrants, caption) = (&self.entrants, self.caption());
         let series: Vec<Series> = entrants.iter().map(series).collect();
-        let mut files = pictures::draw(&series, &caption, directory)?;
+        let mut files = figures::race::draw(&series, &caption, directory)?;
         if entrants.iter().flat_map(|e| &e.runs).any(|run| run.mean_staleness > 0.0) {
-            let staleness = staleness::sheet(entrants, &caption);
+            let staleness = figures::staleness::sheet(entrants, &caption);
             files.extend(staleness.draw(&directory.join("staleness"))?);
         }
         let page = directory.join("report.html");

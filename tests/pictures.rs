@@ -8,9 +8,8 @@ use tempfile::tempdir;
 use tortoise::{
     Error,
     report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        pictures::{Point, Series, draw},
-        sheet::Sheet,
+        figures::race::{Point, Series, draw},
+        plot::{Chart, Dot, Line, Look, Scale, Sheet},
     },
 };
 

@@ -18,10 +18,7 @@ use tortoise::{
         gpu::adapter::DeviceChoice,
         model::{Model, Shape},
     },
-    report::{
-        chart::{Dot, Line, Look},
-        sheet::Sheet,
-    },
+    report::plot::{Dot, Line, Look, Sheet},
     sgd::{
         Course, Entrant, Objective, Terms,
         course::{self, Point},

@@ -22,8 +22,8 @@ use crate::{
         delay::{Delays, Distribution, Slow},
     },
     numbers::Shown,
+    raster,
     record::write_whole,
-    report::raster,
     sgd::{Cancellation, Entrant, Event, Limits, Observer, simulate::times_only},
     timeline::{self, Collector, Look, Timeline},
 };

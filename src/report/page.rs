@@ -8,8 +8,8 @@
 mod data;
 mod sections;
 
-use super::{Source, style::styles, svg::escape, verdict::verdict};
-use crate::record::EntrantSummary;
+use super::{Source, style::styles, verdict::verdict};
+use crate::{record::EntrantSummary, svg::escape};
 
 /// What is said of the curves where there are several seeds.
 const BAND: &str = "The band is one standard error over the seeds. ";

@@ -25,7 +25,7 @@ const SHADES: [(f64, f64); 3] = [(0.0, 0.0), (0.0, 0.35), (255.0, 0.35)];
 pub(crate) struct Style {
     /// Red, green and blue of the colour.
     pub(crate) rgb: [u8; 3],
-    pub(super) dash: &'static str,
+    pub(in crate::report) dash: &'static str,
     /// 0: circle, 1: square, 2: triangle, 3: diamond, 4: triangle on its tip, 5: plus; then again.
     pub(crate) marker: usize,
     pub(crate) hollow: bool,
@@ -33,13 +33,13 @@ pub(crate) struct Style {
 
 impl Style {
     /// The colour, as SVG and CSS write it.
-    pub(super) fn colour(&self) -> String {
+    pub(in crate::report) fn colour(&self) -> String {
         hex(self.rgb)
     }
 
     /// The colour on a dark ground: what is nearly black becomes nearly white, the others are light
     /// enough.
-    pub(super) fn on_dark(&self) -> String {
+    pub(in crate::report) fn on_dark(&self) -> String {
         match self.rgb.iter().max() {
             Some(0..=0x60) => hex(self.rgb.map(|channel| 0xe8 - channel)),
             _ => self.colour(),
@@ -53,7 +53,7 @@ fn hex([r, g, b]: [u8; 3]) -> String {
 
 /// The variant in the name of an entrant: what stands before a colon, or before a space where a race
 /// is named.
-pub(super) fn variant(name: &str) -> &str {
+pub(in crate::report) fn variant(name: &str) -> &str {
     name.split([':', ' ']).next().unwrap_or(name)
 }
 

@@ -12,7 +12,7 @@ use std::{fmt::Write as _, time::Duration};
 
 use self::{lanes::lanes, legend::legend, server::server};
 use super::{Timeline, ticks};
-use crate::report::{
+use crate::{
     raster,
     svg::{escape, text},
 };

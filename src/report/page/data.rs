@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::{staleness, style::Style};
+use super::super::{figures::staleness, style::Style};
 use crate::{
     record::{EntrantSummary, EvaluationRow, RunSummary},
     statistics,

@@ -2,10 +2,15 @@
 
 use std::fmt::Write as _;
 
-use super::super::{Source, learners, style::Style, svg::escape, table};
+use super::super::{
+    Source,
+    style::Style,
+    tables::{learners, results},
+};
 use crate::{
     record::{EntrantSummary, RunSummary},
     sgd::activity::Activity,
+    svg::escape,
 };
 
 /// What was run, a paragraph a race.
@@ -95,8 +100,8 @@ pub(super) fn utilisation(entrants: &[EntrantSummary], looks: &[Style]) -> Strin
 
 /// The table, and what one should know of it.
 pub(super) fn results(entrants: &[EntrantSummary], sources: &[Source]) -> String {
-    let notes = table::notes(entrants, sources);
-    table_of(&table::cells(entrants)) + &notes.lines().map(note).collect::<String>()
+    let notes = results::notes(entrants, sources);
+    table_of(&results::cells(entrants)) + &notes.lines().map(note).collect::<String>()
 }
 
 /// What the learners did, as a table; empty where nothing is measured and nobody was lost.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::align;
+use super::align;
 use crate::{
     estimate::delays::Fit,
     record::{EntrantSummary, RunSummary},
@@ -19,7 +19,7 @@ pub fn learners(entrants: &[EntrantSummary]) -> String {
 }
 
 /// The cells of the table; none where nothing is measured and nobody was lost.
-pub(super) fn cells(entrants: &[EntrantSummary]) -> Option<Vec<Vec<String>>> {
+pub(in crate::report) fn cells(entrants: &[EntrantSummary]) -> Option<Vec<Vec<String>>> {
     let mut all = entrants.iter().flat_map(|entrant| &entrant.runs).flat_map(|run| &run.learners);
     all.any(|one| one.computing > 0.0 || one.losses > 0).then(|| {
         let head = [
@@ -41,7 +41,7 @@ pub(super) fn cells(entrants: &[EntrantSummary]) -> Option<Vec<Vec<String>>> {
 }
 
 /// What the reader of the table should know.
-pub(super) fn notes(entrants: &[EntrantSummary]) -> Vec<String> {
+pub(in crate::report) fn notes(entrants: &[EntrantSummary]) -> Vec<String> {
     let late = "a late gradient is one of a minibatch that was cancelled or lost while a device was at \
                 work on it";
     let law = |entrant: &EntrantSummary| {
@@ -139,6 +139,6 @@ fn row(entrant: &EntrantSummary) -> Vec<String> {
 }
 
 /// Run time in which a learner had nothing in hand and was there.
-pub(super) fn waiting(run: &RunSummary, one: &Activity) -> f64 {
+pub(in crate::report) fn waiting(run: &RunSummary, one: &Activity) -> f64 {
     (run.run_time - (one.busy + one.away).as_secs_f64()).max(0.0)
 }

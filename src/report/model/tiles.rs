@@ -9,11 +9,11 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::{ImageFormat, RgbImage};
 
-use super::{
-    raster,
+use crate::{
+    Result, raster,
+    record::write_whole,
     svg::{self, wrap},
 };
-use crate::{Result, record::write_whole};
 
 /// Around everything, in logical pixels.
 pub(super) const MARGIN: f64 = 24.0;

@@ -31,7 +31,7 @@ pub(crate) fn escape(text: &str) -> String {
 
 /// Breaks `text` into lines of at most `most` characters: at spaces where it can, and within words
 /// that are longer.
-pub(super) fn wrap(text: &str, most: usize) -> Vec<String> {
+pub(crate) fn wrap(text: &str, most: usize) -> Vec<String> {
     let most = most.max(1);
     let (mut lines, mut length) = (vec![String::new()], 0);
     for word in text.split_whitespace() {

@@ -2,11 +2,11 @@
 
 use std::{fmt::Write as _, path::Path};
 
-use super::{
-    raster,
+use crate::{
+    Result, raster,
+    record::write_whole,
     svg::{text, wrap},
 };
-use crate::{Result, record::write_whole};
 
 /// Of the Okabe and Ito palette, and far enough apart in lightness to be told apart in grey.
 const COLOURS: [&str; 6] = ["#56b4e9", "#0072b2", "#e69f00", "#d55e00", "#009e73", "#999999"];

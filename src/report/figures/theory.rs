@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    chart::{Chart, Dot, Line, Look, Scale},
-    sheet::Sheet,
-};
+use super::super::plot::{Chart, Dot, Line, Look, Scale, Sheet};
 use crate::{
     Result,
     cluster::delay::Distribution,

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    chart::{Chart, Dot, Line, Look, Scale},
+use super::super::{
+    plot::{Chart, Dot, Line, Look, Scale, Sheet},
     series,
-    sheet::Sheet,
 };
 use crate::{
     Result,

@@ -9,7 +9,7 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    table::align,
+    super::tables::align,
     tiles::{MARGIN, Text, Tiles, between},
 };
 use crate::{Result, engine::classify::Classified};

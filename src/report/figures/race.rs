@@ -3,10 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    chart::{Chart, Dot, Line, Look, Scale, drawable},
-    sheet::Sheet,
-};
+use super::super::plot::{Chart, Dot, Line, Look, Scale, Sheet, drawable};
 pub use crate::sgd::course::Point;
 use crate::{Result, share::each};
 

@@ -6,13 +6,15 @@ use std::{
 };
 
 use super::{
+    super::style::{Style, styles},
     chart::{Chart, Look},
-    panel::marker,
-    raster,
-    style::{Style, styles},
+    frame::marker,
+};
+use crate::{
+    Result, raster,
+    record::write_whole,
     svg::{text, wrap},
 };
-use crate::{Result, record::write_whole};
 
 const PANEL: (f64, f64) = (430.0, 330.0);
 const LEFT: f64 = 68.0;

@@ -1,9 +1,6 @@
 //! How stale the gradients of a race were, beside the law where there is one.
 
-use super::{
-    chart::{Chart, Dot, Line, Look, Scale},
-    sheet::Sheet,
-};
+use super::super::plot::{Chart, Dot, Line, Look, Scale, Sheet};
 use crate::record::EntrantSummary;
 
 /// What is rarer is not drawn.
@@ -11,7 +8,7 @@ const RAREST: f64 = 1e-4;
 
 /// The shares of the gradients with s = 0, 1, 2, ... over all seeds, as far as they are worth drawing,
 /// and by theory where there is a law. None where no gradient was stale.
-pub(super) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
+pub(in crate::report) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
     let EntrantSummary { staleness_theory, runs, .. } = entrant;
     let longest = runs.iter().map(|run| run.staleness_histogram.len()).max().unwrap_or(0);
     let count =
@@ -31,7 +28,7 @@ pub(super) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f
 }
 
 /// A line an entrant that has stale gradients.
-pub(super) fn sheet(entrants: &[EntrantSummary], caption: &str) -> Sheet {
+pub(in crate::report) fn sheet(entrants: &[EntrantSummary], caption: &str) -> Sheet {
     let mut lines = Vec::new();
     for entrant in entrants {
         let Some((measured, law)) = shares(entrant) else { continue };

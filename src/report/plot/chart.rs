@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use super::{
+    super::style::Style,
     axis::Axis,
-    panel::{Panel, Rectangle, marker},
-    style::Style,
-    svg::text,
+    frame::{Panel, Rectangle, marker},
 };
+use crate::svg::text;
 
 /// Between the markers of a line, in logical pixels.
 const MARKER_EVERY: f64 = 72.0;
@@ -113,7 +113,7 @@ impl From<(f64, f64)> for Dot {
 }
 
 /// Whether a value can be drawn on a logarithmic axis.
-pub(super) fn drawable(value: f64) -> bool {
+pub(in crate::report) fn drawable(value: f64) -> bool {
     value.is_finite() && value > 0.0
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{axis::Axis, style::Style, svg::text};
+use super::{super::style::Style, axis::Axis};
+use crate::svg::text;
 
 /// Where a chart lies on the sheet, in logical pixels, and its axes.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Source;
+use super::super::Source;
 use crate::{
     estimate::ErrorBound,
     numbers::Shown,
@@ -27,7 +27,7 @@ pub fn line(entrant: &str, run: &RunSummary) -> String {
 }
 
 /// The cells: a head, and a row an entrant.
-pub(super) fn cells(entrants: &[EntrantSummary]) -> Vec<Vec<String>> {
+pub(in crate::report) fn cells(entrants: &[EntrantSummary]) -> Vec<Vec<String>> {
     let targets: Vec<f64> = entrants
         .first()
         .map(|entrant| entrant.runs[0].time_to_loss.iter().map(|target| target.loss).collect())
@@ -92,29 +92,8 @@ fn row(entrant: &EntrantSummary, targets: &[f64]) -> Vec<String> {
     cells
 }
 
-/// Rows of cells in columns: the first to the left, the others to the right.
-pub fn align(cells: &[Vec<String>]) -> String {
-    let width = |column: usize| cells.iter().map(|row| row[column].chars().count()).max();
-    let widths: Vec<usize> = (0..cells[0].len()).filter_map(width).collect();
-    let mut text = String::new();
-    for row in cells {
-        let padded: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, &width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            })
-            .collect();
-        text.push_str(padded.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
-
 /// What the reader of the table should know.
-pub(super) fn notes(entrants: &[EntrantSummary], sources: &[Source]) -> String {
+pub(in crate::report) fn notes(entrants: &[EntrantSummary], sources: &[Source]) -> String {
     let mut text = String::new();
     for source in sources {
         let queues = match source.queues {

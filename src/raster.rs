@@ -10,7 +10,7 @@ use resvg::{
 
 /// What the text of every picture is set in.
 pub(crate) const FONT_FAMILY: &str = "Open Sans";
-const FONT: &[u8] = include_bytes!("../../data/fonts/OpenSans-Regular.ttf");
+const FONT: &[u8] = include_bytes!("../data/fonts/OpenSans-Regular.ttf");
 /// Pixels a logical pixel.
 const SCALE: f32 = 2.0;
 /// The most pixels of a picture; a larger one is drawn with fewer a logical pixel.

@@ -1,0 +1,13 @@
+//! Charts with axes, drawn as SVG and as PNG.
+
+pub(crate) mod axis;
+pub mod bars;
+mod chart;
+mod frame;
+mod sheet;
+
+pub(super) use self::chart::drawable;
+pub use self::{
+    chart::{Chart, Dot, Line, Look, Scale},
+    sheet::Sheet,
+};
