@@ -44,7 +44,7 @@ fn main() -> Result<()> {
         }
         let dot = |point: &Point| Dot { x: point.time, y: point.loss, error: point.loss_se };
         let line = |name: String, points: &[Point]| Line {
-            name,
+            name: name.into(),
             look: Look::Curve,
             points: points.iter().map(dot).collect(),
         };

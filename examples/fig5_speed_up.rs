@@ -29,7 +29,7 @@ fn main() -> Result<()> {
     };
     let rows: Vec<String> = (1..=20).map(row).collect();
     let line = |law: &Distribution| Line {
-        name: law.to_string(),
+        name: law.to_string().into(),
         look: Look::Points,
         points: (1..=20).map(|p| Dot::from((p as f64, speed_up(law, p)))).collect(),
     };

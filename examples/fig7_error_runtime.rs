@@ -47,7 +47,7 @@ fn main() -> Result<()> {
         let points: Vec<(f64, f64)> = (0..=500).map(at).collect();
         lowest.push(points.clone());
         let points = points.into_iter().map(Dot::from).collect();
-        lines.push(Line { name: name.to_owned(), look, points });
+        lines.push(Line { name: name.into(), look, points });
     }
     let crossing = |slow: &[(f64, f64)]| {
         let both = slow.iter().zip(&lowest[2]);

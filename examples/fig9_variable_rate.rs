@@ -52,7 +52,7 @@ fn main() -> Result<()> {
         let (highest, last) = (figure(&highest), figure(&|points| end(points).loss));
         rows.push(format!("{rate},{rule}{highest}{last}"));
         let line = |points: &[Point]| Line {
-            name: format!("{rule}, eta={rate}"),
+            name: format!("{rule}, eta={rate}").into(),
             look: Look::Curve,
             points: points.iter().map(dot).collect(),
         };

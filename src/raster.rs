@@ -1,12 +1,18 @@
 //! SVG to PNG, in the font that comes with the crate.
 
-use std::{io::Cursor, sync::Arc};
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use image::{ImageFormat, RgbImage};
 use resvg::{
     tiny_skia::{Color, Pixmap, Transform},
     usvg::{Options, Tree, fontdb::Database},
 };
+
+use crate::{Result, record::write_whole};
 
 /// What the text of every picture is set in.
 pub(crate) const FONT_FAMILY: &str = "Open Sans";
@@ -44,4 +50,15 @@ pub(crate) fn png(svg: &str) -> Vec<u8> {
         .write_to(&mut bytes, ImageFormat::Png)
         .expect("memory takes what is written");
     bytes.into_inner()
+}
+
+/// Writes the picture `svg` into `stem.svg` and, as a PNG, into `stem.png`, and returns these files.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub(crate) fn write_both(stem: &Path, svg: &str) -> Result<[PathBuf; 2]> {
+    let [vector, pixels] = ["svg", "png"].map(|ending| stem.with_extension(ending));
+    write_whole(&vector, svg.as_bytes())?;
+    write_whole(&pixels, &png(svg))?;
+    Ok([vector, pixels])
 }

@@ -154,5 +154,5 @@ pub(crate) fn columns(values: &[f64]) -> String {
 /// Loss against what `across` gives, with a band of one standard error.
 pub(crate) fn curve(name: &str, points: &[Point], across: fn(&Point) -> f64) -> Line {
     let dot = |point: &Point| Dot { x: across(point), y: point.loss, error: point.loss_se };
-    Line { name: name.to_owned(), look: Look::Curve, points: points.iter().map(dot).collect() }
+    Line { name: name.into(), look: Look::Curve, points: points.iter().map(dot).collect() }
 }

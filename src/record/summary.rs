@@ -38,6 +38,22 @@ pub struct Summary<C> {
     pub interrupted: bool,
 }
 
+impl<C> Summary<C> {
+    /// The same race, with another configuration beside it.
+    pub fn with_configuration<D>(self, configuration: D) -> Summary<D> {
+        Summary {
+            tortoise: self.tortoise,
+            configuration,
+            machine: self.machine,
+            gradients_on: self.gradients_on,
+            evaluations_on: self.evaluations_on,
+            queues: self.queues,
+            entrants: self.entrants,
+            interrupted: self.interrupted,
+        }
+    }
+}
+
 /// The name of the file.
 pub(super) const FILE: &str = "summary.json";
 /// The most bytes of it.

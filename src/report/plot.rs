@@ -4,9 +4,10 @@ pub(crate) mod axis;
 pub mod bars;
 mod chart;
 mod frame;
+mod labels;
+mod marker;
 mod sheet;
 
-pub(super) use self::chart::drawable;
 pub use self::{
     chart::{Chart, Dot, Line, Look, Scale},
     sheet::Sheet,

@@ -1,6 +1,9 @@
 //! How stale the gradients of a race were, beside the law where there is one.
 
-use super::super::plot::{Chart, Dot, Line, Look, Scale, Sheet};
+use super::super::{
+    entrant::Entrant,
+    plot::{Chart, Dot, Line, Look, Scale, Sheet},
+};
 use crate::record::EntrantSummary;
 
 /// What is rarer is not drawn.
@@ -28,14 +31,14 @@ pub(in crate::report) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, O
 }
 
 /// A line an entrant that has stale gradients.
-pub(in crate::report) fn sheet(entrants: &[EntrantSummary], caption: &str) -> Sheet {
+pub(in crate::report) fn sheet(entrants: &[Entrant<'_>], caption: &str) -> Sheet {
     let mut lines = Vec::new();
     for entrant in entrants {
-        let Some((measured, law)) = shares(entrant) else { continue };
+        let Some((measured, law)) = shares(entrant.results) else { continue };
         let mut line = |look, shares: &[f64]| {
             let points = shares.iter().enumerate().map(|(s, share)| Dot::from((s as f64, *share)));
             let points = points.filter(|dot| dot.y >= RAREST).collect();
-            lines.push(Line { name: entrant.entrant.clone(), look, points });
+            lines.push(Line { name: entrant.name.clone(), look, points });
         };
         line(Look::Dots, &measured);
         if let Some(law) = law {

@@ -1,18 +1,18 @@
 //! Tiles and text on a sheet, as SVG and as PNG: for pictures that have no axes.
 
 use std::{
-    fmt::Write as _,
     io::Cursor,
     path::{Path, PathBuf},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use image::{ImageFormat, RgbImage};
+use maud::{Markup, html};
 
+use super::super::style::hex;
 use crate::{
     Result, raster,
-    record::write_whole,
-    svg::{self, wrap},
+    svg::{self, Px, Set},
 };
 
 /// Around everything, in logical pixels.
@@ -20,62 +20,44 @@ pub(super) const MARGIN: f64 = 24.0;
 /// Text size of what is not said otherwise.
 const SIZE: f64 = 13.0;
 /// Text size of the caption.
-const CAPTION: f64 = 11.0;
+pub(super) const CAPTION: f64 = 11.0;
+
+/// Text as large as most.
+pub(super) const PLAIN: Set = Set::MIDDLE.size(SIZE);
+/// Text at the left edge.
+pub(super) const TITLE: Set = Set::START.size(SIZE);
+/// Text that adds something.
+pub(super) const SMALL: Set = Set::MIDDLE.size(CAPTION).fill("#555");
 
 /// What is drawn, in logical pixels from the left upper corner.
 #[derive(Debug, Default)]
-pub(super) struct Tiles(String);
-
-/// How text is set.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Text {
-    pub(super) size: f64,
-    pub(super) colour: &'static str,
-    /// `start`, `middle` or `end`.
-    pub(super) anchor: &'static str,
-}
-
-impl Text {
-    pub(super) const PLAIN: Self = Self { size: SIZE, colour: "#222", anchor: "middle" };
-    pub(super) const SMALL: Self = Self { size: CAPTION, colour: "#555", anchor: "middle" };
-}
+pub(super) struct Tiles(Vec<Markup>);
 
 impl Tiles {
     /// A filled rectangle.
-    pub(super) fn rectangle(&mut self, at: (f64, f64), size: (f64, f64), fill: &str) {
-        let ((x, y), (width, height)) = (at, size);
-        let _ = writeln!(
-            self.0,
-            "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
-             fill=\"{fill}\"/>"
-        );
+    pub(super) fn rectangle(&mut self, (x, y): (f64, f64), size: (f64, f64), fill: [u8; 3]) {
+        let (width, height) = size;
+        self.0.push(html! {
+            rect x=(Px(x)) y=(Px(y)) width=(Px(width)) height=(Px(height)) fill=(hex(fill)) {}
+        });
     }
 
     /// Text on its base line.
-    pub(super) fn text(&mut self, at: (f64, f64), text: &str, set: Text) {
-        let ((x, y), Text { size, colour, anchor }) = (at, set);
-        let look = format!("font-size=\"{size}\" fill=\"{colour}\" text-anchor=\"{anchor}\"");
-        self.0 += &(svg::text(&format!("x=\"{x:.1}\" y=\"{y:.1}\" {look}"), text) + "\n");
-    }
-
-    /// Text that reads upwards.
-    pub(super) fn upright(&mut self, at: (f64, f64), text: &str) {
-        let turned = format!("transform=\"translate({:.1} {:.1}) rotate(-90)\"", at.0, at.1);
-        self.0 += &(svg::text(&format!("{turned} text-anchor=\"middle\""), text) + "\n");
+    pub(super) fn text(&mut self, at: (f64, f64), text: &str, set: Set) {
+        self.0.push(svg::text(at, text, set));
     }
 
     /// A picture whose pixels stay sharp.
-    pub(super) fn picture(&mut self, at: (f64, f64), size: (f64, f64), picture: &RgbImage) {
+    pub(super) fn picture(&mut self, (x, y): (f64, f64), size: (f64, f64), picture: &RgbImage) {
         let mut png = Cursor::new(Vec::new());
         picture.write_to(&mut png, ImageFormat::Png).expect("memory takes what is written");
-        let ((x, y), (width, height)) = (at, size);
+        let (width, height) = size;
         let data = STANDARD.encode(png.into_inner());
-        let _ = writeln!(
-            self.0,
-            "<image x=\"{x:.1}\" y=\"{y:.1}\" width=\"{width:.1}\" height=\"{height:.1}\" \
-             preserveAspectRatio=\"none\" image-rendering=\"optimizeSpeed\" style=\"image-rendering:pixelated\" \
-             href=\"data:image/png;base64,{data}\"/>"
-        );
+        self.0.push(html! {
+            image x=(Px(x)) y=(Px(y)) width=(Px(width)) height=(Px(height))
+                preserveAspectRatio="none" image-rendering="optimizeSpeed"
+                style="image-rendering:pixelated" href={ "data:image/png;base64," (data) } {}
+        });
     }
 
     /// Writes the sheet, with `caption` below, into `stem.svg` and `stem.png` and returns these files.
@@ -85,23 +67,13 @@ impl Tiles {
         caption: &str,
         stem: &Path,
     ) -> Result<[PathBuf; 2]> {
-        let mut page = self;
-        let mut height = bottom + MARGIN;
-        for line in wrap(caption, ((width - 2.0 * MARGIN) / (0.53 * CAPTION)) as usize) {
-            page.text((MARGIN, height), &line, Text { anchor: "start", ..Text::SMALL });
-            height += 16.0;
-        }
-        let (height, family, drawn) = (height.ceil(), raster::FONT_FAMILY, page.0);
-        let svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-             viewBox=\"0 0 {width} {height}\" font-family=\"{family}, sans-serif\" \
-             font-size=\"{SIZE}\" fill=\"#222\">\n\
-             <rect width=\"{width}\" height=\"{height}\" fill=\"#fff\"/>\n{drawn}</svg>\n"
-        );
-        let [vector, pixels] = ["svg", "png"].map(|ending| stem.with_extension(ending));
-        write_whole(&vector, svg.as_bytes())?;
-        write_whole(&pixels, &raster::png(&svg))?;
-        Ok([vector, pixels])
+        let most = ((width - 2.0 * MARGIN) / (0.53 * CAPTION)) as usize;
+        let (caption, height) = svg::caption((MARGIN, bottom + MARGIN), caption, most, CAPTION);
+        let content = html! {
+            @for tile in &self.0 { (tile) }
+            (caption)
+        };
+        raster::write_both(stem, &svg::picture((width, height.ceil()), SIZE, &content))
     }
 }
 

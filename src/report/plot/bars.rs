@@ -1,11 +1,13 @@
 //! What parts a time is made of, one bar a time.
 
-use std::{fmt::Write as _, path::Path};
+use std::path::Path;
+
+use maud::html;
 
 use crate::{
     Result, raster,
     record::write_whole,
-    svg::{text, wrap},
+    svg::{self, Px, Set, text},
 };
 
 /// Of the Okabe and Ito palette, and far enough apart in lightness to be told apart in grey.
@@ -42,52 +44,34 @@ pub fn draw(names: &[&str], bars: &[Bar], caption: &str, path: &Path) -> Result<
 
 fn svg(names: &[&str], bars: &[Bar], caption: &str) -> String {
     let below = TOP + STEP * bars.len() as f64 + 10.0;
-    let lines = wrap(caption, CAPTION);
-    let height = below + 16.0 * lines.len() as f64;
-    let mut body = String::new();
-    let mut x = LEFT;
-    for (name, colour) in names.iter().zip(COLOURS) {
-        let beside = x + 18.0;
-        let _ = write!(
-            body,
-            "<rect x=\"{x}\" y=\"18\" width=\"13\" height=\"13\" fill=\"{colour}\"/>{}",
-            text(&format!("x=\"{beside}\" y=\"29\""), name)
-        );
-        x = beside + 20.0 + 7.6 * name.chars().count() as f64;
-    }
-    for (at, bar) in bars.iter().enumerate() {
-        let top = TOP + STEP * at as f64;
-        let (base, label) = (top + BAR / 2.0 + 5.0, LEFT - 10.0);
-        let total: f64 = bar.parts.iter().sum();
-        let end = WIDTH - RIGHT + 10.0;
-        body += &text(&format!("x=\"{label}\" y=\"{base}\" text-anchor=\"end\""), &bar.label);
-        body += &text(&format!("x=\"{end}\" y=\"{base}\""), format!("{:.2} ms", total * 1e3));
-        let mut x = LEFT;
-        for (part, colour) in bar.parts.iter().zip(COLOURS) {
-            let share = part / total.max(f64::MIN_POSITIVE);
-            let width = share * (WIDTH - LEFT - RIGHT);
-            let _ = write!(
-                body,
-                "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" \
-                 fill=\"{colour}\" stroke=\"#fff\"/>"
-            );
-            if width > 44.0 {
-                let (middle, per_cent) = (x + width / 2.0, share * 100.0);
-                let place = format!("x=\"{middle:.1}\" y=\"{base}\" text-anchor=\"middle\"");
-                body += &text(&format!("{place} fill=\"#fff\""), format!("{per_cent:.0} %"));
-            }
-            x += width;
+    let (caption, height) = svg::caption((LEFT, below), caption, CAPTION, 12.0);
+    let wide = |name: &&str| 38.0 + 7.6 * name.chars().count() as f64;
+    let content = html! {
+        @for (at, (name, colour)) in names.iter().zip(COLOURS).enumerate() {
+            @let x = LEFT + names[..at].iter().map(wide).sum::<f64>();
+            rect x=(Px(x)) y="18" width="13" height="13" fill=(colour) {}
+            (text((x + 18.0, 29.0), name, Set::START))
         }
-        body.push('\n');
-    }
-    for (y, line) in (0_u8..).zip(&lines).map(|(at, line)| (below + 16.0 * f64::from(at), line)) {
-        let place = format!("x=\"{LEFT}\" y=\"{y}\" font-size=\"12\" fill=\"#555\"");
-        body += &(text(&place, line) + "\n");
-    }
-    let family = raster::FONT_FAMILY;
-    format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" \
-         viewBox=\"0 0 {WIDTH} {height}\" font-family=\"{family}, sans-serif\" font-size=\"14\" \
-         fill=\"#222\">\n<rect width=\"{WIDTH}\" height=\"{height}\" fill=\"#fff\"/>\n{body}</svg>\n"
-    )
+        @for (at, bar) in bars.iter().enumerate() {
+            @let top = TOP + STEP * at as f64;
+            @let base = top + BAR / 2.0 + 5.0;
+            @let total: f64 = bar.parts.iter().sum();
+            @let width = |part: f64| {
+                part / total.max(f64::MIN_POSITIVE) * (WIDTH - LEFT - RIGHT)
+            };
+            (text((LEFT - 10.0, base), &bar.label, Set::END))
+            (text((WIDTH - RIGHT + 10.0, base), format!("{:.2} ms", total * 1e3), Set::START))
+            @for (at, (&part, colour)) in bar.parts.iter().zip(COLOURS).enumerate() {
+                @let x = LEFT + width(bar.parts[..at].iter().sum());
+                rect x=(Px(x)) y=(Px(top)) width=(Px(width(part))) height=(BAR) fill=(colour)
+                    stroke="#fff" {}
+                @if width(part) > 44.0 {
+                    @let percent = format!("{:.0} %", 100.0 * part / total);
+                    (text((x + width(part) / 2.0, base), percent, Set::MIDDLE.fill("#fff")))
+                }
+            }
+        }
+        (caption)
+    };
+    svg::picture((WIDTH, height), 14.0, &content)
 }

@@ -1,10 +1,11 @@
 //! What the learners did: in all, as a table, and each of them, as a file.
 
-use std::fmt::Write as _;
+use serde::{Serialize, Serializer};
 
-use super::align;
+use super::{super::entrant::Entrant, align, cell};
 use crate::{
     estimate::delays::Fit,
+    numbers::significant,
     record::{EntrantSummary, RunSummary},
     sgd::activity::Activity,
 };
@@ -12,15 +13,20 @@ use crate::{
 /// The table: a line an entrant, and below it what one should know. Empty where nothing is measured
 /// and nobody was lost.
 pub fn learners(entrants: &[EntrantSummary]) -> String {
+    table(&Entrant::all(entrants))
+}
+
+/// The table of these entrants.
+pub(in crate::report) fn table(entrants: &[Entrant<'_>]) -> String {
     cells(entrants).map_or(String::new(), |cells| {
-        let notes: String = notes(entrants).iter().map(|note| format!("{note}\n")).collect();
-        format!("{}\n{notes}", align(&cells))
+        format!("{}\n{}\n", align(&cells), notes(entrants).join("\n"))
     })
 }
 
 /// The cells of the table; none where nothing is measured and nobody was lost.
-pub(in crate::report) fn cells(entrants: &[EntrantSummary]) -> Option<Vec<Vec<String>>> {
-    let mut all = entrants.iter().flat_map(|entrant| &entrant.runs).flat_map(|run| &run.learners);
+pub(in crate::report) fn cells(entrants: &[Entrant<'_>]) -> Option<Vec<Vec<String>>> {
+    let runs = entrants.iter().flat_map(|entrant| &entrant.results.runs);
+    let mut all = runs.flat_map(|run| &run.learners);
     all.any(|one| one.computing > 0.0 || one.losses > 0).then(|| {
         let head = [
             "learners of",
@@ -41,50 +47,99 @@ pub(in crate::report) fn cells(entrants: &[EntrantSummary]) -> Option<Vec<Vec<St
 }
 
 /// What the reader of the table should know.
-pub(in crate::report) fn notes(entrants: &[EntrantSummary]) -> Vec<String> {
+pub(in crate::report) fn notes(entrants: &[Entrant<'_>]) -> Vec<String> {
     let late = "a late gradient is one of a minibatch that was cancelled or lost while a device was at \
                 work on it";
-    let law = |entrant: &EntrantSummary| {
-        let fit = entrant.runs.first()?.delays.as_ref()?;
+    let law = |entrant: &Entrant<'_>| {
+        let fit = entrant.results.runs.first()?.delays.as_ref()?;
         let fits = if fit.fits { "fits" } else { "is nearest; no closed law fits" };
-        Some(format!("{}: delays: {} {fits}", entrant.entrant, law(fit)))
+        Some(format!("{}: delays: {} {fits}", entrant.name, law(fit)))
     };
     [late.to_owned()].into_iter().chain(entrants.iter().filter_map(law)).collect()
 }
 
+/// The first line of `learners.csv`.
+const HEAD: [&str; 16] = [
+    "entrant",
+    "seed",
+    "learner",
+    "started",
+    "accepted",
+    "cancelled",
+    "discarded",
+    "rejected",
+    "lost",
+    "late",
+    "losses",
+    "busy",
+    "wasted",
+    "waiting",
+    "away",
+    "computing",
+];
+
+/// One of the others.
+#[derive(Serialize)]
+struct Record<'a> {
+    entrant: &'a str,
+    seed: u64,
+    learner: usize,
+    started: u64,
+    accepted: u64,
+    cancelled: u64,
+    discarded: u64,
+    rejected: u64,
+    lost: u64,
+    late: u64,
+    losses: u64,
+    #[serde(serialize_with = "in_full")]
+    busy: f64,
+    #[serde(serialize_with = "in_full")]
+    wasted: f64,
+    #[serde(serialize_with = "in_full")]
+    waiting: f64,
+    #[serde(serialize_with = "in_full")]
+    away: f64,
+    #[serde(serialize_with = "in_full")]
+    computing: f64,
+}
+
+/// A number with all of its digits and without an exponent.
+fn in_full<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
+}
+
 /// All learners of all runs, a line each, as CSV.
 pub fn csv(entrants: &[EntrantSummary]) -> String {
-    let mut text = String::from(
-        "entrant,seed,learner,started,accepted,cancelled,discarded,rejected,lost,late,losses,busy,\
-         wasted,waiting,away,computing\n",
-    );
+    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
+    csv.write_record(HEAD).expect("memory takes what is written");
     for entrant in entrants {
         for run in &entrant.runs {
             for (learner, one) in run.learners.iter().enumerate() {
-                let Activity { started, accepted, cancelled, discarded, .. } = *one;
-                let Activity { rejected, lost, late, losses, .. } = *one;
-                let Activity { busy, wasted, away, computing, .. } = *one;
-                let (name, seed) = (field(&entrant.entrant), run.seed);
-                let waiting = waiting(run, one);
-                let [busy, wasted, away] = [busy, wasted, away].map(|time| time.as_secs_f64());
-                let _ = writeln!(
-                    text,
-                    "{name},{seed},{learner},{started},{accepted},{cancelled},{discarded},\
-                     {rejected},{lost},{late},{losses},{busy},{wasted},{waiting},{away},\
-                     {computing}"
-                );
+                let record = Record {
+                    entrant: &entrant.entrant,
+                    seed: run.seed,
+                    learner,
+                    started: one.started,
+                    accepted: one.accepted,
+                    cancelled: one.cancelled,
+                    discarded: one.discarded,
+                    rejected: one.rejected,
+                    lost: one.lost,
+                    late: one.late,
+                    losses: one.losses,
+                    busy: one.busy.as_secs_f64(),
+                    wasted: one.wasted.as_secs_f64(),
+                    waiting: waiting(run, one),
+                    away: one.away.as_secs_f64(),
+                    computing: one.computing,
+                };
+                csv.serialize(record).expect("memory takes what is written");
             }
         }
     }
-    text
-}
-
-/// Text as a field of CSV, in quotes where it would end the field.
-fn field(text: &str) -> String {
-    match text.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", text.replace('"', "\"\"")),
-        false => text.to_owned(),
-    }
+    let bytes = csv.into_inner().expect("memory takes what is written");
+    String::from_utf8(bytes).expect("names and numbers are text")
 }
 
 /// The best law in a few digits, and who differs from it.
@@ -93,25 +148,18 @@ fn law(fit: &Fit) -> String {
     let kind = best.law.to_string();
     let kind = kind.split(':').next().unwrap_or(&kind);
     let parameters = best.parameters.iter();
-    let parameters = parameters.map(|p| format!("{}={}", p.name, short(p.estimate.value)));
-    let slow = fit.slow.iter().map(|one| format!("{}={}", one.learner, short(one.factor.value)));
+    let parameters = parameters.map(|p| format!("{}={}", p.name, significant(p.estimate.value, 3)));
+    let slow =
+        fit.slow.iter().map(|one| format!("{}={}", one.learner, significant(one.factor.value, 3)));
     let slow: Vec<_> = slow.collect();
     let slow = if slow.is_empty() { String::new() } else { format!(" slow {}", slow.join(",")) };
     format!("{kind}:{}{slow}", parameters.collect::<Vec<_>>().join(","))
 }
 
-/// A value in three digits.
-fn short(value: f64) -> String {
-    let digits = 2.0 - value.abs().log10().floor();
-    format!("{value:.0$}", digits.clamp(0.0, 12.0) as usize)
-}
-
-fn row(entrant: &EntrantSummary) -> Vec<String> {
-    let cell = |digits: usize, of: &dyn Fn(&RunSummary) -> f64| {
-        let (mean, error) = entrant.mean(|run| Some(of(run)).filter(|value| value.is_finite()));
-        let Some(mean) = mean else { return "-".to_owned() };
-        let error = error.map_or(String::new(), |error| format!(" ± {error:.digits$}"));
-        format!("{mean:.digits$}{error}")
+fn row(entrant: &Entrant<'_>) -> Vec<String> {
+    let results = entrant.results;
+    let number = |decimals: usize, of: &dyn Fn(&RunSummary) -> f64| {
+        cell(results, decimals, |run| Some(of(run)).filter(|value| value.is_finite()))
     };
     let share = |of: fn(&RunSummary, &Activity) -> f64| {
         move |run: &RunSummary| {
@@ -124,17 +172,17 @@ fn row(entrant: &EntrantSummary) -> Vec<String> {
         run.learners.iter().map(one).sum::<u64>() as f64 / run.run_time
     };
     vec![
-        entrant.entrant.clone(),
-        cell(0, &arrived),
-        cell(1, &|run| run.updates as f64 / run.run_time),
-        cell(1, &share(|_, one| one.computing)),
-        cell(1, &share(|_, one| one.busy.as_secs_f64())),
-        cell(1, &share(waiting)),
-        cell(0, &|run| run.cancelled as f64),
-        cell(0, &|run| run.late as f64),
-        cell(0, &|run| run.discarded as f64),
-        cell(0, &|run| run.rejected as f64),
-        cell(0, &|run| run.lost as f64),
+        entrant.name.to_string(),
+        number(0, &arrived),
+        number(1, &|run| run.updates as f64 / run.run_time),
+        number(1, &share(|_, one| one.computing)),
+        number(1, &share(|_, one| one.busy.as_secs_f64())),
+        number(1, &share(waiting)),
+        number(0, &|run| run.cancelled as f64),
+        number(0, &|run| run.late as f64),
+        number(0, &|run| run.discarded as f64),
+        number(0, &|run| run.rejected as f64),
+        number(0, &|run| run.lost as f64),
     ]
 }
 

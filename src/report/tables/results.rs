@@ -1,13 +1,15 @@
 //! The table of a race, as plain text.
 
-use std::fmt::Write as _;
-
-use super::super::Source;
+use super::{
+    super::{Race, entrant::Entrant},
+    cell, stated,
+};
 use crate::{
     estimate::ErrorBound,
     numbers::Shown,
-    record::{EntrantSummary, RunSummary},
+    record::{RunSummary, Summary},
     sgd::Ended,
+    theory::runtime::UpdateTime,
 };
 
 /// What came of one run, in a line.
@@ -27,101 +29,94 @@ pub fn line(entrant: &str, run: &RunSummary) -> String {
 }
 
 /// The cells: a head, and a row an entrant.
-pub(in crate::report) fn cells(entrants: &[EntrantSummary]) -> Vec<Vec<String>> {
-    let targets: Vec<f64> = entrants
-        .first()
-        .map(|entrant| entrant.runs[0].time_to_loss.iter().map(|target| target.loss).collect())
+pub(in crate::report) fn cells(entrants: &[Entrant<'_>]) -> Vec<Vec<String>> {
+    let first = entrants.first().map(|entrant| &entrant.results.runs[0]);
+    let targets: Vec<f64> = first
+        .map(|run| run.time_to_loss.iter().map(|target| target.loss).collect())
         .unwrap_or_default();
-    let mut head = vec![
-        "entrant".to_owned(),
-        "updates".to_owned(),
-        "used".to_owned(),
-        "wasted".to_owned(),
-        "s/update".to_owned(),
-        "theory".to_owned(),
-        "staleness".to_owned(),
-        "theory".to_owned(),
-        "train loss".to_owned(),
-        "test acc. %".to_owned(),
+    let head = [
+        "entrant",
+        "updates",
+        "used",
+        "wasted",
+        "s/update",
+        "theory",
+        "staleness",
+        "theory",
+        "train loss",
+        "test acc. %",
     ];
-    head.extend(targets.iter().map(|loss| format!("s to {}", Shown(*loss))));
+    let targeted = targets.iter().map(|loss| format!("s to {}", Shown(*loss)));
+    let head = head.map(str::to_owned).into_iter().chain(targeted).collect();
     let rows = entrants.iter().map(|entrant| row(entrant, &targets));
     [head].into_iter().chain(rows).collect()
 }
 
-fn row(entrant: &EntrantSummary, targets: &[f64]) -> Vec<String> {
-    let show = |digits: usize, scale: f64, (mean, error): (Option<f64>, Option<f64>)| {
-        let Some(mean) = mean else { return "-".to_owned() };
-        let number = |value: f64| match scale * value {
-            value if value.abs() < 1e7 => format!("{value:.digits$}"),
-            value => format!("{value:.1e}"),
-        };
-        error.map_or_else(|| number(mean), |error| format!("{} ± {}", number(mean), number(error)))
-    };
-    let cell = |digits: usize, scale: f64, of: &dyn Fn(&RunSummary) -> Option<f64>| {
-        show(digits, scale, entrant.mean(of))
-    };
-    let diverged = entrant.runs.iter().any(|run| run.ended == Ended::Diverged);
-    let theory = &entrant.theory;
-    let staleness = entrant.staleness_theory.and_then(|expected| expected.mean);
-    let bound =
-        |sign: &str, value: Option<f64>| value.map(|value| format!("{sign} {:.4}", Shown(value)));
-    let theory = match theory.mean_update_time {
-        Some(value) if theory.exact => format!("{:.4}", Shown(value)),
-        Some(value) => format!("~ {:.4}", Shown(value)),
-        None => bound("<=", theory.upper)
-            .or(bound(">=", theory.lower))
-            .unwrap_or_else(|| "-".to_owned()),
-    };
+fn row(entrant: &Entrant<'_>, targets: &[f64]) -> Vec<String> {
+    let Entrant { name, results, .. } = entrant;
+    let diverged = results.runs.iter().any(|run| run.ended == Ended::Diverged);
+    let staleness = results.staleness_theory.and_then(|expected| expected.mean);
     let mut cells = vec![
-        format!("{}{}", entrant.entrant, if diverged { " (diverged)" } else { "" }),
-        cell(0, 1.0, &|run| Some(run.updates as f64)),
-        cell(0, 1.0, &|run| Some(run.used as f64)),
-        cell(0, 1.0, &|run| Some(run.wasted() as f64)),
-        cell(4, 1.0, &|run| run.mean_update_time),
-        theory,
-        cell(2, 1.0, &|run| Some(run.mean_staleness)),
+        format!("{name}{}", if diverged { " (diverged)" } else { "" }),
+        cell(results, 0, |run| Some(run.updates as f64)),
+        cell(results, 0, |run| Some(run.used as f64)),
+        cell(results, 0, |run| Some(run.wasted() as f64)),
+        cell(results, 4, |run| run.mean_update_time),
+        update_time(&results.theory),
+        cell(results, 2, |run| Some(run.mean_staleness)),
         staleness.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.2}")),
-        cell(4, 1.0, &|run| Some(run.train_loss)),
-        cell(2, 100.0, &|run| Some(run.test_accuracy)),
+        cell(results, 4, |run| Some(run.train_loss)),
+        cell(results, 2, |run| Some(100.0 * run.test_accuracy)),
     ];
     // Two or three digits of the run time say enough.
-    let longest = entrant.runs.iter().map(|run| run.run_time).fold(0.0, f64::max);
-    let digits = if longest < 100.0 { 2 } else { 0 };
-    cells.extend(targets.iter().map(|&loss| show(digits, 1.0, entrant.time_to(loss))));
+    let longest = results.runs.iter().map(|run| run.run_time).fold(0.0, f64::max);
+    let decimals = if longest < 100.0 { 2 } else { 0 };
+    cells.extend(targets.iter().map(|&loss| stated(results.time_to(loss), decimals)));
     cells
 }
 
-/// What the reader of the table should know.
-pub(in crate::report) fn notes(entrants: &[EntrantSummary], sources: &[Source]) -> String {
-    let mut text = String::new();
-    for source in sources {
-        let queues = match source.queues {
-            1 => "1 queue".to_owned(),
-            queues => format!("{queues} queues"),
-        };
-        let whose = if sources.len() > 1 { format!("{}: ", source.name) } else { String::new() };
-        let Source { gradients_on, evaluations_on, .. } = source;
-        let _ = writeln!(
-            text,
-            "{whose}gradients on {gradients_on}, {queues}; evaluated on {evaluations_on}, off the \
-             clock"
-        );
+/// What theory says of the update time.
+fn update_time(theory: &UpdateTime) -> String {
+    let four = |sign: &str, value: f64| format!("{sign}{:.4}", Shown(value));
+    match theory {
+        UpdateTime { mean_update_time: Some(mean), exact: true, .. } => four("", *mean),
+        UpdateTime { mean_update_time: Some(mean), .. } => four("~ ", *mean),
+        UpdateTime { upper: Some(upper), .. } => four("<= ", *upper),
+        UpdateTime { lower: Some(lower), .. } => four(">= ", *lower),
+        _ => "-".to_owned(),
     }
-    text.push_str(
+}
+
+/// What the reader of the table should know, line by line.
+pub(in crate::report) fn notes(entrants: &[Entrant<'_>], races: &[Race]) -> Vec<String> {
+    let several = races.len() > 1;
+    let mut notes: Vec<String> = races.iter().map(|race| computed_on(race, several)).collect();
+    notes.push(
         "s/update counts from the start; theory is the long run. s to a loss is the first \
-         evaluation at or below it.\n",
+         evaluation at or below it."
+            .to_owned(),
     );
-    for entrant in entrants {
-        let Some(ErrorBound { f_star, bound, reason }) = &entrant.error_bound else { continue };
+    for Entrant { name, results, .. } in entrants {
+        let Some(ErrorBound { f_star, bound, reason }) = &results.error_bound else { continue };
         let above = match (bound, reason) {
             (Some(bound), _) => format!("loss <= {f_star:.4} + {bound}"),
             (None, reason) => reason.clone().unwrap_or_default(),
         };
-        let _ = writeln!(text, "{}: bound after J updates: {above}", entrant.entrant);
+        notes.push(format!("{name}: bound after J updates: {above}"));
     }
-    if sources.iter().any(|source| source.interrupted) {
-        text.push_str("interrupted: the entrants above are those that had begun\n");
+    if races.iter().any(|race| race.summary.interrupted) {
+        notes.push("interrupted: the entrants above are those that had begun".to_owned());
     }
-    text
+    notes
+}
+
+/// What computed a race.
+fn computed_on(race: &Race, several: bool) -> String {
+    let Summary { gradients_on, evaluations_on, queues, .. } = &race.summary;
+    let plural = if *queues == 1 { "" } else { "s" };
+    let whose = if several { format!("{}: ", race.name) } else { String::new() };
+    format!(
+        "{whose}gradients on {gradients_on}, {queues} queue{plural}; evaluated on \
+         {evaluations_on}, off the clock"
+    )
 }
