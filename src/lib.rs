@@ -164,6 +164,7 @@
 
 pub mod advise;
 mod awake;
+#[cfg(feature = "report")]
 pub mod cli;
 pub mod cluster;
 pub mod dataset;
@@ -172,19 +173,24 @@ mod error;
 pub mod estimate;
 mod file;
 mod numbers;
+#[cfg(feature = "report")]
 pub mod picture;
+#[cfg(feature = "report")]
 mod raster;
 pub mod record;
+#[cfg(feature = "report")]
 pub mod report;
 mod rng;
 pub mod sgd;
 mod share;
 pub mod statistics;
 mod suggest;
+#[cfg(feature = "report")]
 mod svg;
 mod sync;
 mod text;
 pub mod theory;
+#[cfg(feature = "report")]
 pub mod timeline;
 
 pub use error::{Error, Result};

@@ -1,9 +1,9 @@
 //! The numbers that the charts of the page are drawn from. What is not finite is null, as JSON has it.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::super::{
-    entrant::{Entrant, Name},
+    entrant::Entrant,
     figures::{
         race::{Series, ceiling},
         staleness,
@@ -23,47 +23,43 @@ const MOST_POINTS: usize = 400;
 #[derive(Serialize)]
 pub(super) struct Data {
     entrants: Vec<Drawn>,
-    /// What there is to look at an evaluation by: its place on the horizontal axis.
+    /// The columns that the horizontal axis of the curves can show.
     across: Vec<Choice>,
-    /// What there is to look at of it.
+    /// The columns that the vertical axis of the curves can show.
     up: Vec<Choice>,
-    /// Whether the axis of the times per update is logarithmic.
+    /// Whether the time per update has a logarithmic axis on the frontier.
     frontier_log: bool,
 }
 
-/// A column of the evaluations, and how it is shown unless one chooses otherwise.
+/// A column of the evaluations, and how it is shown at first.
 #[derive(Serialize)]
 struct Choice {
     column: &'static str,
-    /// On the button.
+    /// The text of its button.
     name: &'static str,
-    /// Beside the axis.
+    /// The title of the axis.
     label: &'static str,
     /// Whether its axis is logarithmic.
     log: bool,
-    /// Whether it is told in per cent.
+    /// Whether it is shown as a percentage.
     percent: bool,
-    /// Where the axis ends, so that who goes beyond does not flatten the others.
+    /// The end of the axis, so that an entrant that goes beyond it does not flatten the others.
     top: Option<f64>,
 }
 
+/// An entrant, as the charts draw it.
 #[derive(Serialize)]
 struct Drawn {
-    #[serde(serialize_with = "as_text")]
-    name: Name,
+    name: String,
     dash: Vec<f64>,
     /// Over the seeds, evaluation by evaluation, as far as all of them came.
     mean: Course,
     seeds: Vec<Course>,
-    /// Whether its loss came to nothing that has a place among those of the others.
+    /// Whether its loss at the end is too high, or no number.
     diverged: bool,
     /// Seconds, and the standard error.
     update_time: Stated,
     staleness: Option<Shares>,
-}
-
-fn as_text<S: Serializer>(name: &Name, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(name)
 }
 
 /// Columns of evaluations.
@@ -110,12 +106,12 @@ impl Data {
         let looks = styles(entrants.iter().map(|entrant| &entrant.name));
         let series: Vec<Series> = entrants.iter().map(Series::of).collect();
         let top = ceiling(&series);
-        let drawn = entrants.iter().zip(&looks).zip(&series);
-        let drawn = drawn.map(|((entrant, look), series)| Drawn {
-            diverged: series.diverged(top),
-            ..Drawn::new(entrant, look)
-        });
-        let drawn: Vec<Drawn> = drawn.collect();
+        let drawn: Vec<Drawn> = entrants
+            .iter()
+            .zip(&looks)
+            .zip(&series)
+            .map(|((entrant, look), series)| Drawn::new(entrant, look, series.diverged(top)))
+            .collect();
         let log = |of: fn(&Course) -> &[f64]| {
             far_apart(span(drawn.iter().filter_map(|one| of(&one.mean).last().copied())))
         };
@@ -151,7 +147,7 @@ impl Choice {
 }
 
 impl Drawn {
-    fn new(entrant: &Entrant<'_>, look: &Style) -> Self {
+    fn new(entrant: &Entrant<'_>, look: &Style, diverged: bool) -> Self {
         let Entrant { name, results, .. } = entrant;
         let all: Vec<&[EvaluationRow]> = results.runs.iter().map(|run| &*run.evaluations).collect();
         let mut mean = Course::mean(&all);
@@ -170,9 +166,9 @@ impl Drawn {
             law: law.map(|law| law.into_iter().map(rounded).collect()),
         });
         Self {
-            name: name.clone(),
+            name: name.to_string(),
             dash: look.dash.split_whitespace().filter_map(|length| length.parse().ok()).collect(),
-            diverged: false,
+            diverged,
             mean,
             seeds: results.runs.iter().filter(|_| several).map(seed).collect(),
             update_time: Stated { value, error },

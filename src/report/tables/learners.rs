@@ -1,6 +1,6 @@
 //! What the learners did: in all, as a table, and each of them, as a file.
 
-use serde::{Serialize, Serializer};
+use std::time::Duration;
 
 use super::{super::entrant::Entrant, align, cell};
 use crate::{
@@ -59,82 +59,36 @@ pub(in crate::report) fn notes(entrants: &[Entrant<'_>]) -> Vec<String> {
 }
 
 /// The first line of `learners.csv`.
-const HEAD: [&str; 16] = [
-    "entrant",
-    "seed",
-    "learner",
-    "started",
-    "accepted",
-    "cancelled",
-    "discarded",
-    "rejected",
-    "lost",
-    "late",
-    "losses",
-    "busy",
-    "wasted",
-    "waiting",
-    "away",
-    "computing",
-];
-
-/// One of the others.
-#[derive(Serialize)]
-struct Record<'a> {
-    entrant: &'a str,
-    seed: u64,
-    learner: usize,
-    started: u64,
-    accepted: u64,
-    cancelled: u64,
-    discarded: u64,
-    rejected: u64,
-    lost: u64,
-    late: u64,
-    losses: u64,
-    #[serde(serialize_with = "in_full")]
-    busy: f64,
-    #[serde(serialize_with = "in_full")]
-    wasted: f64,
-    #[serde(serialize_with = "in_full")]
-    waiting: f64,
-    #[serde(serialize_with = "in_full")]
-    away: f64,
-    #[serde(serialize_with = "in_full")]
-    computing: f64,
-}
-
-/// A number with all of its digits and without an exponent.
-fn in_full<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(value)
-}
+const HEAD: &str = "entrant,seed,learner,started,accepted,cancelled,discarded,rejected,lost,late,\
+                    losses,busy,wasted,waiting,away,computing\n";
 
 /// All learners of all runs, a line each, as CSV.
 pub fn csv(entrants: &[EntrantSummary]) -> String {
-    let mut csv = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    csv.write_record(HEAD).expect("memory takes what is written");
+    let mut csv = csv::Writer::from_writer(HEAD.as_bytes().to_vec());
+    // All digits of a number, and no exponent.
+    let seconds = |time: Duration| time.as_secs_f64().to_string();
     for entrant in entrants {
         for run in &entrant.runs {
             for (learner, one) in run.learners.iter().enumerate() {
-                let record = Record {
-                    entrant: &entrant.entrant,
-                    seed: run.seed,
+                let line = (
+                    &entrant.entrant,
+                    run.seed,
                     learner,
-                    started: one.started,
-                    accepted: one.accepted,
-                    cancelled: one.cancelled,
-                    discarded: one.discarded,
-                    rejected: one.rejected,
-                    lost: one.lost,
-                    late: one.late,
-                    losses: one.losses,
-                    busy: one.busy.as_secs_f64(),
-                    wasted: one.wasted.as_secs_f64(),
-                    waiting: waiting(run, one),
-                    away: one.away.as_secs_f64(),
-                    computing: one.computing,
-                };
-                csv.serialize(record).expect("memory takes what is written");
+                    one.started,
+                    one.accepted,
+                    one.cancelled,
+                    one.discarded,
+                    one.rejected,
+                    one.lost,
+                    one.late,
+                    one.losses,
+                    seconds(one.busy),
+                    seconds(one.wasted),
+                    waiting(run, one).to_string(),
+                    seconds(one.away),
+                    one.computing.to_string(),
+                );
+                csv.serialize(line).expect("memory takes what is written");
             }
         }
     }
@@ -189,4 +143,42 @@ fn row(entrant: &Entrant<'_>) -> Vec<String> {
 /// Run time in which a learner had nothing in hand and was there.
 pub(in crate::report) fn waiting(run: &RunSummary, one: &Activity) -> f64 {
     (run.run_time - (one.busy + one.away).as_secs_f64()).max(0.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{record::Outcome, sgd::Ended};
+
+    #[test]
+    fn names_are_quoted_where_they_would_end_a_field() {
+        let learner =
+            Activity { started: 7, busy: Duration::from_micros(1), ..Activity::default() };
+        let row = crate::record::EvaluationRow {
+            t: 2.0,
+            update: 0,
+            gradients: 0,
+            train_loss: 1.0,
+            test_loss: 1.0,
+            test_accuracy: 0.5,
+        };
+        let outcome = Outcome {
+            tally: Default::default(),
+            learners: vec![learner],
+            rows: vec![row],
+            observed: Vec::new(),
+        };
+        let entrant = EntrantSummary {
+            entrant: "mine, \"fast\"".to_owned(),
+            learners: 1,
+            k: 1,
+            theory: Default::default(),
+            staleness_theory: None,
+            error_bound: None,
+            runs: vec![RunSummary::new(3, Ended::Done, 0.0, outcome, &[])],
+        };
+        let line = "\"mine, \"\"fast\"\"\",3,0,7,0,0,0,0,0,0,0,0.000001,0,1.999999,0,0\n";
+        assert_eq!(csv(&[entrant]), format!("{HEAD}{line}"));
+        assert_eq!(csv(&[]), HEAD);
+    }
 }
