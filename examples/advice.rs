@@ -61,7 +61,7 @@ fn main() -> Result<()> {
             rows.push(format!(
                 "{shape},{kind},{target},{entrant},{expected:.2},{advised:.2},{other},{least:.2},{ratio:.3}"
             ));
-            let name = format!("{entrant}: {kind}");
+            let name = format!("{entrant}: {kind}").into();
             let points = vec![Dot::from((expected, advised))];
             lines.push(Line { name, look: Look::Place, points });
         }
