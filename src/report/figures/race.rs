@@ -18,7 +18,7 @@ use crate::{
     share::each,
 };
 
-/// So many times the loss at the start an entrant has diverged.
+/// An entrant has diverged when its loss is this many times the highest loss at the start.
 const DIVERGED: f64 = 3.0;
 
 /// The course of an entrant.
@@ -50,7 +50,7 @@ impl Series {
         Self { name, points, time_per_update, bound }
     }
 
-    /// Whether its loss has come to what is no number, or above the [`ceiling`].
+    /// Whether its last loss is no number, or is above the [`ceiling`].
     pub(in crate::report) fn diverged(&self, ceiling: Option<f64>) -> bool {
         let above = |loss: f64| ceiling.is_some_and(|ceiling| loss > ceiling);
         self.points.last().is_none_or(|end| !end.loss.is_finite() || above(end.loss))

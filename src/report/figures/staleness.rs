@@ -1,4 +1,4 @@
-//! How stale the gradients of a race were, beside the law where there is one.
+//! How stale the gradients of a race were, beside their distribution where theory has one.
 
 use super::super::{
     entrant::Entrant,
@@ -10,7 +10,7 @@ use crate::record::EntrantSummary;
 const RAREST: f64 = 1e-4;
 
 /// The shares of the gradients with s = 0, 1, 2, ... over all seeds, as far as they are worth drawing,
-/// and by theory where there is a law. None where no gradient was stale.
+/// and by theory where it has a distribution. None where no gradient was stale.
 pub(in crate::report) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
     let EntrantSummary { staleness_theory, runs, .. } = entrant;
     let longest = runs.iter().map(|run| run.staleness_histogram.len()).max().unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use crate::numbers::significant;
 
-/// Values that span more than this factor are shown on a logarithmic axis.
+/// Values that span more than this factor are shown on a logarithmic axis, here and on the page.
 const FAR: f64 = 10.0;
 
 /// Whether a value can be drawn on a logarithmic axis.
@@ -10,7 +10,7 @@ pub(in crate::report) fn drawable(value: f64) -> bool {
     value.is_finite() && value > 0.0
 }
 
-/// The least and the most of the values that a logarithmic axis can show; not numbers if there are none.
+/// The least and the most of the values that a logarithmic axis can show, or NaN without any.
 pub(in crate::report) fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
     let wider = |(low, high): (f64, f64), value: f64| (value.min(low), value.max(high));
     values.filter(|value| drawable(*value)).fold((f64::NAN, f64::NAN), wider)

@@ -96,7 +96,7 @@ pub fn csv(entrants: &[EntrantSummary]) -> String {
     String::from_utf8(bytes).expect("names and numbers are text")
 }
 
-/// The best law in a few digits, and who differs from it.
+/// The distribution of delays that fits best, in a few digits, and the learners that are slower.
 fn law(fit: &Fit) -> String {
     let best = fit.best();
     let kind = best.law.to_string();
