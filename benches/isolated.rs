@@ -9,7 +9,7 @@ use criterion::Criterion;
 use tortoise::{
     dataset::{Minibatch, Split},
     engine::{
-        Engine, adapter,
+        Engine, adapters,
         backend::{Backend, FamilyChoice},
         isolated::{Isolated, Job},
         model::Model,
@@ -32,7 +32,7 @@ fn main() {
     Split::new(pixels, labels, 784, 10).expect("a split").gather(0..M, &mut batch);
     let params = model.initial(1);
 
-    let adapter = adapter::list().into_iter().next().expect("scripts/setup.sh was run");
+    let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
     let on_it = Backend::on(adapter, FamilyChoice::Auto, model.longest_side());
     for (name, backend) in [("host", Backend::Host { stands_in: false }), ("adapter", on_it)] {
         let mut group = criterion.benchmark_group(format!("isolated/{name}"));

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use tortoise::engine::{
-    adapter,
+    adapters,
     gpu::check::timing::each_kernel,
     kernels::{Family, ShaderSet},
     model::Model,
@@ -19,7 +19,7 @@ fn main() {
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(500))
         .configure_from_args();
-    let adapter = adapter::list().into_iter().next().expect("scripts/setup.sh was run");
+    let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
     for family in Family::ALL {
         for name in ["mlp:128", "logistic"] {
             let model = Model::new(&name.parse().expect("a known model"), 784, 10, 0.0).unwrap();

@@ -13,7 +13,7 @@ use tortoise::{
         mnist::{load, locate},
     },
     engine::{
-        Engine, adapter,
+        Engine, adapters,
         gpu::Gpu,
         host::reference::loss_and_gradient,
         kernels::{Family, ShaderSet},
@@ -28,7 +28,7 @@ fn main() {
         .measurement_time(Duration::from_secs(2))
         .configure_from_args();
     let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
-    let adapter = adapter::list().into_iter().next().expect("scripts/setup.sh was run");
+    let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
     for name in ["mlp:128", "logistic"] {
         let shape = name.parse().expect("a known model");
         let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();

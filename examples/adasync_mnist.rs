@@ -6,10 +6,7 @@ mod common;
 use clap::Parser;
 use tortoise::{
     Result,
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{
         Terms,
         course::{Point, mean},
@@ -47,7 +44,7 @@ fn main() -> Result<()> {
         }
         let dot = |point: &Point| Dot { x: point.time, y: point.loss, error: point.loss_se };
         let line = |name: String, points: &[Point]| Line {
-            name,
+            name: name.into(),
             look: Look::Curve,
             points: points.iter().map(dot).collect(),
         };

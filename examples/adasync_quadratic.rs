@@ -10,10 +10,7 @@ use tortoise::{
     Result,
     cluster::queues::Queues,
     engine::quadratic::{Quadratic, coins},
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Entrant, Objective, Terms, course},
 };
 
@@ -43,7 +40,7 @@ fn main() -> Result<()> {
             let mean = course::mean(runs.iter().map(Vec::as_slice));
             let dot = |p: &course::Point| Dot { x: p.time, y: p.loss, error: p.loss_se };
             let points: Vec<Dot> = mean.iter().map(dot).collect();
-            lines.push(Line { name: name.to_owned(), look: Look::Curve, points });
+            lines.push(Line { name: name.into(), look: Look::Curve, points });
         }
         let (fixed, adasync) = lines.split_at(4);
         let ratio = |at: usize| {

@@ -6,10 +6,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     advise::{Goal, advise, entrants, pilot::Plan},
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Entrant, Terms},
     statistics::mean,
 };
@@ -64,7 +61,7 @@ fn main() -> Result<()> {
             rows.push(format!(
                 "{shape},{kind},{target},{entrant},{expected:.2},{advised:.2},{other},{least:.2},{ratio:.3}"
             ));
-            let name = format!("{entrant}: {kind}");
+            let name = format!("{entrant}: {kind}").into();
             let points = vec![Dot::from((expected, advised))];
             lines.push(Line { name, look: Look::Place, points });
         }

@@ -10,10 +10,7 @@ use tortoise::{
     cluster::queues::Queues,
     dataset::{Minibatch, Split},
     engine::{Engine, Evaluation},
-    report::{
-        chart::{Chart, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Scale, Sheet},
     sgd::{Entrant, Objective, Terms},
 };
 

@@ -7,10 +7,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     cluster::delay::Distribution,
-    report::{
-        chart::{Chart, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Scale, Sheet},
     sgd::{Course, Entrant, Terms, Variant, course::Point},
     statistics,
     theory::runtime::update_time,

@@ -7,10 +7,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     cluster::delay::{Delays, Slow},
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Cancellation, Entrant, Terms, simulate::simulate},
     statistics,
 };
@@ -52,17 +49,14 @@ fn main() -> Result<()> {
             let error = error.unwrap_or(f64::NAN);
             rows.push(format!("{variant},{k},{time:.4},{mean:.5},{error:.5},{least:.5}"));
         }
-        let end = |name: &str, dot: Dot| Line {
-            name: name.to_owned(),
-            look: Look::Place,
-            points: vec![dot],
-        };
+        let end =
+            |name: &str, dot: Dot| Line { name: name.into(), look: Look::Place, points: vec![dot] };
         match variant {
             "k-sync" => ends.push(end("sync", points[points.len() - 1])),
             "k-async" => ends.push(end("async", points[0])),
             _ => {}
         }
-        lines.push(Line { name: variant.to_owned(), look: Look::Points, points });
+        lines.push(Line { name: variant.into(), look: Look::Points, points });
     }
     lines.extend(ends);
     let chart = Chart {

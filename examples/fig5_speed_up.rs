@@ -7,10 +7,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     cluster::delay::Distribution,
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::Variant,
     theory::runtime::update_time,
 };
@@ -32,7 +29,7 @@ fn main() -> Result<()> {
     };
     let rows: Vec<String> = (1..=20).map(row).collect();
     let line = |law: &Distribution| Line {
-        name: law.to_string(),
+        name: law.to_string().into(),
         look: Look::Points,
         points: (1..=20).map(|p| Dot::from((p as f64, speed_up(law, p)))).collect(),
     };

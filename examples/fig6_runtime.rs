@@ -7,10 +7,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     cluster::delay::{Delays, Distribution, Slow},
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Cancellation, Entrant, Variant, simulate::simulate},
     statistics,
     theory::runtime::update_time,
@@ -42,7 +39,7 @@ fn main() -> Result<()> {
     for law in LAWS {
         let (title, law, mut lines) = (law.to_owned(), law.parse()?, Vec::new());
         for (name, variant) in VARIANTS {
-            let line = |look| Line { name: name.to_owned(), look, points: Vec::new() };
+            let line = |look| Line { name: name.into(), look, points: Vec::new() };
             let [mut theory, mut measured] = [Look::Thin, Look::Dots].map(line);
             for k in 1..=LEARNERS {
                 let exact = update_time(variant, &law, LEARNERS, k).mean_update_time;

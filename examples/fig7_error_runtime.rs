@@ -7,10 +7,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     cluster::delay::Distribution,
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::Variant,
     theory::{
         error::{Bound, Constants, GammaPrime, Step},
@@ -50,7 +47,7 @@ fn main() -> Result<()> {
         let points: Vec<(f64, f64)> = (0..=500).map(at).collect();
         lowest.push(points.clone());
         let points = points.into_iter().map(Dot::from).collect();
-        lines.push(Line { name: name.to_owned(), look, points });
+        lines.push(Line { name: name.into(), look, points });
     }
     let crossing = |slow: &[(f64, f64)]| {
         let both = slow.iter().zip(&lowest[2]);

@@ -6,10 +6,7 @@ mod common;
 use clap::Parser;
 use tortoise::{
     Result,
-    report::{
-        chart::{Chart, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Scale, Sheet},
     sgd::{Course, Entrant, Terms, course::Point},
     theory::runtime::update_time,
 };

@@ -5,10 +5,7 @@ mod common;
 use clap::Parser;
 use tortoise::{
     Result,
-    report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        sheet::Sheet,
-    },
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{
         Entrant, Terms,
         course::{Point, mean},
@@ -55,7 +52,7 @@ fn main() -> Result<()> {
         let (highest, last) = (figure(&highest), figure(&|points| end(points).loss));
         rows.push(format!("{rate},{rule}{highest}{last}"));
         let line = |points: &[Point]| Line {
-            name: format!("{rule}, eta={rate}"),
+            name: format!("{rule}, eta={rate}").into(),
             look: Look::Curve,
             points: points.iter().map(dot).collect(),
         };

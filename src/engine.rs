@@ -4,6 +4,7 @@
 //! the host computes.
 
 pub mod adapter;
+pub mod adapters;
 pub mod backend;
 pub mod classify;
 #[cfg(feature = "gpu")]

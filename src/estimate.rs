@@ -27,6 +27,8 @@ pub use self::{
     watch::{Moment, Seen, Watch},
 };
 
+use crate::numbers::significant;
+
 /// A value and how sure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -106,13 +108,9 @@ impl fmt::Display for Estimate {
 
 /// Four digits.
 fn short(value: f64) -> String {
-    match value.abs() {
-        0.0 => "0".to_owned(),
-        size if (1e-3..1e5).contains(&size) => {
-            let decimals = (3 - size.log10().floor() as i32).max(0) as usize;
-            format!("{value:.decimals$}")
-        }
-        _ => format!("{value:.3e}"),
+    match value == 0.0 || (1e-3..1e5).contains(&value.abs()) {
+        true => significant(value, 4),
+        false => format!("{value:.3e}"),
     }
 }
 

@@ -174,6 +174,7 @@
 
 pub mod advise;
 mod awake;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod cluster;
 pub mod dataset;
@@ -183,9 +184,13 @@ pub mod estimate;
 mod file;
 pub mod ids;
 mod numbers;
+#[cfg(feature = "report")]
 pub mod picture;
 pub mod race;
+#[cfg(feature = "report")]
+mod raster;
 pub mod record;
+#[cfg(feature = "report")]
 pub mod report;
 mod rng;
 pub mod sgd;
@@ -193,8 +198,11 @@ mod share;
 mod spec;
 pub mod statistics;
 mod suggest;
+#[cfg(feature = "report")]
+mod svg;
 mod sync;
 pub mod theory;
+#[cfg(feature = "report")]
 pub mod timeline;
 
 pub use error::{Error, Result};

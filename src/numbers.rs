@@ -25,6 +25,15 @@ impl fmt::Display for Shown {
     }
 }
 
+/// A number with so many significant figures, but no fewer digits than stand before its point.
+pub(crate) fn significant(value: f64, figures: i32) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return value.to_string();
+    }
+    let decimals = figures - 1 - value.abs().log10().floor() as i32;
+    format!("{value:.0$}", decimals.max(0) as usize)
+}
+
 /// For `deserialize_with`: what is written as null is no number, NaN; also if it was infinite.
 pub(crate) fn or_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Option::deserialize(deserializer).map(|number| number.unwrap_or(f64::NAN))
@@ -58,6 +67,22 @@ pub(crate) mod seconds {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn significant_figures_are_counted_from_the_first_digit() {
+        for (value, figures, shown) in [
+            (0.012345, 3, "0.0123"),
+            (-1.5, 3, "-1.50"),
+            (123.456, 4, "123.5"),
+            (123.456, 2, "123"),
+            (9.96, 2, "10.0"),
+            (0.0, 4, "0"),
+            (f64::NAN, 4, "NaN"),
+            (f64::NEG_INFINITY, 4, "-inf"),
+        ] {
+            assert_eq!(significant(value, figures), shown);
+        }
+    }
 
     #[test]
     fn no_number_has_dozens_of_digits_and_all_are_read_again() {

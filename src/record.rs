@@ -15,7 +15,6 @@
 //!         EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_run,
 //!         write_summary,
 //!     },
-//!     report::Report,
 //!     sgd::Terms,
 //! };
 //!
@@ -65,10 +64,13 @@
 //! };
 //! write_summary(directory.path(), &race)?;
 //! // Now `tortoise report` draws it, and so does
-//! let mut report = Report::default();
-//! report.add("light and dark", race, "what was run", "how = \"to run it again\"", Vec::new());
-//! println!("{}", report.table());
-//! assert!(report.draw(directory.path())?.iter().all(|file| file.exists()));
+//! # #[cfg(feature = "report")]
+//! {
+//!     let mut report = tortoise::report::Report::default();
+//!     report.add("light and dark", race, "what was run", "how = \"to run it again\"", Vec::new());
+//!     println!("{}", report.table());
+//!     assert!(report.draw(directory.path())?.iter().all(|file| file.exists()));
+//! }
 //! # Ok(())
 //! # }
 //! ```
@@ -77,6 +79,7 @@ mod checkpoint;
 mod deferred;
 mod evaluations;
 mod files;
+mod learners;
 mod lines;
 mod origin;
 mod recorded;
@@ -87,6 +90,7 @@ mod tensorboard;
 mod tensors;
 mod trained;
 
+pub(crate) use self::learners::csv as learners_csv;
 pub use self::{
     checkpoint::{Checkpoint, Identity, has_checkpoint, read_checkpoint},
     evaluations::{EvaluationRow, read_evaluations},

@@ -1,81 +1,57 @@
 //! What a person looks at: the table of a race, its pictures, and the page that has it all.
 
-mod axis;
-pub mod chart;
-pub mod confusion;
-mod learners;
-pub mod mistakes;
-pub mod outcome;
+mod entrant;
+pub mod figures;
+pub mod model;
 mod page;
-mod panel;
-pub mod pictures;
-pub(crate) mod raster;
-pub mod shares;
-pub mod sheet;
-mod staleness;
+pub mod plot;
 mod style;
-pub(crate) mod svg;
-mod table;
-pub mod theory;
-mod tiles;
+mod tables;
 mod verdict;
-pub mod weights;
 
 use std::{
-    fmt,
+    fmt, iter,
     path::{Path, PathBuf},
 };
 
-use self::pictures::{Point, Series};
-pub(crate) use self::{
-    axis::Axis,
-    style::{Style, styles},
-};
+use self::{entrant::Entrant, figures::race::Series, tables::results};
 pub use self::{
-    learners::{csv, learners},
-    table::{align, line},
+    entrant::Name,
+    tables::{align, learners::learners, results::line},
     verdict::verdict,
+};
+pub(crate) use self::{
+    plot::axis::Axis,
+    style::{Style, styles},
 };
 use crate::{
     Result,
     race::Config,
-    record::{EntrantSummary, EvaluationRow, RunSummary, Summary, write_whole},
-    sgd::course,
+    record::{Summary, write_whole},
 };
 
 /// A race, or several side by side, as a person is shown them.
 #[derive(Debug, Default)]
 pub struct Report {
-    entrants: Vec<EntrantSummary>,
-    /// As many as entrants; empty where there is none.
-    timelines: Vec<String>,
-    sources: Vec<Source>,
+    races: Vec<Race>,
 }
 
-/// Where entrants come from, and what it takes to run them again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Source {
-    /// What the race is called: its folder, say.
-    pub name: String,
+/// One of them, and what it takes to run it again.
+#[derive(Debug)]
+struct Race {
+    /// What it is called: its folder, say.
+    name: String,
     /// What was run, in a line.
-    pub caption: String,
+    caption: String,
     /// The configuration that gives it again, as a TOML file; of a race that is no command's what its
     /// program recorded of it, which may be nothing.
-    pub configuration: String,
+    configuration: String,
     /// Whether `tortoise race` gives it again.
-    pub by_command: bool,
-    /// Version of this crate.
-    pub tortoise: String,
-    /// Operating system, processor and threads.
-    pub machine: String,
-    /// What computed the gradients.
-    pub gradients_on: String,
-    /// What evaluated.
-    pub evaluations_on: String,
-    /// Engines that computed gradients side by side.
-    pub queues: usize,
-    /// Whether the race was interrupted.
-    pub interrupted: bool,
+    by_command: bool,
+    /// What came of it.
+    summary: Summary<()>,
+    /// As many as entrants, or none.
+    timelines: Vec<String>,
 }
 
 impl Report {
@@ -91,7 +67,8 @@ impl Report {
         configuration: &str,
         timelines: Vec<String>,
     ) {
-        self.put(name, summary, caption, (configuration, true), timelines);
+        let race = Race::new(name, summary, caption, configuration, timelines);
+        self.races.push(Race { by_command: true, ..race });
     }
 
     /// [Adds](Self::add) a race that a program has run with this library: `configuration` is what the
@@ -104,53 +81,21 @@ impl Report {
         configuration: &str,
         timelines: Vec<String>,
     ) {
-        self.put(name, summary, caption, (configuration, false), timelines);
-    }
-
-    fn put<C>(
-        &mut self,
-        name: &str,
-        summary: Summary<C>,
-        caption: &str,
-        (configuration, by_command): (&str, bool),
-        timelines: Vec<String>,
-    ) {
-        if self.sources.len() == 1 {
-            let first = self.sources[0].name.clone();
-            self.entrants.iter_mut().for_each(|entrant| of_race(entrant, &first));
-        }
-        let mut entrants = summary.entrants;
-        if !self.sources.is_empty() {
-            entrants.iter_mut().for_each(|entrant| of_race(entrant, name));
-        }
-        self.entrants.extend(entrants);
-        self.timelines.extend(timelines);
-        self.timelines.resize(self.entrants.len(), String::new());
-        self.sources.push(Source {
-            name: name.to_owned(),
-            caption: caption.to_owned(),
-            configuration: configuration.to_owned(),
-            by_command,
-            tortoise: summary.tortoise.into_owned(),
-            machine: summary.machine,
-            gradients_on: summary.gradients_on,
-            evaluations_on: summary.evaluations_on,
-            queues: summary.queues,
-            interrupted: summary.interrupted,
-        });
+        self.races.push(Race::new(name, summary, caption, configuration, timelines));
     }
 
     /// What came of it: a line an entrant, what was run above it, what ran it below, and the verdict.
     pub fn table(&self) -> String {
-        let Self { entrants, sources, .. } = self;
-        let (caption, cells) = (self.caption(), align(&table::cells(entrants)));
-        let (notes, verdict) = (table::notes(entrants, sources), verdict(entrants).join(" "));
-        format!("{caption}\n\n{cells}\n{notes}\n{verdict}\n")
+        let entrants = self.entrants();
+        let (caption, cells) = (self.caption(), align(&results::cells(&entrants)));
+        let notes = results::notes(&entrants, &self.races).join("\n");
+        let verdict = verdict::of(&entrants).join(" ");
+        format!("{caption}\n\n{cells}\n{notes}\n\n{verdict}\n")
     }
 
     /// What the learners did, as a table; empty where nothing is measured and nobody was lost.
     pub fn learners(&self) -> String {
-        learners(&self.entrants)
+        tables::learners::table(&self.entrants())
     }
 
     /// Writes the pictures and the page, `report.html`, into `directory` and returns their files.
@@ -158,11 +103,13 @@ impl Report {
     /// # Errors
     /// [`crate::Error::Io`].
     pub fn draw(&self, directory: &Path) -> Result<Vec<PathBuf>> {
-        let (entrants, caption) = (&self.entrants, self.caption());
-        let series: Vec<Series> = entrants.iter().map(series).collect();
-        let mut files = pictures::draw(&series, &caption, directory)?;
-        if entrants.iter().flat_map(|e| &e.runs).any(|run| run.mean_staleness > 0.0) {
-            let staleness = staleness::sheet(entrants, &caption);
+        let (entrants, caption) = (self.entrants(), self.caption());
+        let series: Vec<Series> = entrants.iter().map(Series::of).collect();
+        let mut files = figures::race::draw(&series, &caption, directory)?;
+        let stale =
+            |entrant: &Entrant<'_>| entrant.results.runs.iter().any(|run| run.mean_staleness > 0.0);
+        if entrants.iter().any(stale) {
+            let staleness = figures::staleness::sheet(&entrants, &caption);
             files.extend(staleness.draw(&directory.join("staleness"))?);
         }
         let page = directory.join("report.html");
@@ -173,16 +120,22 @@ impl Report {
 
     /// All in one HTML page, which needs no other file and no network.
     pub fn page(&self) -> String {
-        page::page(&self.entrants, &self.timelines, &self.sources)
+        page::page(&self.entrants(), &self.races)
+    }
+
+    /// The entrants of all races.
+    fn entrants(&self) -> Vec<Entrant<'_>> {
+        let several = self.races.len() > 1;
+        self.races.iter().flat_map(|race| race.entrants(several)).collect()
     }
 
     /// What was run, in a line each.
     fn caption(&self) -> String {
-        let line = |source: &Source| match self.sources.len() {
-            1 => source.caption.clone(),
-            _ => format!("{}: {}", source.name, source.caption),
+        let line = |race: &Race| match self.races.len() {
+            1 => race.caption.clone(),
+            _ => format!("{}: {}", race.name, race.caption),
         };
-        self.sources.iter().map(line).collect::<Vec<_>>().join("\n")
+        self.races.iter().map(line).collect::<Vec<_>>().join("\n")
     }
 }
 
@@ -195,33 +148,29 @@ impl fmt::Display for Summary<Config> {
     }
 }
 
-fn of_race(entrant: &mut EntrantSummary, race: &str) {
-    entrant.entrant = format!("{} ({race})", entrant.entrant);
-}
+impl Race {
+    fn new<C>(
+        name: &str,
+        summary: Summary<C>,
+        caption: &str,
+        configuration: &str,
+        timelines: Vec<String>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            caption: caption.to_owned(),
+            configuration: configuration.to_owned(),
+            by_command: false,
+            summary: summary.with_configuration(()),
+            timelines,
+        }
+    }
 
-/// The mean over the seeds of an entrant, evaluation by evaluation, as far as all of them came.
-fn series(entrant: &EntrantSummary) -> Series {
-    let rows = |run: &RunSummary| -> Vec<Point> {
-        let point = |row: &EvaluationRow| Point {
-            time: row.t,
-            updates: row.update as f64,
-            loss: row.train_loss,
-            loss_se: None,
-        };
-        run.evaluations.iter().map(point).collect()
-    };
-    let courses: Vec<Vec<Point>> = entrant.runs.iter().map(rows).collect();
-    let (time, _) = entrant.mean(|run| run.mean_update_time);
-    let points = course::mean(courses.iter().map(Vec::as_slice));
-    let bound = entrant.error_bound.as_ref().and_then(|error| error.bound.zip(Some(error.f_star)));
-    let bound = bound.map_or(Vec::new(), |(bound, f_star)| {
-        let after = |point: &Point| f_star + bound.after(point.updates);
-        points.iter().map(|p| Point { loss: after(p), loss_se: None, ..*p }).collect()
-    });
-    Series {
-        name: entrant.entrant.clone(),
-        points,
-        time_per_update: time.unwrap_or(f64::NAN),
-        bound,
+    /// Its entrants; where it is one of `several`, they are called by its name as well.
+    fn entrants(&self, several: bool) -> impl Iterator<Item = Entrant<'_>> {
+        let name = several.then_some(&*self.name);
+        let timelines = self.timelines.iter().map(String::as_str).chain(iter::repeat(""));
+        let entrants = self.summary.entrants.iter().zip(timelines);
+        entrants.map(move |(results, timeline)| Entrant::new(results, name, timeline))
     }
 }

@@ -42,6 +42,7 @@ pub(crate) fn both<A, B: Send>(
 }
 
 /// What `work` returns of each, on a thread each as far as the system has them.
+#[cfg(feature = "report")]
 pub(crate) fn each<P: Sync, T: Send>(all: &[P], work: impl Fn(&P) -> T + Sync) -> Vec<T> {
     let work = &work;
     thread::scope(|scope| {

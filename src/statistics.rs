@@ -1,8 +1,14 @@
-//! Mean and standard error.
+//! Mean, median and standard error.
 
 /// The mean; none of no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// The median, of an even number of values the upper one; none of no values.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    let middle = values.len() / 2;
+    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 /// Standard error of the mean of independent values; none of fewer than two.
@@ -29,4 +35,17 @@ pub fn ratio(pairs: &[(f64, f64)]) -> Option<(f64, f64)> {
     // Without pairs there is nothing; of one pair nothing is known of how it varies.
     let scale = if n > 1 { n as f64 / (n - 1) as f64 } else { f64::NAN };
     (n > 0).then(|| (ratio, (scale * squares.max(0.0)).sqrt() / all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_the_values_lie_below_the_median() {
+        assert_eq!(median(vec![]), None);
+        assert_eq!(median(vec![3.0]), Some(3.0));
+        assert_eq!(median(vec![9.0, -1.0, 4.0]), Some(4.0));
+        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), Some(3.0));
+    }
 }

@@ -15,7 +15,7 @@ use syn::{
 
 /// The rooms, from the ground up. Those of one floor take nothing from each other, but for the helpers
 /// on the ground, where anything may take from anything else.
-const FLOORS: [&[&str]; 14] = [
+const FLOORS: [&[&str]; 15] = [
     &[
         "awake",
         "error",
@@ -38,6 +38,7 @@ const FLOORS: [&[&str]; 14] = [
     &["advise"],
     &["record"],
     &["race"],
+    &["raster", "svg"],
     &["report"],
     &["timeline"],
     &["cli"],

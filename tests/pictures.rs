@@ -8,9 +8,8 @@ use tempfile::tempdir;
 use tortoise::{
     Error,
     report::{
-        chart::{Chart, Dot, Line, Look, Scale},
-        pictures::{Point, Series, draw},
-        sheet::Sheet,
+        figures::race::{Point, Series, draw},
+        plot::{Chart, Dot, Line, Look, Scale, Sheet},
     },
 };
 
@@ -22,7 +21,7 @@ fn course(name: &str, losses: &[f64], time_per_update: f64) -> Series {
         loss_se: (at % 2 == 1).then_some(0.05 * loss),
     };
     let points = losses.iter().enumerate().map(point).collect();
-    Series { name: name.to_owned(), points, time_per_update, bound: Vec::new() }
+    Series { name: name.into(), points, time_per_update, bound: Vec::new() }
 }
 
 fn races() -> Vec<Vec<Series>> {
@@ -102,7 +101,7 @@ fn no_line_joins_dots() {
     let points = || [1.0, 2.0, 3.0].map(|x| Dot { x, y: x, error: Some(0.1) }).to_vec();
     let svg = |look| {
         let (across, up) = (Scale::linear("x"), Scale::linear("y"));
-        let lines = vec![Line { name: "sync".to_owned(), look, points: points() }];
+        let lines = vec![Line { name: "sync".into(), look, points: points() }];
         let charts = vec![Chart { title: String::new(), across, up, lines }];
         let folder = tempdir().unwrap();
         let sheet = Sheet { charts, thin: String::new(), caption: String::new() };
@@ -133,7 +132,7 @@ fn no_text_keeps_a_sheet_from_being_drawn() {
     ];
     for text in texts {
         let line = |look| Line {
-            name: text.to_owned(),
+            name: text.into(),
             look,
             points: vec![Dot::from((1.0, 1.0)), Dot::from((2.0, 3.0))],
         };

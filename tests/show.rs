@@ -18,7 +18,7 @@ use tortoise::{
         model::{Model, Shape},
     },
     record::write_params,
-    report::weights::{Unit, units},
+    report::model::weights::{Unit, units},
 };
 
 /// The labels of the test set: sample n shows the pixel of digit n, but two are labelled otherwise.

@@ -17,10 +17,7 @@ use tortoise::{
         backend::{Backend, FamilyChoice},
         model::{Model, Shape},
     },
-    report::{
-        chart::{Dot, Line, Look},
-        sheet::Sheet,
-    },
+    report::plot::{Dot, Line, Look, Sheet},
     sgd::{
         Course, Entrant, Objective, Terms,
         course::{self, Point},
@@ -156,5 +153,5 @@ pub(crate) fn columns(values: &[f64]) -> String {
 /// Loss against what `across` gives, with a band of one standard error.
 pub(crate) fn curve(name: &str, points: &[Point], across: fn(&Point) -> f64) -> Line {
     let dot = |point: &Point| Dot { x: across(point), y: point.loss, error: point.loss_se };
-    Line { name: name.to_owned(), look: Look::Curve, points: points.iter().map(dot).collect() }
+    Line { name: name.into(), look: Look::Curve, points: points.iter().map(dot).collect() }
 }

@@ -22,7 +22,7 @@ use crate::{
     numbers::Shown,
     race::{Clock, Config, runner::Runner},
     record::RunDirectory,
-    report::{self, outcome},
+    report::{self, figures},
     sgd::Entrant,
 };
 
@@ -160,9 +160,9 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     };
     tell(&advice, &caption, output.show.json)?;
     let Some((summary, directory)) = followed else { return Ok(Exit::Done) };
-    let pictures = outcome::draw(&summary, &advice, &caption, directory.path())?;
+    let pictures = figures::advice::draw(&summary, &advice, &caption, directory.path())?;
     if !output.show.json {
-        print(&outcome::text(&summary, &advice))?;
+        print(&figures::advice::text(&summary, &advice))?;
         print(&said(directory.path(), &pictures))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })

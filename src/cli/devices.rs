@@ -13,7 +13,10 @@ use self::checks::{Check, Verdict};
 use super::{Exit, print, print_json};
 use crate::{
     Result,
-    engine::adapter::{self, AdapterId, Limits},
+    engine::{
+        adapter::{AdapterId, Limits},
+        adapters,
+    },
 };
 
 #[derive(Debug, Args)]
@@ -33,7 +36,7 @@ struct Devices {
 }
 
 pub(super) fn run(args: &DevicesArgs) -> Result<Exit> {
-    let adapters = adapter::list();
+    let adapters = adapters::list();
     let (checks, blocks) = checks::all(&adapters, args.data.as_deref());
     let devices = Devices { adapters, checks };
     if args.json {

@@ -9,7 +9,7 @@ use crate::{
     Error, Result,
     dataset::{Minibatch, mnist},
     record::RunDirectory,
-    report::{
+    report::model::{
         confusion::{self, Scores},
         mistakes, weights,
     },

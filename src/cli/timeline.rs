@@ -20,8 +20,8 @@ use crate::{
     },
     numbers::Shown,
     race::config::NOTHING_CANCELLED,
+    raster,
     record::write_whole,
-    report::raster,
     sgd::{Cancellation, Entrant, Event, Limits, Observer, simulate::times_only},
     timeline::{self, Collector, Look, Timeline},
 };

@@ -10,6 +10,7 @@ use super::{Cluster, Message, Order, Push};
 use crate::{
     Error, Result,
     ids::{LearnerId, Task},
+    statistics,
 };
 
 /// Minibatches of a learner that are looked back at.
@@ -131,15 +132,11 @@ fn allowance(overruns: &VecDeque<Duration>, patience: Duration) -> Duration {
         return patience.saturating_mul(AT_FIRST);
     }
     let seconds: Vec<f64> = overruns.iter().map(Duration::as_secs_f64).collect();
+    let median = |values| statistics::median(values).expect("some have been seen");
     let middle = median(seconds.clone());
     let deviation = median(seconds.iter().map(|x| (x - middle).abs()).collect());
     let most = Duration::try_from_secs_f64(middle + DEVIATIONS * SCALE * deviation);
     most.unwrap_or(Duration::MAX).max(patience)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
 #[cfg(test)]

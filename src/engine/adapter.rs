@@ -7,9 +7,21 @@ use std::{cmp::Reverse, fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-pub use super::gpu::REMEDY;
-use super::{gpu, kernels::Family};
+use super::kernels::Family;
 use crate::{Error, Result};
+
+/// What a person is told to do where no adapter is found.
+pub const REMEDY: &str = if cfg!(feature = "gpu") {
+    "install a Vulkan driver (scripts/setup.sh does) or choose --device host"
+} else {
+    "build it with the feature or choose --device host"
+};
+/// Why none is found.
+pub(super) const NONE: &str = if cfg!(feature = "gpu") {
+    "this machine has none"
+} else {
+    "this was built without the feature gpu"
+};
 
 /// The variable that tells Mesa's software driver how many threads to compute on; with none it
 /// computes on the thread of the queue.
@@ -81,7 +93,7 @@ impl AdapterId {
     }
 
     /// Orders adapters by how much one would rather have them.
-    fn preference(&self) -> impl Ord + use<> {
+    pub(super) fn preference(&self) -> impl Ord + use<> {
         let kinds = ["software", "other", "virtual", "integrated", "discrete"];
         let backends = ["gl", "dx12", "vulkan", "metal"];
         let place = |list: &[&str], word: &str| list.iter().position(|&known| known == word);
@@ -153,29 +165,8 @@ impl FromStr for DeviceChoices {
     }
 }
 
-/// Every adapter of this machine, the best first: real GPUs before software, and of the same kind
-/// Metal or Vulkan before DirectX and OpenGL.
-pub fn list() -> Vec<AdapterId> {
-    let mut ids = gpu::adapters();
-    ids.sort_by_key(AdapterId::preference);
-    for (index, id) in ids.iter_mut().enumerate() {
-        id.index = index;
-    }
-    ids
-}
-
-/// The adapter that `choice` means; none where it means the host.
-///
-/// # Errors
-/// [`Error::NoAdapter`] where an adapter is asked for that is not there.
-pub fn choose(choice: &DeviceChoice) -> Result<Option<AdapterId>> {
-    if *choice == DeviceChoice::Host {
-        return Ok(None);
-    }
-    pick(choice, list())
-}
-
-fn pick(choice: &DeviceChoice, mut there: Vec<AdapterId>) -> Result<Option<AdapterId>> {
+/// The one of the adapters `there` that `choice` means.
+pub(super) fn pick(choice: &DeviceChoice, mut there: Vec<AdapterId>) -> Result<Option<AdapterId>> {
     let at = match choice {
         DeviceChoice::Host => return Ok(None),
         DeviceChoice::Auto if there.is_empty() => return Ok(None),
@@ -194,7 +185,7 @@ fn pick(choice: &DeviceChoice, mut there: Vec<AdapterId>) -> Result<Option<Adapt
 
 pub(super) fn missing(problem: &str, there: &[AdapterId]) -> Error {
     if there.is_empty() {
-        return Error::NoAdapter(format!("{problem}, and {}: {REMEDY}", gpu::NONE));
+        return Error::NoAdapter(format!("{problem}, and {}: {REMEDY}", NONE));
     }
     let list: Vec<_> = there.iter().map(|id| format!("{}: {id}", id.index)).collect();
     Error::NoAdapter(format!("{problem}; there are: {}", list.join("; ")))

@@ -8,8 +8,8 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::{
     Engine,
-    adapter::{self, AdapterId, DRIVER_THREADS, DeviceChoice, REMEDY},
-    gpu,
+    adapter::{AdapterId, DRIVER_THREADS, DeviceChoice, REMEDY},
+    adapters, gpu,
     host::Host,
     kernels::{Family, ShaderSet},
     model::Model,
@@ -72,7 +72,7 @@ impl Backend {
     /// # Errors
     /// [`Error::NoAdapter`] where an adapter is asked for that is not there.
     pub fn choose(device: &DeviceChoice, family: FamilyChoice, longest: usize) -> Result<Self> {
-        Ok(match adapter::choose(device)? {
+        Ok(match adapters::choose(device)? {
             Some(adapter) => Self::on(adapter, family, longest),
             None => Self::host(device),
         })

@@ -36,11 +36,6 @@ use crate::{
     dataset::{Minibatch, Split},
 };
 
-/// What a person is told to do where no adapter is found.
-pub const REMEDY: &str = "install a Vulkan driver (scripts/setup.sh does) or choose --device host";
-/// Why none is found.
-pub(super) const NONE: &str = "this machine has none";
-
 /// The most samples that an evaluation hands to the device at a time.
 const EVALUATED_AT_ONCE: usize = 1000;
 
@@ -243,7 +238,7 @@ mod tests {
             return;
         }
         let adapter =
-            crate::engine::adapter::list().into_iter().next().expect("scripts/setup.sh was run");
+            crate::engine::adapters::list().into_iter().next().expect("scripts/setup.sh was run");
         let model = Model::new(&"logistic".parse().unwrap(), 4, 2, 0.0).unwrap();
         let shaders = ShaderSet::new(Family::Tiled);
         let mut gpu = Gpu::open(&adapter, model, 1, &shaders).unwrap();

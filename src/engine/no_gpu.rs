@@ -1,13 +1,13 @@
 //! What stands in the place of the wgpu engine where the library is built without the feature `gpu`:
 //! there are no adapters.
 
-use super::{Engine, adapter::AdapterId, kernels::ShaderSet, model::Model};
+use super::{
+    Engine,
+    adapter::{AdapterId, NONE, REMEDY},
+    kernels::ShaderSet,
+    model::Model,
+};
 use crate::{Error, Result};
-
-/// What a person is told to do where no adapter is found.
-pub const REMEDY: &str = "build it with the feature or choose --device host";
-/// Why none is found.
-pub(super) const NONE: &str = "this was built without the feature gpu";
 
 /// No adapter, whatever the machine has.
 pub(super) fn adapters() -> Vec<AdapterId> {

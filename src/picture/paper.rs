@@ -8,6 +8,7 @@ use image::{
 };
 
 use super::within;
+use crate::statistics;
 
 /// The longest side that paper is looked for on.
 const LONGEST: u32 = 128;
@@ -151,10 +152,6 @@ fn terms(x: f64, y: f64) -> [f64; TERMS] {
 }
 
 /// Of none, 0.
-fn median(mut values: Vec<f64>) -> f64 {
-    if values.is_empty() {
-        return 0.0;
-    }
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f64::total_cmp).1
+fn median(values: Vec<f64>) -> f64 {
+    statistics::median(values).unwrap_or(0.0)
 }

@@ -23,17 +23,11 @@ use crate::{
         mnist::{self, CLASSES, PIXELS},
         sha256,
     },
-    engine::{
-        Engine,
-        adapter::{self, DRIVER_THREADS},
-        backend::Backend,
-        model::Model,
-    },
+    engine::{Engine, adapter::DRIVER_THREADS, adapters, backend::Backend, model::Model},
     record::{
         Computed, Data, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, TraceOrigin,
-        read_origin, write_origin, write_summary, write_whole,
+        learners_csv, read_origin, write_origin, write_summary, write_whole,
     },
-    report,
     sgd::{Cancellation, Course, Ended, Entrant, Objective, learning_rate::RateRule},
     share::both,
     theory::{runtime, staleness},
@@ -74,7 +68,7 @@ impl Runner {
         // Both take a while, and neither waits for the other.
         let (data, adapters) = both(
             || source.load().map(|data| (data.digests(), data)),
-            || device.0.iter().map(adapter::choose).collect::<Result<Vec<_>>>(),
+            || device.0.iter().map(adapters::choose).collect::<Result<Vec<_>>>(),
         );
         let (digests, data) = data?;
         let adapters = adapters?;
@@ -146,7 +140,7 @@ impl Runner {
         let summary = self.entrants(&origin, directory, interrupt)?;
         self.progress.tell(News::End);
         write_summary(directory.path(), &summary)?;
-        let learners = report::csv(&summary.entrants);
+        let learners = learners_csv(&summary.entrants);
         write_whole(&directory.path().join("learners.csv"), learners.as_bytes())?;
         Ok(summary)
     }

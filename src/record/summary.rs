@@ -38,6 +38,22 @@ pub struct Summary<C> {
     pub interrupted: bool,
 }
 
+impl<C> Summary<C> {
+    /// The same race, with another configuration beside it.
+    pub fn with_configuration<D>(self, configuration: D) -> Summary<D> {
+        Summary {
+            tortoise: self.tortoise,
+            configuration,
+            machine: self.machine,
+            gradients_on: self.gradients_on,
+            evaluations_on: self.evaluations_on,
+            queues: self.queues,
+            entrants: self.entrants,
+            interrupted: self.interrupted,
+        }
+    }
+}
+
 /// The name of the file.
 pub(super) const FILE: &str = "summary.json";
 /// The most bytes of it.
@@ -199,6 +215,11 @@ pub struct Outcome {
 }
 
 impl RunSummary {
+    /// Run time in which a learner had nothing in hand and was there, in seconds.
+    pub fn waiting(&self, learner: &Activity) -> f64 {
+        (self.run_time - (learner.busy + learner.away).as_secs_f64()).max(0.0)
+    }
+
     /// Sums a run up.
     ///
     /// # Panics

@@ -8,44 +8,130 @@
 mod data;
 mod sections;
 
-use super::{Source, style::styles, svg::escape, verdict::verdict};
-use crate::record::EntrantSummary;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-/// What is said of the curves where there are several seeds.
-const BAND: &str = "The band is one standard error over the seeds. ";
+use super::{Race, entrant::Entrant, style::styles, verdict};
+use crate::svg;
 
-/// The page of these entrants, each with its timeline as SVG, or an empty one.
-pub(super) fn page(
-    entrants: &[EntrantSummary],
-    timelines: &[String],
-    sources: &[Source],
-) -> String {
-    let looks = styles(entrants.iter().map(|entrant| &*entrant.entrant));
-    let names: Vec<&str> = sources.iter().map(|source| &*source.name).collect();
-    let (verdict, line) = (verdict(entrants), |text: &String| format!("<p>{}</p>\n", escape(text)));
-    let data = serde_json::to_string(&data::Data::new(entrants, &looks))
-        .expect("numbers and text are JSON")
-        // Nothing in it ends the script that it stands in.
-        .replace('<', "\\u003c");
-    format!(
-        include_str!("page/page.html"),
-        title = escape(&names.join(", ")),
-        verdict = escape(verdict.first().map_or("Nothing came of it.", |first| first)),
-        rest = verdict.iter().skip(1).map(line).collect::<String>(),
-        version = env!("CARGO_PKG_VERSION"),
-        captions = sections::captions(sources),
-        band = if entrants.iter().any(|entrant| entrant.runs.len() > 1) { BAND } else { "" },
-        legend = sections::legend(entrants, &looks),
-        timelines = sections::timelines(entrants, timelines),
-        utilisation = sections::utilisation(entrants, &looks),
-        learners = sections::activity(entrants),
-        results = sections::results(entrants, sources),
-        repeat = sections::repeat(entrants, sources),
-        uplot_css = include_str!("page/uplot/uPlot.min.css"),
-        css = include_str!("page/page.css"),
-        data = data,
-        uplot = include_str!("page/uplot/uPlot.iife.min.js"),
-        charts = include_str!("page/charts.js"),
-        script = include_str!("page/page.js"),
-    )
+/// What the page is made of beside its text. Nothing in it ends the element that it stands in.
+const CSS: PreEscaped<&str> = PreEscaped(include_str!("page/page.css"));
+const UPLOT_CSS: PreEscaped<&str> = PreEscaped(include_str!("page/uplot/uPlot.min.css"));
+const UPLOT: PreEscaped<&str> = PreEscaped(include_str!("page/uplot/uPlot.iife.min.js"));
+const CHARTS: PreEscaped<&str> = PreEscaped(include_str!("page/charts.js"));
+const SCRIPT: PreEscaped<&str> = PreEscaped(include_str!("page/page.js"));
+
+/// The page of these entrants, of these races.
+pub(super) fn page(entrants: &[Entrant<'_>], races: &[Race]) -> String {
+    let names: Vec<&str> = races.iter().map(|race| &*race.name).collect();
+    let title = names.join(", ");
+    let verdict = verdict::of(entrants);
+    let (first, rest) = match &verdict[..] {
+        [first, rest @ ..] => (first.as_str(), rest),
+        [] => ("Nothing came of it.", &[][..]),
+    };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { (title) " · Tortoise" }
+                link rel="icon" href="data:,";
+                style { (UPLOT_CSS) }
+                style { (CSS) }
+            }
+            body {
+                header {
+                    p.name { (title) button type="button" id="theme" title="light or dark" { "◐" } }
+                    h1 { (first) }
+                    @for sentence in rest { p { (sentence) } }
+                    div.caption { (sections::captions(races)) }
+                }
+                (body(entrants, races))
+                footer {
+                    "Made with Tortoise " (env!("CARGO_PKG_VERSION"))
+                    ". What the variants are, and what theory says of them: "
+                    a href="https://arxiv.org/abs/1803.01113" {
+                        "Dutta et al., Slow and stale gradients can win the race"
+                    }
+                    "."
+                }
+                script type="application/json" id="data" { (numbers(entrants)) }
+                script { (UPLOT) }
+                script { (CHARTS) }
+                script { (SCRIPT) }
+            }
+        }
+    };
+    svg::document(&page)
+}
+
+/// The numbers of the charts, as JSON.
+fn numbers(entrants: &[Entrant<'_>]) -> Markup {
+    let json = serde_json::to_string(&data::Data::new(entrants));
+    let json = json.expect("numbers and text are JSON");
+    // Nothing in it ends the script that it stands in.
+    PreEscaped(json.replace('<', "\\u003c"))
+}
+
+/// The legend and the sections.
+fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
+    let looks = styles(entrants.iter().map(|entrant| &entrant.name));
+    let several_seeds = entrants.iter().any(|entrant| entrant.results.runs.len() > 1);
+    html! {
+        nav aria-label="entrants" { (sections::legend(entrants, &looks)) }
+        main {
+            section id="curves" {
+                h2 { "Error against time" }
+                div.controls id="controls" {}
+                div.chart id="course" {}
+                p.note {
+                    @if several_seeds { "The band is one standard error over the seeds. " }
+                    "Point at a curve for its values; drag to look closer, double-click to go back."
+                }
+            }
+            div.pair {
+                section id="frontier" {
+                    h2 { "The frontier" }
+                    div.chart id="places" {}
+                    p.note {
+                        "Slow updates to the right, poor ones above: the loss at the end against the \
+                         time per update."
+                    }
+                }
+                section id="staleness" {
+                    h2 { "Staleness" }
+                    div.chart id="shares" {}
+                    p.note {
+                        "Updates made since a gradient's parameters were read. Dots are measured; \
+                         lines are theory, where there is a law."
+                    }
+                }
+            }
+            section id="utilisation" {
+                h2 { "What the learners' time went into" }
+                (sections::utilisation(entrants, &looks))
+                p.note.parts {
+                    span.used {} " gradients that were used "
+                    span.wasted {} " minibatches that came to nothing "
+                    span.waiting {} " waiting "
+                    span.away {} " lost, and not yet back"
+                }
+                div.wide { (sections::activity(entrants)) }
+            }
+            section id="timelines" {
+                h2 { "How each run began" }
+                (sections::timelines(entrants))
+            }
+            section id="results" {
+                h2 { "Results" }
+                div.wide { (sections::results(entrants, races)) }
+            }
+            section id="repeat" {
+                h2 { "To run it again" }
+                @for race in races { (sections::repeat(race)) }
+            }
+        }
+    }
 }

@@ -2,6 +2,8 @@
 //! tell apart (Okabe and Ito 2008), and the shape of the marker; its place among the entrants of the
 //! variant gives the dash, the shade and whether the marker is hollow. So pictures read in grey too.
 
+use super::entrant::Name;
+
 /// Colour by variant; the rest are for other names, in turn. The row's number is the marker's.
 const COLOURS: [(&str, [u8; 3]); 9] = [
     ("sync", [0x00, 0x00, 0x00]),
@@ -25,7 +27,7 @@ const SHADES: [(f64, f64); 3] = [(0.0, 0.0), (0.0, 0.35), (255.0, 0.35)];
 pub(crate) struct Style {
     /// Red, green and blue of the colour.
     pub(crate) rgb: [u8; 3],
-    pub(super) dash: &'static str,
+    pub(in crate::report) dash: &'static str,
     /// 0: circle, 1: square, 2: triangle, 3: diamond, 4: triangle on its tip, 5: plus; then again.
     pub(crate) marker: usize,
     pub(crate) hollow: bool,
@@ -33,13 +35,13 @@ pub(crate) struct Style {
 
 impl Style {
     /// The colour, as SVG and CSS write it.
-    pub(super) fn colour(&self) -> String {
+    pub(in crate::report) fn colour(&self) -> String {
         hex(self.rgb)
     }
 
     /// The colour on a dark ground: what is nearly black becomes nearly white, the others are light
     /// enough.
-    pub(super) fn on_dark(&self) -> String {
+    pub(in crate::report) fn on_dark(&self) -> String {
         match self.rgb.iter().max() {
             Some(0..=0x60) => hex(self.rgb.map(|channel| 0xe8 - channel)),
             _ => self.colour(),
@@ -47,25 +49,21 @@ impl Style {
     }
 }
 
-fn hex([r, g, b]: [u8; 3]) -> String {
+/// A colour, as SVG and CSS write it.
+pub(in crate::report) fn hex([r, g, b]: [u8; 3]) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-/// The variant in the name of an entrant: what stands before a colon, or before a space where a race
-/// is named.
-pub(super) fn variant(name: &str) -> &str {
-    name.split([':', ' ']).next().unwrap_or(name)
-}
-
 /// A style for each name; what follows its variant tells entrants of one variant apart.
-pub(crate) fn styles<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Vec<Style> {
+pub(crate) fn styles<'a>(names: impl Iterator<Item = &'a Name> + Clone) -> Vec<Style> {
     let (mut seen, mut others) = (Vec::new(), Vec::new());
-    let known = |name| COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant(name));
+    let known = |variant| COLOURS[..KNOWN].iter().position(|(known, _)| *known == variant);
+    let variants = names.map(Name::variant);
     // Where nothing is a variant, all colours are free.
-    let free = if names.clone().any(|name| known(name).is_some()) { KNOWN } else { 0 };
-    names
-        .map(|name| {
-            let (known, variant) = (known(name), variant(name));
+    let free = if variants.clone().any(|variant| known(variant).is_some()) { KNOWN } else { 0 };
+    variants
+        .map(|variant| {
+            let known = known(variant);
             if known.is_none() && !others.contains(&variant) {
                 others.push(variant);
             }

@@ -31,7 +31,8 @@ pub struct Rules {
     /// count; any number where there is none.
     pub most_stale: Option<Version>,
     /// The most minibatches that a learner may have pushed more than the slowest before it starts
-    /// another; any number where there is none.
+    /// another; any number where there is none. Where an update lets all of them start together, they
+    /// are counted from there.
     pub most_ahead: Option<u64>,
 }
 
@@ -188,7 +189,8 @@ pub struct Scheduler {
     waiting: Vec<LearnerId>,
     /// Who starts another minibatch, at once or when others have caught up.
     starting: VecDeque<LearnerId>,
-    /// Minibatches that each learner has pushed, whatever became of them.
+    /// Minibatches that each learner has pushed, whatever became of them, since all of them started
+    /// together last.
     pushed: Vec<u64>,
 }
 
@@ -363,6 +365,7 @@ impl Scheduler {
         if self.rules.cancels && self.cancellation == Cancellation::Preempt {
             self.waiting.clear();
             self.starting.clear();
+            self.pushed.fill(0);
             self.starting.extend((0..self.learners.len()).filter(here));
         } else {
             self.starting.extend(self.waiting.drain(..).filter(here));

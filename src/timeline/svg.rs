@@ -10,11 +10,13 @@ mod server;
 
 use std::{fmt::Write as _, time::Duration};
 
+use maud::{Markup, html};
+
 use self::{lanes::lanes, legend::legend, server::server};
 use super::{Timeline, ticks};
-use crate::report::{
+use crate::{
     raster,
-    svg::{escape, text},
+    svg::{Px, Set, document, text},
 };
 
 /// Text size, in logical pixels.
@@ -116,34 +118,32 @@ pub fn svg(timeline: &Timeline, look: &Look) -> String {
         lanes: top + 30.0,
         bottom: top + 30.0 + PITCH * lanes_drawn as f64 - PITCH + BAR + 10.0,
     };
-    let Look { palette, prefix, .. } = look;
-    let Palette { ink, paper, .. } = palette;
+    let Look { title, palette, prefix, .. } = look;
     let below = place.bottom + 20.0;
     let (legend, height) = legend(timeline, &place, palette, prefix, below + 24.0);
-    let (width, prefix) = (place.width + LEFT + RIGHT, escape(prefix));
-    let (width, height) = (n(width), n(height));
-    let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
-         viewBox=\"0 0 {width} {height}\" style=\"max-width:100%;height:auto\" role=\"img\" \
-         aria-label=\"timeline {title}\" font-family=\"{family}, sans-serif\" \
-         font-size=\"{SIZE}\" fill=\"{ink}\">\n\
-         <defs><pattern id=\"{prefix}-hatch\" width=\"6\" height=\"6\" \
-         patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\"><path d=\"M0 0V6\" \
-         stroke=\"{paper}\" stroke-width=\"6\"/></pattern></defs>\n",
-        title = escape(&look.title),
-        family = raster::FONT_FAMILY,
-    );
-    if look.background {
-        let _ = writeln!(svg, "<rect width=\"{width}\" height=\"{height}\" fill=\"{paper}\"/>");
-    }
-    if !look.title.is_empty() {
-        let place = format!("x=\"{}\" y=\"22\" font-size=\"15\"", LEFT - 56.0);
-        svg += &(text(&place, &look.title) + "\n");
-    }
-    svg += &axis(timeline, &place, palette, below);
-    svg += &lanes(timeline, &place, palette, &prefix);
-    svg += &server(timeline, &place, palette);
-    svg + &legend + "</svg>\n"
+    let (width, height) = (Px(place.width + LEFT + RIGHT), Px(height));
+    document(&html! {
+        svg xmlns="http://www.w3.org/2000/svg" width=(width) height=(height)
+            viewBox={ "0 0 " (width) " " (height) } style="max-width:100%;height:auto" role="img"
+            aria-label={ "timeline " (title) }
+            font-family={ (raster::FONT_FAMILY) ", sans-serif" } font-size=(SIZE)
+            fill=(palette.ink)
+        {
+            defs {
+                pattern id={ (prefix) "-hatch" } width="6" height="6" patternUnits="userSpaceOnUse"
+                    patternTransform="rotate(45)"
+                {
+                    path d="M0 0V6" stroke=(palette.paper) stroke-width="6" {}
+                }
+            }
+            @if look.background { rect width=(width) height=(height) fill=(palette.paper) {} }
+            @if !title.is_empty() { (text((LEFT - 56.0, 22.0), title, Set::START.size(15.0))) }
+            (axis(timeline, &place, palette, below))
+            (lanes(timeline, &place, palette, prefix))
+            (server(timeline, &place, palette))
+            (legend)
+        }
+    })
 }
 
 /// Where everything lies, in logical pixels.
@@ -180,26 +180,30 @@ impl Place {
 }
 
 /// Lines at round moments, the names of the lanes, and run time.
-fn axis(timeline: &Timeline, place: &Place, palette: &Palette, below: f64) -> String {
+fn axis(timeline: &Timeline, place: &Place, palette: &Palette, below: f64) -> Markup {
     let Palette { muted, grid, .. } = palette;
-    let (mut lines, mut labels) = (String::new(), String::new());
-    for (value, label) in ticks(place.from, place.until, (place.width / 60.0) as usize) {
-        let x = n(place.x(Duration::from_secs_f64(value)));
-        let _ = write!(lines, "M{x} {}V{}", n(place.server), n(place.bottom));
-        let _ = write!(labels, "<text x=\"{x}\" y=\"{}\">{label} s</text>", n(below));
+    let (server, bottom) = (Px(place.server), Px(place.bottom));
+    let x = |seconds: f64| place.x(Duration::from_secs_f64(seconds));
+    let ticks = ticks(place.from, place.until, (place.width / 60.0) as usize);
+    let mut lines = String::new();
+    for (value, _) in &ticks {
+        let _ = write!(lines, "M{} {server}V{bottom}", Px(x(*value)));
     }
-    let mut svg = format!(
-        "<path d=\"{lines}\" stroke=\"{grid}\"/>\n\
-         <g fill=\"{muted}\" font-size=\"11\" text-anchor=\"middle\">{labels}</g>\n\
-         <g text-anchor=\"end\"><text x=\"{x}\" y=\"{y}\">server</text>",
-        x = LEFT - 10.0,
-        y = n(place.server + 4.0),
-    );
-    for learner in 0..timeline.lanes.len().min(MOST_LANES) {
-        let y = n(place.lane(learner) + BAR / 2.0 + 4.0);
-        let _ = write!(svg, "<text x=\"{}\" y=\"{y}\">learner {learner}</text>", LEFT - 10.0);
+    let name = |y: f64, name: &str| text((LEFT - 10.0, y), name, Set::START);
+    html! {
+        path d=(lines) stroke=(grid) {}
+        g fill=(muted) font-size="11" text-anchor="middle" {
+            @for (value, label) in &ticks {
+                (text((x(*value), below), format_args!("{label} s"), Set::START))
+            }
+        }
+        g text-anchor="end" {
+            (name(place.server + 4.0, "server"))
+            @for learner in 0..timeline.lanes.len().min(MOST_LANES) {
+                (name(place.lane(learner) + BAR / 2.0 + 4.0, &format!("learner {learner}")))
+            }
+        }
     }
-    svg + "</g>\n"
 }
 
 /// The colour of a version.
@@ -207,9 +211,9 @@ fn colour(version: u64) -> &'static str {
     COLOURS[(version % COLOURS.len() as u64) as usize]
 }
 
-/// w_j, as it is written.
-fn name(version: u64) -> String {
-    format!("w<tspan dy=\"3\" font-size=\"9\">{version}</tspan>")
+/// w_j at a place, as it is written.
+fn name((x, y): (f64, f64), version: u64) -> Markup {
+    html! { text x=(Px(x)) y=(Px(y)) { "w" tspan dy="3" font-size="9" { (version) } } }
 }
 
 /// About how wide that is, in the size of most text.
@@ -222,14 +226,13 @@ fn width(text: &str, size: f64) -> f64 {
     0.56 * size * text.chars().count() as f64
 }
 
-/// A number with no more digits than can be seen.
-fn n(value: f64) -> String {
-    let text = format!("{value:.1}");
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
-}
-
 /// A cross.
 fn cross(x: f64, y: f64, half: f64) -> String {
-    let (left, up, d) = (n(x - half), n(y - half), n(2.0 * half));
+    let (left, up, d) = (Px(x - half), Px(y - half), Px(2.0 * half));
     format!("M{left} {up}l{d} {d}m-{d} 0l{d} -{d}")
+}
+
+/// A circle.
+fn circle(x: f64, y: f64) -> String {
+    format!("M{} {}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0", Px(x - 3.5), Px(y))
 }

@@ -1,6 +1,9 @@
 //! What the tests that need an adapter share.
 
-use tortoise::engine::adapter::{self, AdapterId, DeviceChoice};
+use tortoise::engine::{
+    adapter::{AdapterId, DeviceChoice},
+    adapters,
+};
 
 /// The adapter to test on, or none where the environment asks to go without.
 ///
@@ -17,7 +20,7 @@ pub(crate) fn gpu() -> Option<AdapterId> {
     let choice = std::env::var("TORTOISE_TEST_DEVICE").map_or(DeviceChoice::Auto, |device| {
         device.parse().expect("TORTOISE_TEST_DEVICE is an index or a name")
     });
-    let adapter = adapter::choose(&choice).unwrap_or_else(|error| panic!("{error}"));
+    let adapter = adapters::choose(&choice).unwrap_or_else(|error| panic!("{error}"));
     Some(adapter.expect(
         "no adapter to test on: scripts/setup.sh installs a software one, and TORTOISE_SKIP_GPU=1 \
          goes without",

@@ -87,6 +87,8 @@ pub(crate) struct Naive {
     pub(crate) rules: Rules,
     /// Every minibatch, in the order in which they started.
     pub(crate) started: Vec<Started>,
+    /// How many had started when all learners started together last.
+    together: usize,
     pub(crate) life: Vec<Life>,
     /// The gradients of each update that was made, and last of the one in the making.
     updates: Vec<Vec<Counted>>,
@@ -99,7 +101,7 @@ impl Naive {
     pub(crate) fn new(rules: Rules) -> Self {
         let life = vec![Life::Here; rules.learners];
         let (started, record) = (Vec::new(), Vec::new());
-        Self { rules, started, life, updates: vec![Vec::new()], record, end: None }
+        Self { rules, started, together: 0, life, updates: vec![Vec::new()], record, end: None }
     }
 
     pub(crate) fn version(&self) -> Version {
@@ -254,6 +256,9 @@ impl Naive {
         let update = counted > 0 && counted >= wanted;
         if update {
             self.updates.push(Vec::new());
+            if cancels && cancellation == Cancellation::Preempt {
+                self.together = self.started.len();
+            }
             events.push(Event::Update { version: self.version(), k: counted });
             if updates == Some(self.version()) {
                 self.end = Some(End::Done);
@@ -275,10 +280,10 @@ impl Naive {
         }
     }
 
-    /// Minibatches that a learner has pushed.
+    /// Minibatches that a learner has pushed since all started together.
     fn pushed(&self, learner: LearnerId) -> u64 {
         let pushed = [Fate::Counted, Fate::Discarded, Fate::Rejected];
-        let its = self.started.iter().filter(|one| one.learner == learner);
+        let its = self.started[self.together..].iter().filter(|one| one.learner == learner);
         its.filter(|one| pushed.contains(&one.fate)).count() as u64
     }
 

@@ -17,6 +17,7 @@ use super::{
     state::{Figures, Run, State},
     view::Page,
 };
+use crate::numbers::significant;
 
 /// The least width at which lanes stand beside the curves.
 const WIDE: u16 = 70;
@@ -275,13 +276,9 @@ fn fitting(parts: &[String], width: usize) -> String {
 /// A number in three digits.
 pub(super) fn number(value: f64) -> String {
     match value.abs() {
-        magnitude if magnitude == 0.0 || !value.is_finite() => format!("{value}"),
-        magnitude if magnitude >= 99_950.0 => format!("{value:.1e}"),
-        magnitude if magnitude < 1e-4 => format!("{value:.1e}"),
-        magnitude => {
-            let digits = (2 - magnitude.log10().floor() as i32).max(0) as usize;
-            format!("{value:.digits$}")
-        }
+        magnitude if magnitude >= 99_950.0 && magnitude.is_finite() => format!("{value:.1e}"),
+        magnitude if magnitude < 1e-4 && magnitude > 0.0 => format!("{value:.1e}"),
+        _ => significant(value, 3),
     }
 }
 

@@ -4,7 +4,7 @@ use std::env;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::report::{self, styles};
+use crate::report::{self, Name, styles};
 
 /// What colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +56,13 @@ impl Depth {
 }
 
 impl Palette {
-    pub(super) fn new<'a>(depth: Depth, names: impl Iterator<Item = &'a str> + Clone) -> Self {
+    pub(super) fn new<'a>(depth: Depth, names: impl Iterator<Item = &'a str>) -> Self {
+        let names: Vec<Name> = names.map(Name::from).collect();
         let look = |style: report::Style| Look {
             colour: colour(depth, style.rgb),
             mark: MARKS[style.marker % MARKS.len()][usize::from(style.hollow)],
         };
-        Self { depth, entrants: styles(names).into_iter().map(look).collect() }
+        Self { depth, entrants: styles(names.iter()).into_iter().map(look).collect() }
     }
 
     /// The look of the entrant at this place.

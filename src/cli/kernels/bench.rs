@@ -22,7 +22,7 @@ use crate::{
         kernels::Family,
         model::{Model, Shape},
     },
-    report::shares::{self, Bar},
+    report::plot::bars::{self, Bar},
     sgd::ParameterServer,
 };
 
@@ -146,7 +146,7 @@ fn draw(benched: &Benched<'_>, backend: &Backend, path: &Path) -> Result<()> {
         parts: parts(step, benched.server_seconds).into(),
     };
     let caption = format!("{}: {backend}", benched.model);
-    shares::draw(&PARTS, &steps.map(bar).collect::<Vec<_>>(), &caption, path)
+    bars::draw(&PARTS, &steps.map(bar).collect::<Vec<_>>(), &caption, path)
 }
 
 /// The time of accumulate, step and snapshot, while another learner holds the parameters.

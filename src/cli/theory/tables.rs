@@ -122,7 +122,7 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         Some(out) => {
             let directory = RunDirectory::create(Some(out), "theory")?;
             let (laws, errors) = (&tables.laws, &tables.error_runtime);
-            let pictures = report::theory::draw(laws, errors, &caption, directory.path())?;
+            let pictures = report::figures::theory::draw(laws, errors, &caption, directory.path())?;
             Some(said(directory.path(), &pictures))
         }
         None => None,

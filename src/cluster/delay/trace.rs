@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use crate::{Error, Result, file, ids::LearnerId};
+use crate::{Error, Result, file, ids::LearnerId, statistics};
 
 /// Measured durations.
 #[derive(Debug, Clone)]
@@ -202,9 +202,7 @@ impl Trace {
     }
 
     pub(super) fn median(&self) -> f64 {
-        let mut times = self.all();
-        let middle = times.len() / 2;
-        *times.select_nth_unstable_by(middle, f64::total_cmp).1
+        statistics::median(self.all()).expect("a trace has a duration")
     }
 
     fn all(&self) -> Vec<f64> {

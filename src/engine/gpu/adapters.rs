@@ -2,13 +2,19 @@
 
 use crate::{
     Result,
-    engine::adapter::{self, AdapterId, Limits, missing},
+    engine::adapter::{AdapterId, Limits, missing},
 };
 
-/// Every adapter of this machine that can compute, in no order.
+/// Every adapter of this machine that can compute, the best first: real GPUs before software, and of the
+/// same kind Metal or Vulkan before DirectX and OpenGL.
 pub(crate) fn all() -> Vec<AdapterId> {
     let there = enumerate(wgpu::Backends::PRIMARY | wgpu::Backends::GL);
-    there.into_iter().map(|(id, _)| id).collect()
+    let mut ids: Vec<_> = there.into_iter().map(|(id, _)| id).collect();
+    ids.sort_by_key(AdapterId::preference);
+    for (index, id) in ids.iter_mut().enumerate() {
+        id.index = index;
+    }
+    ids
 }
 
 /// Finds the adapter again, in an instance of its own: adapters of one instance share a lock in
@@ -23,7 +29,7 @@ pub(super) fn find(id: &AdapterId) -> Result<wgpu::Adapter> {
     let mut there = enumerate(backends);
     match there.iter().position(|(one, _)| identity(one) == identity(id) && one.twin == id.twin) {
         Some(at) => Ok(there.swap_remove(at).1),
-        None => Err(missing(&format!("adapter {id} is gone"), &adapter::list())),
+        None => Err(missing(&format!("adapter {id} is gone"), &all())),
     }
 }
 

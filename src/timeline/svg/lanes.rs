@@ -2,52 +2,64 @@
 
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
+use maud::{Markup, html};
+
 use super::{
-    BAR, MOST_LANES, ON_COLOUR, Palette, Place, colour, cross, n, name, name_width, width,
+    BAR, MOST_LANES, ON_COLOUR, Palette, Place, circle, colour, cross, name, name_width, width,
 };
-use crate::timeline::{End, Lane, Span, Timeline};
+use crate::{
+    svg::{Px, Set, text},
+    timeline::{End, Lane, Span, Timeline},
+};
 
 /// Text size of a staleness.
 const SMALL: f64 = 10.0;
 
-/// What lies on top of the minibatches, gathered for all lanes.
+/// The minibatches of all lanes, and what lies on top of them.
 #[derive(Default)]
 struct Marks {
-    bars: String,
-    labels: String,
-    above: String,
+    bars: Vec<Markup>,
+    labels: Vec<Markup>,
+    above: Vec<Markup>,
     crosses: String,
     circles: String,
 }
 
 /// All lanes.
-pub(super) fn lanes(timeline: &Timeline, place: &Place, palette: &Palette, prefix: &str) -> String {
+pub(super) fn lanes(timeline: &Timeline, place: &Place, palette: &Palette, prefix: &str) -> Markup {
     let Palette { muted, alarm, .. } = palette;
     let mut marks = Marks::default();
     let (mut waits, mut aways) = (String::new(), String::new());
     for (learner, lane) in timeline.lanes.iter().enumerate().take(MOST_LANES) {
-        let top = place.lane(learner);
+        let middle = place.lane(learner) + BAR / 2.0;
         for pause in &lane.pauses {
             let lines = if pause.away { &mut aways } else { &mut waits };
-            let (x, to, y) = (place.x(pause.from), place.x(pause.to), n(top + BAR / 2.0));
-            let _ = write!(lines, "M{} {y}H{}", n(x), n(to));
+            let (from, to) = (Px(place.x(pause.from)), Px(place.x(pause.to)));
+            let _ = write!(lines, "M{from} {}H{to}", Px(middle));
         }
         for &(at, _) in &lane.late {
-            let _ = write!(marks.circles, "{}", circle(place.x(at), top + BAR / 2.0));
+            marks.circles += &circle(place.x(at), middle);
         }
-        draw(learner, lane, place, (palette.paper, prefix), &mut marks);
+        draw(learner, lane, place, palette.paper, prefix, &mut marks);
     }
     let Marks { bars, labels, above, crosses, circles } = marks;
     // Arrows go behind minibatches, so that one that crosses a lane does not cross out what is in it.
-    format!(
-        "<g fill=\"none\" stroke=\"{muted}\"><path d=\"{waits}\"/>\
-         <path d=\"{aways}\" stroke=\"{alarm}\" stroke-dasharray=\"3 3\"/></g>\n\
-         {arrows}{bars}\
-         <g pointer-events=\"none\"><g fill=\"{ON_COLOUR}\">{labels}</g>{above}</g>\n\
-         <g pointer-events=\"none\" fill=\"none\" stroke=\"{alarm}\" stroke-width=\"2\"><path d=\"{crosses}\"/>\
-         <path d=\"{circles}\"/></g>\n",
-        arrows = arrows(timeline, place, palette),
-    )
+    html! {
+        g fill="none" stroke=(muted) {
+            path d=(waits) {}
+            path d=(aways) stroke=(alarm) stroke-dasharray="3 3" {}
+        }
+        (arrows(timeline, place, palette))
+        @for bar in bars { (bar) }
+        g pointer-events="none" {
+            g fill=(ON_COLOUR) { @for label in labels { (label) } }
+            @for label in above { (label) }
+        }
+        g pointer-events="none" fill="none" stroke=(alarm) stroke-width="2" {
+            path d=(crosses) {}
+            path d=(circles) {}
+        }
+    }
 }
 
 /// Left and right of a minibatch: a little apart from its neighbours, unless it reaches beyond the
@@ -62,91 +74,80 @@ fn sides(span: &Span, place: &Place) -> (f64, f64) {
 }
 
 /// The minibatches of a learner.
-fn draw(
-    learner: usize,
-    lane: &Lane,
-    place: &Place,
-    (paper, prefix): (&str, &str),
-    marks: &mut Marks,
-) {
+fn draw(learner: usize, lane: &Lane, place: &Place, paper: &str, prefix: &str, marks: &mut Marks) {
     let (top, mut free) = (place.lane(learner), 0.0);
     for span in &lane.spans {
-        let Span { from, to, task, version, end } = *span;
-        let ((left, right), fill) = (sides(span, place), colour(version));
+        let (left, right) = sides(span, place);
         let (wide, middle) = (right - left, top + BAR / 2.0);
-        let title = format!(
-            "learner {learner}, task {task}, w{version}, {} to {} s: {}",
-            from.as_secs_f64(),
-            to.as_secs_f64(),
-            fate(end)
-        );
-        let rounded = if wide > 6.0 { " rx=\"2\"" } else { "" };
-        let bar = format!(
-            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{BAR}\"{rounded} fill",
-            n(left),
-            n(top),
-            n(wide),
-        );
-        let _ = write!(marks.bars, "<g><title>{title}</title>");
-        let faint = if end == End::InHand {
-            // Arrows do not shine through.
-            let _ = write!(marks.bars, "{bar}=\"{paper}\"/>");
-            " opacity=\".6\""
-        } else {
-            ""
-        };
-        let _ = write!(marks.bars, "{bar}=\"{fill}\"{faint}/>");
-        let wasted = matches!(end, End::Discarded | End::Rejected | End::Cancelled | End::Lost);
-        let (long, mut taken) = (name_width(version) + 7.0, 0.0);
-        // The mark at the end would lie on it.
-        let mark = if wasted { 9.0 } else { 0.0 };
-        if long + mark <= wide {
-            let (x, y) = (n(left + 4.0), n(middle + 4.0));
-            let _ = write!(marks.labels, "<text x=\"{x}\" y=\"{y}\">{}</text>", name(version));
-            taken = long;
+        let wasted =
+            matches!(span.end, End::Discarded | End::Rejected | End::Cancelled | End::Lost);
+        // The mark at the end would lie on the name.
+        let (long, mark) = (name_width(span.version) + 7.0, if wasted { 9.0 } else { 0.0 });
+        let named = if long + mark <= wide { long } else { 0.0 };
+        if named > 0.0 {
+            marks.labels.push(name((left + 4.0, middle + 4.0), span.version));
         }
-        if wasted {
-            // What is written stays readable.
-            let (x, wide) = (n(left + taken), n((wide - taken).max(0.5)));
-            let y = n(top);
-            let _ = write!(
-                marks.bars,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{BAR}\" \
-                 fill=\"url(#{prefix}-hatch)\"/>"
-            );
-        }
-        marks.bars.push_str("</g>\n");
-        if to > place.until {
+        // What is written stays readable.
+        let hatched = wasted.then_some(named);
+        marks.bars.push(minibatch(learner, span, (left, top, wide), hatched, paper, prefix));
+        if span.to > place.until {
             continue;
         }
         let x = (right - 6.0).max((left + right) / 2.0);
-        match end {
+        match span.end {
             End::Cancelled | End::Lost if wide >= 3.0 => {
                 marks.crosses += &cross(x, middle, (wide / 3.0).min(4.0));
             }
             End::Discarded | End::Rejected if wide >= 5.0 => marks.circles += &circle(x, middle),
             End::Accepted { staleness: stale @ 1.., .. } => {
-                let text = format!("s={stale}");
-                let needs = width(&text, SMALL) + 4.0;
-                let within = taken + needs <= wide;
-                let (x, y) = if within {
-                    (right - 3.0, middle + 3.5)
-                } else {
+                let stale = format!("s={stale}");
+                let needs = width(&stale, SMALL) + 4.0;
+                if named + needs <= wide {
+                    let at = (right - 3.0, middle + 3.5);
+                    marks.labels.push(text(at, stale, Set::END.size(SMALL)));
+                } else if right - 2.0 - needs >= free {
                     // Above, where nothing stands yet.
-                    (right - 2.0, top - 2.5)
-                };
-                if within || x - needs >= free {
-                    let texts = if within { &mut marks.labels } else { &mut marks.above };
-                    let _ = write!(
-                        texts,
-                        "<text x=\"{}\" y=\"{}\" font-size=\"{SMALL}\" text-anchor=\"end\">{text}</text>",
-                        n(x),
-                        n(y),
-                    );
-                    free = if within { free } else { x + 2.0 };
+                    let at = (right - 2.0, top - 2.5);
+                    marks.above.push(text(at, stale, Set::END.size(SMALL)));
+                    free = right;
                 }
             }
             _ => {}
+        }
+    }
+}
+
+/// A minibatch at left, top and of this width; `hatched` from so far on, if it came to nothing.
+fn minibatch(
+    learner: usize,
+    span: &Span,
+    (left, top, wide): (f64, f64, f64),
+    hatched: Option<f64>,
+    paper: &str,
+    prefix: &str,
+) -> Markup {
+    let Span { from, to, task, version, end } = *span;
+    let bar = |from: f64, fill: &str, rounded: bool, opacity: Option<&str>| {
+        let (x, width) = (Px(left + from), Px((wide - from).max(0.5)));
+        let radius = (rounded && wide > 6.0).then_some("2");
+        html! {
+            rect x=(x) y=(Px(top)) width=(width) height=(BAR) rx=[radius] fill=(fill)
+                opacity=[opacity] {}
+        }
+    };
+    let unfinished = end == End::InHand;
+    html! {
+        g {
+            title {
+                "learner " (learner) ", task " (task) ", w" (version) ", " (from.as_secs_f64())
+                " to " (to.as_secs_f64()) " s: " (fate(end))
+            }
+            // Arrows do not shine through.
+            @if unfinished { (bar(0.0, paper, true, None)) }
+            (bar(0.0, colour(version), true, unfinished.then_some(".6")))
+            @if let Some(from) = hatched {
+                (bar(from, &format!("url(#{prefix}-hatch)"), false, None))
+            }
         }
     }
 }
@@ -162,12 +163,8 @@ fn fate(end: End) -> String {
     }
 }
 
-fn circle(x: f64, y: f64) -> String {
-    format!("M{} {}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0", n(x - 3.5), n(y))
-}
-
 /// Up from every push that was accepted, down to every learner that reads other parameters than it had.
-fn arrows(timeline: &Timeline, place: &Place, palette: &Palette) -> String {
+fn arrows(timeline: &Timeline, place: &Place, palette: &Palette) -> Markup {
     let Palette { ink, muted, .. } = palette;
     let (mut pushes, mut reads) = (Vec::new(), BTreeMap::<Duration, Vec<(f64, usize)>>::new());
     for (learner, lane) in timeline.lanes.iter().enumerate().take(MOST_LANES) {
@@ -186,8 +183,8 @@ fn arrows(timeline: &Timeline, place: &Place, palette: &Palette) -> String {
     let (mut up, mut heads) = (String::new(), String::new());
     if place.has_room(pushes.len()) {
         for (x, learner) in pushes {
-            let (x, tip) = (n(x), n(place.server + 5.5));
-            let _ = write!(up, "M{x} {}V{tip}", n(place.lane(learner)));
+            let (x, tip) = (Px(x), Px(place.server + 5.5));
+            let _ = write!(up, "M{x} {}V{tip}", Px(place.lane(learner)));
             let _ = write!(heads, "M{x} {tip}l-2.8 6h5.6z");
         }
     }
@@ -196,18 +193,19 @@ fn arrows(timeline: &Timeline, place: &Place, palette: &Palette) -> String {
         for group in reads.values() {
             // Whoever is lowest has the longest arrow, and those above have their heads on it.
             for &(x, learner) in group {
-                let (x, tip) = (n(x), n(place.lane(learner)));
-                let _ = write!(feet, "M{x} {tip}l-2.8 -6h5.6z");
+                let _ = write!(feet, "M{} {}l-2.8 -6h5.6z", Px(x), Px(place.lane(learner)));
             }
             if let Some(&(x, learner)) = group.last() {
-                let _ =
-                    write!(down, "M{} {}V{}", n(x), n(place.server), n(place.lane(learner) - 1.0));
+                let (server, lane) = (Px(place.server), Px(place.lane(learner) - 1.0));
+                let _ = write!(down, "M{} {server}V{lane}", Px(x));
             }
         }
     }
-    format!(
-        "<g fill=\"{muted}\" stroke=\"none\"><path d=\"{down}\" fill=\"none\" stroke=\"{muted}\"/>\
-         <path d=\"{feet}\"/></g>\n\
-         <g fill=\"{ink}\"><path d=\"{up}\" fill=\"none\" stroke=\"{ink}\"/><path d=\"{heads}\"/></g>\n"
-    )
+    html! {
+        g fill=(muted) stroke="none" {
+            path d=(down) fill="none" stroke=(muted) {}
+            path d=(feet) {}
+        }
+        g fill=(ink) { path d=(up) fill="none" stroke=(ink) {} path d=(heads) {} }
+    }
 }

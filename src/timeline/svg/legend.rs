@@ -1,14 +1,19 @@
 //! What there is to be seen in a picture, and what it means.
 
-use std::fmt::Write as _;
+use maud::{Markup, html};
 
-use super::{LEFT, Palette, Place, RIGHT, colour, cross, n, width};
-use crate::timeline::{End, Timeline};
+use super::{LEFT, Palette, Place, RIGHT, circle, colour, cross, width};
+use crate::{
+    svg::{Px, Set, text},
+    timeline::{End, Timeline},
+};
 
 /// Text size.
 const SIZE: f64 = 11.0;
 /// Room for the sign before the words.
 const SIGN: f64 = 30.0;
+/// From the top of a sign to its base line.
+const BASE: f64 = 10.0;
 const LINE: f64 = 18.0;
 
 /// The legend from `top` on, in as many lines as it needs, and where the picture ends.
@@ -18,71 +23,69 @@ pub(super) fn legend(
     palette: &Palette,
     prefix: &str,
     top: f64,
-) -> (String, f64) {
-    let Palette { ink, muted, alarm, .. } = palette;
-    let spans = || timeline.lanes.iter().flat_map(|lane| &lane.spans).map(|span| span.end);
-    let pauses = || timeline.lanes.iter().flat_map(|lane| &lane.pauses).map(|pause| pause.away);
-    let late = timeline.lanes.iter().any(|lane| !lane.late.is_empty());
-    let bar = |y: f64| {
-        let fill = colour(0);
-        format!("<rect y=\"{}\" width=\"24\" height=\"12\" rx=\"2\" fill=\"{fill}\"/>", n(y - 10.0))
-    };
-    let hatched = |y: f64| {
-        let hatch = format!("fill=\"url(#{prefix}-hatch)\"");
-        format!("{}<rect y=\"{}\" width=\"24\" height=\"12\" {hatch}/>", bar(y), n(y - 10.0))
-    };
-    let path = |d: String, stroke: &str| {
-        format!("<path d=\"{d}\" fill=\"none\" stroke=\"{stroke}\" stroke-width=\"2\"/>")
-    };
-    let crossed = |y: f64| hatched(y) + &path(cross(17.0, y - 4.0, 3.5), alarm);
-    let circled = |y: f64| {
-        let d = format!("M13.5 {}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0", n(y - 4.0));
-        hatched(y) + &path(d, alarm)
-    };
-    let arrow = |y: f64, stroke: &str, up: bool| {
-        let (from, tip, head) = if up { (y + 1.0, y - 11.0, 6) } else { (y - 11.0, y + 1.0, -6) };
-        format!(
-            "<path d=\"M18 {}V{}\" stroke=\"{stroke}\"/>\
-             <path d=\"M18 {}l-2.8 {head}h5.6z\" fill=\"{stroke}\"/>",
-            n(from),
-            n(tip),
-            n(tip)
-        )
-    };
-    let line = |y: f64, stroke: &str, dash: &str| {
-        format!("<path d=\"M0 {}h24\" stroke=\"{stroke}\"{dash}/>", n(y - 4.0))
-    };
-    let accepted = |end: End| matches!(end, End::Accepted { .. });
-    let stale = |end: End| matches!(end, End::Accepted { staleness: 1.., .. });
-    let dropped = |end: End| matches!(end, End::Discarded | End::Rejected);
-    let pushes = spans().filter(|end| accepted(*end)).count();
-    let dash = " stroke-dasharray=\"3 3\"";
-    type Sign<'a> = Box<dyn Fn(f64) -> String + 'a>;
-    let entries: [(bool, &str, Sign<'_>); 9] = [
-        (true, "computes", Box::new(&bar)),
-        (pushes > 0 && place.has_room(pushes), "push", Box::new(|y| arrow(y, ink, true))),
-        (true, "read", Box::new(|y| arrow(y, muted, false))),
-        (pauses().any(|away| !away), "waits", Box::new(|y| line(y, muted, ""))),
-        (spans().any(|end| end == End::Cancelled), "cancelled", Box::new(crossed)),
-        (spans().any(dropped) || late, "dropped", Box::new(circled)),
-        (spans().any(|end| end == End::Lost), "lost", Box::new(crossed)),
-        (pauses().any(|away| away), "away", Box::new(|y| line(y, alarm, dash))),
-        (spans().any(stale), "staleness", Box::new(|y| format!("<text y=\"{}\">s=1</text>", n(y)))),
-    ];
-    let (mut svg, mut x, mut y) = (String::new(), LEFT, top);
-    for (_, words, sign) in entries.iter().filter(|(there, ..)| *there) {
-        let sign = sign(y);
+) -> (Markup, f64) {
+    let (mut groups, mut x, mut y) = (Vec::new(), LEFT, top);
+    for (words, sign) in entries(timeline, place, palette, prefix) {
         let wide = SIGN + width(words, SIZE) + 14.0;
         if x > LEFT && x + wide > LEFT + place.width + RIGHT {
             (x, y) = (LEFT, y + LINE);
         }
-        let _ = write!(
-            svg,
-            "<g transform=\"translate({})\">{sign}<text x=\"{SIGN}\" y=\"{}\">{words}</text></g>",
-            n(x),
-            n(y)
-        );
+        groups.push(html! {
+            g transform={ "translate(" (Px(x)) " " (Px(y - BASE)) ")" } {
+                (sign)
+                (text((SIGN, BASE), words, Set::START))
+            }
+        });
         x += wide;
     }
-    (format!("<g font-size=\"{SIZE}\">{svg}</g>\n"), y + 12.0)
+    (html! { g font-size=(SIZE) { @for group in groups { (group) } } }, y + 12.0)
+}
+
+/// What is seen, and its signs, each with its top at 0.
+fn entries(
+    timeline: &Timeline,
+    place: &Place,
+    palette: &Palette,
+    prefix: &str,
+) -> Vec<(&'static str, Markup)> {
+    let Palette { ink, muted, alarm, .. } = palette;
+    let spans = || timeline.lanes.iter().flat_map(|lane| &lane.spans).map(|span| span.end);
+    let pauses = || timeline.lanes.iter().flat_map(|lane| &lane.pauses).map(|pause| pause.away);
+    let late = timeline.lanes.iter().any(|lane| !lane.late.is_empty());
+    let stale = |end: End| matches!(end, End::Accepted { staleness: 1.., .. });
+    let dropped = |end: End| matches!(end, End::Discarded | End::Rejected);
+    let pushes = spans().filter(|end| matches!(end, End::Accepted { .. })).count();
+
+    let bar = html! { rect y="0" width="24" height="12" rx="2" fill=(colour(0)) {} };
+    let wasted = |mark: String| {
+        html! {
+            (bar)
+            rect y="0" width="24" height="12" fill={ "url(#" (prefix) "-hatch)" } {}
+            path d=(mark) fill="none" stroke=(alarm) stroke-width="2" {}
+        }
+    };
+    let arrow = |line: &str, head: &str, colour: &str| {
+        html! { path d=(line) stroke=(colour) {} path d=(head) fill=(colour) {} }
+    };
+    let line = |colour: &str, dash: Option<&str>| {
+        html! { path d="M0 6h24" stroke=(colour) stroke-dasharray=[dash] {} }
+    };
+    let crossed = wasted(cross(17.0, 6.0, 3.5));
+    let entries = [
+        (true, "computes", bar.clone()),
+        (
+            pushes > 0 && place.has_room(pushes),
+            "push",
+            arrow("M18 11V-1", "M18 -1l-2.8 6h5.6z", ink),
+        ),
+        (true, "read", arrow("M18 -1V11", "M18 11l-2.8 -6h5.6z", muted)),
+        (pauses().any(|away| !away), "waits", line(muted, None)),
+        (spans().any(|end| end == End::Cancelled), "cancelled", crossed.clone()),
+        (spans().any(dropped) || late, "dropped", wasted(circle(17.0, 6.0))),
+        (spans().any(|end| end == End::Lost), "lost", crossed),
+        (pauses().any(|away| away), "away", line(alarm, Some("3 3"))),
+        (spans().any(stale), "staleness", text((0.0, BASE), "s=1", Set::START)),
+    ];
+    let seen = entries.into_iter().filter(|(seen, ..)| *seen);
+    seen.map(|(_, words, sign)| (words, sign)).collect()
 }

@@ -3,9 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    chart::{Chart, Dot, Line, Look, Scale},
-    series,
-    sheet::Sheet,
+    super::plot::{Chart, Dot, Line, Look, Scale, Sheet},
+    race,
 };
 use crate::{
     Result,
@@ -25,11 +24,11 @@ pub fn draw<C>(
 ) -> Result<[PathBuf; 2]> {
     let mut lines = Vec::new();
     for (entrant, forecast) in summary.entrants.iter().zip(advice.best()) {
-        let measured = series(entrant).points;
+        let measured = race::mean(entrant);
         let measured = measured.iter().map(|p| Dot { x: p.time, y: p.loss, error: p.loss_se });
         let expected = advice.course(&forecast.entrant);
         let expected = expected.iter().map(|point| Dot::from((point.time, point.loss)));
-        let line = |look, points| Line { name: entrant.entrant.clone(), look, points };
+        let line = |look, points| Line { name: (&*entrant.entrant).into(), look, points };
         lines.push(line(Look::Curve, measured.collect()));
         lines.push(line(Look::Thin, expected.collect()));
     }

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use super::{
     mistakes::square,
-    tiles::{MARGIN, Text, Tiles, between},
+    tiles::{MARGIN, PLAIN, SMALL, TITLE, Tiles, between},
 };
 use crate::{Result, engine::model::Model};
 
@@ -100,7 +100,7 @@ pub fn draw(model: &Model, params: &[f32], caption: &str, stem: &Path) -> Result
         };
         (title, format!("{how}{left_out}"), right, bottom)
     };
-    tiles.text((MARGIN, MARGIN + 8.0), &title, Text { anchor: "start", ..Text::PLAIN });
+    tiles.text((MARGIN, MARGIN + 8.0), &title, TITLE);
     scale(&mut tiles, (MARGIN + NAME, bottom + 12.0), most);
     tiles.draw((right + MARGIN, bottom + 38.0), &format!("{caption}.{how}"), stem)
 }
@@ -113,7 +113,7 @@ fn classes(tiles: &mut Tiles, units: &[Unit], image: &dyn Fn(&Unit) -> RgbImage)
         let x = left + step.0 * (at % CLASSES_ACROSS) as f64;
         let y = top + step.1 * (at / CLASSES_ACROSS) as f64;
         tiles.picture((x, y), (CLASS_TILE, CLASS_TILE), &image(unit));
-        tiles.text((x + CLASS_TILE / 2.0, y - 7.0), &unit.class.to_string(), Text::PLAIN);
+        tiles.text((x + CLASS_TILE / 2.0, y - 7.0), &unit.class.to_string(), PLAIN);
     }
     let (across, down) = (units.len().min(CLASSES_ACROSS), units.len().div_ceil(CLASSES_ACROSS));
     (left + step.0 * across as f64 - 2.0 * GAP, top + step.1 * down as f64 - 22.0)
@@ -131,7 +131,7 @@ fn hidden(
     for group in groups() {
         let shown = group.len().min(ROWS * across);
         left_out += group.len() - shown;
-        let name = Text { size: 17.0, ..Text::PLAIN };
+        let name = PLAIN.size(17.0);
         tiles.text((MARGIN + 8.0, top + TILE / 2.0 + 6.0), &group[0].class.to_string(), name);
         for (at, unit) in group[..shown].iter().enumerate() {
             let x = left + (TILE + GAP) * (at % across) as f64;
@@ -152,7 +152,7 @@ fn scale(tiles: &mut Tiles, (x, y): (f64, f64), most: f64) {
     });
     tiles.picture((x, y), (202.0, 10.0), &strip);
     for (part, value) in [(0.0, -most), (0.5, 0.0), (1.0, most)] {
-        tiles.text((x + 202.0 * part, y + 24.0), &format!("{value:.2}"), Text::SMALL);
+        tiles.text((x + 202.0 * part, y + 24.0), &format!("{value:.2}"), SMALL);
     }
 }
 

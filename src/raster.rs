@@ -1,6 +1,10 @@
 //! SVG to PNG, in the font that comes with the crate.
 
-use std::{io::Cursor, sync::Arc};
+use std::{
+    io::Cursor,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use image::{ImageFormat, RgbImage};
 use resvg::{
@@ -8,9 +12,11 @@ use resvg::{
     usvg::{Options, Tree, fontdb::Database},
 };
 
+use crate::{Result, record::write_whole};
+
 /// What the text of every picture is set in.
 pub(crate) const FONT_FAMILY: &str = "Open Sans";
-const FONT: &[u8] = include_bytes!("../../data/fonts/OpenSans-Regular.ttf");
+const FONT: &[u8] = include_bytes!("../data/fonts/OpenSans-Regular.ttf");
 /// Pixels a logical pixel.
 const SCALE: f32 = 2.0;
 /// The most pixels of a picture; a larger one is drawn with fewer a logical pixel.
@@ -44,4 +50,15 @@ pub(crate) fn png(svg: &str) -> Vec<u8> {
         .write_to(&mut bytes, ImageFormat::Png)
         .expect("memory takes what is written");
     bytes.into_inner()
+}
+
+/// Writes the picture `svg` into `stem.svg` and, as a PNG, into `stem.png`, and returns these files.
+///
+/// # Errors
+/// [`crate::Error::Io`].
+pub(crate) fn write_both(stem: &Path, svg: &str) -> Result<[PathBuf; 2]> {
+    let [vector, pixels] = ["svg", "png"].map(|ending| stem.with_extension(ending));
+    write_whole(&vector, svg.as_bytes())?;
+    write_whole(&pixels, &png(svg))?;
+    Ok([vector, pixels])
 }

@@ -6,7 +6,7 @@ use image::{Rgb, RgbImage};
 
 use super::{
     confusion::{Mistake, Scores},
-    tiles::{MARGIN, Text, Tiles},
+    tiles::{MARGIN, PLAIN, SMALL, TITLE, Tiles},
 };
 use crate::{Error, Result, dataset::Minibatch};
 
@@ -35,7 +35,6 @@ pub fn draw(
     let [across, down] = GRID;
     let mut tiles = Tiles::default();
     let worst: Vec<_> = scores.mistakes.iter().take(across * down).collect();
-    let title = Text { anchor: "start", ..Text::PLAIN };
     let count = scores.mistakes.len();
     let said = match count {
         0 => "No mistakes".to_owned(),
@@ -47,7 +46,7 @@ pub fn draw(
         }
         _ => format!("All {count} mistakes, by loss: the label, what it was taken for, how surely"),
     };
-    tiles.text((MARGIN, MARGIN + 8.0), &said, title);
+    tiles.text((MARGIN, MARGIN + 8.0), &said, TITLE);
     let top = MARGIN + 24.0;
     let place = |at: usize, gap: f64, start: f64| start + (TILE + gap) * at as f64;
     for (at, mistake) in worst.iter().enumerate() {
@@ -59,12 +58,8 @@ pub fn draw(
         });
         tiles.picture((x, y), (TILE, TILE), &image);
         let middle = x + TILE / 2.0;
-        tiles.text((middle, y + TILE + 16.0), &format!("{label} as {prediction}"), Text::PLAIN);
-        tiles.text(
-            (middle, y + TILE + 31.0),
-            &format!("{:.1} %", 100.0 * probability),
-            Text::SMALL,
-        );
+        tiles.text((middle, y + TILE + 16.0), &format!("{label} as {prediction}"), PLAIN);
+        tiles.text((middle, y + TILE + 31.0), &format!("{:.1} %", 100.0 * probability), SMALL);
     }
     let rows = worst.len().div_ceil(across);
     let width = place(across, GAPS[0], MARGIN) - GAPS[0] + MARGIN;

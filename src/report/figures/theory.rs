@@ -2,10 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{
-    chart::{Chart, Dot, Line, Look, Scale},
-    sheet::Sheet,
-};
+use super::super::plot::{Chart, Dot, Line, Look, Scale, Sheet};
 use crate::{
     Result,
     cluster::delay::Distribution,
@@ -43,7 +40,7 @@ pub fn draw(
         by(&survey.delay, Scale::log("P"), ks(p.max(64)).map(half).collect())
     });
     let ratio = |survey: &Survey| Line {
-        name: survey.delay.to_string(),
+        name: survey.delay.to_string().into(),
         look: Look::Points,
         points: ks(p.max(20))
             .filter_map(|p| Some((p as f64, speed_up::sync_over_async(&survey.delay, p)?)))
@@ -77,7 +74,7 @@ fn by(law: &Distribution, across: Scale, rows: Vec<(f64, [UpdateTime; 4])>) -> C
         let mut line = |look, of: &dyn Fn(&UpdateTime) -> Option<f64>| {
             let y = |times: &[UpdateTime; 4]| of(&times[variant as usize]).unwrap_or(f64::NAN);
             let points = rows.iter().map(|(x, times)| Dot::from((*x, y(times)))).collect();
-            lines.push(Line { name: name(variant).to_owned(), look, points });
+            lines.push(Line { name: name(variant).into(), look, points });
         };
         line(Look::Points, &|time| time.mean_update_time);
         if rows.iter().any(|(_, times)| times[variant as usize].mean_update_time.is_none()) {
@@ -104,7 +101,7 @@ fn error_runtime(survey: &Survey, bounds: &[ErrorRuntime]) -> Chart {
             Dot::from((time, bound.at(time, update_time)))
         };
         let points = (0..=POINTS).map(dot).collect();
-        Some(Line { name: error.entrant.to_string(), look: Look::Curve, points })
+        Some(Line { name: error.entrant.to_string().into(), look: Look::Curve, points })
     };
     Chart {
         title: survey.delay.to_string(),

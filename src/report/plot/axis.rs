@@ -1,5 +1,26 @@
 //! An axis: from values to a place between 0 and 1, and where its ticks are.
 
+use crate::numbers::significant;
+
+/// Values that span more than this factor are shown on a logarithmic axis, here and on the page.
+const FAR: f64 = 10.0;
+
+/// Whether a value can be drawn on a logarithmic axis.
+pub(in crate::report) fn drawable(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+/// The least and the most of the values that a logarithmic axis can show, or NaN without any.
+pub(in crate::report) fn span(values: impl Iterator<Item = f64>) -> (f64, f64) {
+    let wider = |(low, high): (f64, f64), value: f64| (value.min(low), value.max(high));
+    values.filter(|value| drawable(*value)).fold((f64::NAN, f64::NAN), wider)
+}
+
+/// Whether values are so far apart that they are shown on a logarithmic axis.
+pub(in crate::report) fn far_apart((low, high): (f64, f64)) -> bool {
+    low > 0.0 && high > FAR * low
+}
+
 /// A scale with its range.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Axis {
@@ -25,7 +46,7 @@ impl Axis {
 
     /// Logarithmic where the values span more than a factor of ten, else linear from 0.
     pub(crate) fn fitting(low: f64, high: f64) -> Self {
-        if low > 0.0 && high > 10.0 * low { Self::log(low, high) } else { Self::from_zero(high) }
+        if far_apart((low, high)) { Self::log(low, high) } else { Self::from_zero(high) }
     }
 
     pub(crate) fn is_log(&self) -> bool {
@@ -102,13 +123,11 @@ fn label(value: f64) -> String {
     if magnitude >= 1e6 || (magnitude < 1e-4 && magnitude > 0.0) {
         return format!("{value:.0e}");
     }
-    // Two digits behind the leading one are all that a tick has; trailing zeros say nothing.
-    let digits = if magnitude == 0.0 { 0 } else { (2 - magnitude.log10().floor() as i32).max(0) };
-    let text = format!("{value:.*}", digits as usize);
-    if text.contains('.') {
-        text.trim_end_matches('0').trim_end_matches('.').to_owned()
-    } else {
-        text
+    // Trailing zeros say nothing.
+    let text = significant(value, 3);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text,
     }
 }
 

@@ -1,8 +1,8 @@
-//! How stale the gradients of a race were, beside the law where there is one.
+//! How stale the gradients of a race were, beside their distribution where theory has one.
 
-use super::{
-    chart::{Chart, Dot, Line, Look, Scale},
-    sheet::Sheet,
+use super::super::{
+    entrant::Entrant,
+    plot::{Chart, Dot, Line, Look, Scale, Sheet},
 };
 use crate::record::EntrantSummary;
 
@@ -10,8 +10,8 @@ use crate::record::EntrantSummary;
 const RAREST: f64 = 1e-4;
 
 /// The shares of the gradients with s = 0, 1, 2, ... over all seeds, as far as they are worth drawing,
-/// and by theory where there is a law. None where no gradient was stale.
-pub(super) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
+/// and by theory where it has a distribution. None where no gradient was stale.
+pub(in crate::report) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
     let EntrantSummary { staleness_theory, runs, .. } = entrant;
     let longest = runs.iter().map(|run| run.staleness_histogram.len()).max().unwrap_or(0);
     let count =
@@ -31,14 +31,14 @@ pub(super) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f
 }
 
 /// A line an entrant that has stale gradients.
-pub(super) fn sheet(entrants: &[EntrantSummary], caption: &str) -> Sheet {
+pub(in crate::report) fn sheet(entrants: &[Entrant<'_>], caption: &str) -> Sheet {
     let mut lines = Vec::new();
     for entrant in entrants {
-        let Some((measured, law)) = shares(entrant) else { continue };
+        let Some((measured, law)) = shares(entrant.results) else { continue };
         let mut line = |look, shares: &[f64]| {
             let points = shares.iter().enumerate().map(|(s, share)| Dot::from((s as f64, *share)));
             let points = points.filter(|dot| dot.y >= RAREST).collect();
-            lines.push(Line { name: entrant.entrant.clone(), look, points });
+            lines.push(Line { name: entrant.name.clone(), look, points });
         };
         line(Look::Dots, &measured);
         if let Some(law) = law {

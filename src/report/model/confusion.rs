@@ -9,10 +9,10 @@ use std::{
 use serde::Serialize;
 
 use super::{
-    table::align,
-    tiles::{MARGIN, Text, Tiles, between},
+    super::tables::align,
+    tiles::{CAPTION, MARGIN, PLAIN, SMALL, Tiles, between},
 };
-use crate::{Result, engine::classify::Classified};
+use crate::{Result, engine::classify::Classified, svg::Set};
 
 /// Side of a cell of the picture, in logical pixels.
 const CELL: f64 = 48.0;
@@ -159,17 +159,13 @@ pub fn draw(scores: &Scores, caption: &str, stem: &Path) -> Result<[PathBuf; 2]>
             let share = (count as f64 / samples).sqrt();
             let right = label == prediction;
             let strength = if right { share } else { 1.8 * share };
-            let [r, g, b] = between([0xf7; 3], COLOURS[usize::from(!right)], strength);
+            let fill = between([0xf7; 3], COLOURS[usize::from(!right)], strength);
             let (x, y) = place(label, prediction);
-            tiles.rectangle(
-                (x + 1.0, y + 1.0),
-                (CELL - 2.0, CELL - 2.0),
-                &format!("#{r:02x}{g:02x}{b:02x}"),
-            );
+            tiles.rectangle((x + 1.0, y + 1.0), (CELL - 2.0, CELL - 2.0), fill);
             if count > 0 {
                 let colour = if strength > 0.65 { "#fff" } else { "#222" };
                 let at = (x + CELL / 2.0, y + CELL / 2.0 + 4.5);
-                tiles.text(at, &count.to_string(), Text { colour, ..Text::PLAIN });
+                tiles.text(at, &count.to_string(), PLAIN.fill(colour));
             }
         }
     }
@@ -178,16 +174,16 @@ pub fn draw(scores: &Scores, caption: &str, stem: &Path) -> Result<[PathBuf; 2]>
     for Class { class, recall, precision, .. } in &scores.classes {
         let ((x, y), middle) = (place(*class, *class), CELL / 2.0);
         let name = class.to_string();
-        tiles.text((x + middle, top - 8.0), &name, Text::PLAIN);
-        tiles.text((left - 12.0, y + middle + 4.5), &name, Text::PLAIN);
+        tiles.text((x + middle, top - 8.0), &name, PLAIN);
+        tiles.text((left - 12.0, y + middle + 4.5), &name, PLAIN);
         let (right, below) = (left + side, top + side);
-        tiles.text((right + 26.0, y + middle + 4.0), &percent(*recall), Text::SMALL);
-        tiles.text((x + middle, below + 18.0), &percent(*precision), Text::SMALL);
+        tiles.text((right + 26.0, y + middle + 4.0), &percent(*recall), SMALL);
+        tiles.text((x + middle, below + 18.0), &percent(*precision), SMALL);
     }
-    tiles.text((left + side / 2.0, top - 30.0), "taken for", Text::PLAIN);
-    tiles.upright((left - 32.0, top + side / 2.0), "label");
-    tiles.text((left + side + 26.0, top - 8.0), "recall %", Text::SMALL);
-    let precision = Text { anchor: "end", ..Text::SMALL };
+    tiles.text((left + side / 2.0, top - 30.0), "taken for", PLAIN);
+    tiles.text((left - 32.0, top + side / 2.0), "label", Set::UPRIGHT);
+    tiles.text((left + side + 26.0, top - 8.0), "recall %", SMALL);
+    let precision = Set::END.size(CAPTION).fill("#555");
     tiles.text((left - 4.0, top + side + 18.0), "precision %", precision);
     let accuracy = 100.0 * scores.accuracy;
     let caption =

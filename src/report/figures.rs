@@ -1,0 +1,6 @@
+//! Figures of a race, of what was advised before it, and of theory.
+
+pub mod advice;
+pub mod race;
+pub(super) mod staleness;
+pub mod theory;
