@@ -12,6 +12,7 @@ pub mod gpu;
 #[cfg(not(feature = "gpu"))]
 #[path = "engine/no_gpu.rs"]
 mod gpu;
+#[cfg(feature = "host")]
 pub mod host;
 pub mod interruptible;
 pub mod isolated;

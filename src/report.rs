@@ -5,7 +5,7 @@ pub mod figures;
 pub mod model;
 mod page;
 pub mod plot;
-mod style;
+pub(crate) mod style;
 mod tables;
 mod verdict;
 
@@ -19,10 +19,6 @@ pub use self::{
     entrant::Name,
     tables::{align, learners::learners, results::line},
     verdict::verdict,
-};
-pub(crate) use self::{
-    plot::axis::Axis,
-    style::{Style, styles},
 };
 use crate::{
     Result,

@@ -17,7 +17,7 @@ use crate::{
     numbers::Shown,
     race::{
         Delay,
-        config::{NOTHING_CANCELLED, layers},
+        config::{check::NOTHING_CANCELLED, layers},
     },
     sgd::{
         Cancellation, Entrant,

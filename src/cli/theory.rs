@@ -17,7 +17,7 @@ use crate::{
     Error, Result,
     cluster::delay::{Distribution, Slow},
     numbers::Shown,
-    race::config::NOTHING_CANCELLED,
+    race::config::check::NOTHING_CANCELLED,
     sgd::{Cancellation, Entrant},
     theory::{
         runtime::{self, Ageing, UpdateTime},

@@ -19,7 +19,7 @@ use crate::{
         delay::{Delays, Distribution, Slow},
     },
     numbers::Shown,
-    race::config::NOTHING_CANCELLED,
+    race::config::check::NOTHING_CANCELLED,
     raster,
     record::write_whole,
     sgd::{Cancellation, Entrant, Event, Limits, Observer, simulate::times_only},

@@ -7,11 +7,11 @@
 use std::{
     cell::RefCell,
     fmt,
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    sync::Arc,
     thread::{self, JoinHandle},
 };
 
-use futures::channel::oneshot;
+use crossbeam_channel::Sender;
 
 use super::Order;
 use crate::{
@@ -41,11 +41,16 @@ struct Job {
 
 /// Engines that compute at the same time, each the next gradient that is wanted.
 pub struct Queues {
-    jobs: Option<mpsc::Sender<Job>>,
-    threads: Vec<JoinHandle<()>>,
-    /// In place of threads: computes where it is asked to.
-    here: Option<RefCell<Compute>>,
+    engines: Engines,
     samples: usize,
+}
+
+/// Where the engines are.
+enum Engines {
+    /// Each on a thread, all with one inbox, which is closed when the queues are dropped.
+    Threads { jobs: Option<Sender<Job>>, threads: Vec<JoinHandle<()>> },
+    /// One, which computes where it is asked to.
+    Here(RefCell<Compute>),
 }
 
 /// Carries out a job.
@@ -69,58 +74,58 @@ impl Queues {
         open: impl Fn() -> Result<E> + Send + Sync + 'static,
     ) -> Result<Self> {
         let open = Arc::new(open);
-        let (jobs, inbox) = mpsc::channel();
-        let inbox = Arc::new(Mutex::new(inbox));
-        let threads = Vec::with_capacity(count);
-        let mut queues = Self { jobs: Some(jobs), threads, here: None, samples: train.len() };
+        let (jobs, inbox) = crossbeam_channel::unbounded::<Job>();
+        let mut threads = Vec::with_capacity(count);
         let mut start = |opened: oneshot::Sender<Result<()>>| {
-            let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), Arc::clone(&inbox));
+            let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), inbox.clone());
             let thread = thread::Builder::new()
-                .name(format!("queue {}", queues.threads.len()))
+                .name(format!("queue {}", threads.len()))
                 .spawn(move || match open() {
                     Ok(engine) => {
                         let _ = opened.send(Ok(()));
-                        let mut compute = computer(engine, train);
-                        while let Some(job) = next(&inbox) {
-                            compute(job);
-                        }
+                        inbox.iter().for_each(computer(engine, train));
                     }
                     Err(error) => {
                         // Where nobody waits for it to open, whoever wants a gradient is told.
-                        if let Err(Err(error)) = opened.send(Err(error))
-                            && let Some(job) = next(&inbox)
+                        if let Err(unheard) = opened.send(Err(error))
+                            && let Err(error) = unheard.into_inner()
+                            && let Ok(job) = inbox.recv()
                         {
                             let _ = job.reply.send(Err(error));
                         }
                     }
                 })
                 .map_err(Error::io("a thread for a queue"))?;
-            queues.threads.push(thread);
+            threads.push(thread);
             Ok(())
         };
         let (ready, opened) = oneshot::channel();
         start(ready)?;
-        pollster::block_on(opened)
+        opened
+            .recv()
             .unwrap_or_else(|_| Err(Error::config("a queue ended while it was opened")))?;
         for _ in 1..count {
             // Nobody waits any more when the thread starts, so that its error stays with it.
             let (nobody, _) = oneshot::channel();
             start(nobody)?;
         }
-        Ok(queues)
+        let engines = Engines::Threads { jobs: Some(jobs), threads };
+        Ok(Self { engines, samples: train.len() })
     }
 
     /// One queue without a thread of its own: a gradient is computed when it is asked for. A lone
     /// learner has nothing to compute ahead, and waking a thread takes as long as a small gradient.
     pub fn here(train: &Arc<Split>, engine: impl Engine + 'static) -> Self {
         let compute: Compute = Box::new(computer(engine, Arc::clone(train)));
-        let here = Some(RefCell::new(compute));
-        Self { jobs: None, threads: Vec::new(), here, samples: train.len() }
+        Self { engines: Engines::Here(RefCell::new(compute)), samples: train.len() }
     }
 
     /// How many queues there are; at least one.
     pub fn count(&self) -> usize {
-        self.threads.len().max(1)
+        match &self.engines {
+            Engines::Threads { threads, .. } => threads.len(),
+            Engines::Here(_) => 1,
+        }
     }
 
     /// Samples of the training set that minibatches are drawn from.
@@ -132,11 +137,10 @@ impl Queues {
     pub fn compute(&self, order: Order, minibatches: Minibatches) -> Computing {
         let (reply, computing) = oneshot::channel();
         let job = Job { order, minibatches, reply };
-        if let Some(compute) = &self.here {
-            compute.borrow_mut()(job);
-        } else if let Some(jobs) = &self.jobs {
+        match &self.engines {
+            Engines::Here(compute) => compute.borrow_mut()(job),
             // Where every queue is gone the job is dropped, and whoever waits learns of that.
-            let _ = jobs.send(job);
+            Engines::Threads { jobs, .. } => drop(jobs.as_ref().map(|jobs| jobs.send(job))),
         }
         computing
     }
@@ -144,9 +148,9 @@ impl Queues {
 
 impl Drop for Queues {
     fn drop(&mut self) {
-        self.jobs = None;
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
+        if let Engines::Threads { jobs, threads } = &mut self.engines {
+            *jobs = None;
+            threads.drain(..).for_each(|thread| drop(thread.join()));
         }
     }
 }
@@ -155,7 +159,7 @@ impl Drop for Queues {
 fn computer(engine: impl Engine, train: Arc<Split>) -> impl FnMut(Job) {
     let mut worker = Worker::new(engine, train);
     move |Job { order, minibatches, reply }| {
-        if !reply.is_canceled() {
+        if !reply.is_closed() {
             let _ = reply.send(worker.compute(&order, &minibatches));
         }
     }
@@ -189,16 +193,13 @@ impl<E: Engine> Worker<E> {
     }
 }
 
-/// Waits for the next job; none once the queues are dropped.
-fn next(inbox: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
-    inbox.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-
-    use futures::future::select_all;
+    use std::sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    };
 
     use super::*;
     use crate::engine::Evaluation;
@@ -240,13 +241,17 @@ mod tests {
         };
         let queues = Queues::open(2, &train(), open).unwrap();
         // Without a token the first queue is held up by one of these, and the other meets the second.
-        let started = [start(&queues, 0), start(&queues, 1)];
-        let (first, _, rest) = pollster::block_on(select_all(started));
-        assert_eq!(first.unwrap().unwrap_err().to_string(), "no room");
+        let mut started = vec![start(&queues, 0), start(&queues, 1)];
+        let (at, first) = loop {
+            let mut all = started.iter().enumerate();
+            if let Some(first) = all.find_map(|(at, one)| Some((at, one.try_recv().ok()?))) {
+                break first;
+            }
+            thread::yield_now();
+        };
+        assert_eq!(first.unwrap_err().to_string(), "no room");
         tokens.send(()).unwrap();
-        for computing in rest {
-            assert!(pollster::block_on(computing).unwrap().is_ok());
-        }
+        assert!(started.remove(1 - at).recv().unwrap().is_ok());
     }
 
     #[test]
@@ -271,7 +276,7 @@ mod tests {
         tokens.send(()).unwrap();
         drop(tokens);
         for computing in [first, third] {
-            assert!(pollster::block_on(computing).unwrap().is_ok());
+            assert!(computing.recv().unwrap().is_ok());
         }
     }
 }

@@ -154,7 +154,8 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
             None => (None, Vec::new()),
             Some(computing) => {
                 let lost = |source| Error::LearnerLost { learner, source: Box::new(source) };
-                let Computed { loss, gradient } = pollster::block_on(computing)
+                let Computed { loss, gradient } = computing
+                    .recv()
                     .unwrap_or_else(|_| Err(Error::Fault("its queue has ended".into())))
                     .map_err(lost)?;
                 (Some(loss), gradient)

@@ -93,7 +93,7 @@ impl AdapterId {
     }
 
     /// Orders adapters by how much one would rather have them.
-    pub(super) fn preference(&self) -> impl Ord + use<> {
+    pub fn preference(&self) -> impl Ord + use<> {
         let kinds = ["software", "other", "virtual", "integrated", "discrete"];
         let backends = ["gl", "dx12", "vulkan", "metal"];
         let place = |list: &[&str], word: &str| list.iter().position(|&known| known == word);

@@ -10,7 +10,6 @@ use super::{
     Engine,
     adapter::{AdapterId, DRIVER_THREADS, DeviceChoice, REMEDY},
     adapters, gpu,
-    host::Host,
     kernels::{Family, ShaderSet},
     model::Model,
 };
@@ -132,13 +131,24 @@ impl Backend {
     /// # Errors
     /// [`Error::Device`] where the device cannot be opened or has no room, [`Error::NoRoom`] where the
     /// host has none, [`Error::NoAdapter`] where the adapter is gone or the library was built without
-    /// the feature `gpu`.
+    /// the feature `gpu` or `host`.
     pub fn open(&self, model: &Model, minibatch: usize) -> Result<Box<dyn Engine>> {
         Ok(match self {
             Self::Gpu { adapter, shaders } => gpu::open(adapter, model, minibatch, shaders)?,
-            Self::Host { .. } => Box::new(Host::open(model.clone())?),
+            Self::Host { .. } => host(model)?,
         })
     }
+}
+
+#[cfg(feature = "host")]
+fn host(model: &Model) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(super::host::Host::open(model.clone())?))
+}
+
+#[cfg(not(feature = "host"))]
+fn host(_: &Model) -> Result<Box<dyn Engine>> {
+    let problem = "the host engine is left out: this was built without the feature host";
+    Err(Error::NoAdapter(problem.to_owned()))
 }
 
 /// What computes, as far as the bits of what it computes depend on it.

@@ -1,6 +1,6 @@
 //! What a race is made of: defaults, then a TOML file, then what is given otherwise; checked once, here.
 
-mod check;
+pub(crate) mod check;
 mod delay;
 mod keys;
 pub(crate) mod layers;
@@ -13,7 +13,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-pub(crate) use self::{check::NOTHING_CANCELLED, layers::Source};
+pub(crate) use self::layers::Source;
 pub use self::{
     delay::{Clock, Delay},
     layers::Scope,
@@ -249,7 +249,7 @@ impl Config {
     }
 
     /// Whether the delays are drawn from the copy of a trace in the run directory.
-    pub(crate) fn has_own_trace(&self) -> bool {
+    pub fn has_own_trace(&self) -> bool {
         self.delay.to_string() == format!("trace:{TRACE}")
     }
 
@@ -279,13 +279,13 @@ impl Config {
     }
 
     /// This config as a TOML file that gives it again.
-    pub(crate) fn to_toml(&self) -> String {
+    pub fn to_toml(&self) -> String {
         let settings = Self { extended: Vec::new(), ..self.clone() };
         toml::to_string(&settings).expect("numbers and text are TOML")
     }
 
     /// What is run, in a line.
-    pub(crate) fn caption(&self) -> String {
+    pub fn caption(&self) -> String {
         let Self { model, learners, minibatch, learning_rate, delay, seeds, .. } = self;
         let slow =
             if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
@@ -310,7 +310,7 @@ impl Config {
     }
 
     /// Which part of a run is over at run time `time` and after so many updates, from 0 to 1.
-    pub(crate) fn share(&self, time: Duration, updates: Version) -> f64 {
+    pub fn share(&self, time: Duration, updates: Version) -> f64 {
         let of_time = self.budget.map(|budget| time.as_secs_f64() / budget);
         let of_updates = self.updates.map(|all| updates as f64 / all as f64);
         of_time.into_iter().chain(of_updates).fold(0.0, f64::max).min(1.0)

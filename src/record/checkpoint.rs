@@ -1,7 +1,7 @@
 //! What has to be kept of a run to go on with it: one safetensors file, with the parameters as tensors
 //! and all else as JSON in its metadata, and a checksum over both.
 
-use std::{collections::HashMap, fs, io::ErrorKind, path::Path, sync::Arc, time::Duration};
+use std::{fs, io::ErrorKind, path::Path, sync::Arc, time::Duration};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ pub(super) fn write(
     };
     let tensors =
         [("sum", view(vec![length], &sum)), ("params", view(vec![table.0.len(), length], &params))];
-    let file = safetensors::serialize(tensors, Some(HashMap::from(metadata)))
+    let file = safetensors::serialize(tensors, Some(metadata.into_iter().collect()))
         .map_err(|error| failed(std::io::Error::other(error)))?;
     write_whole(&path, &file)
 }

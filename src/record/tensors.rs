@@ -1,6 +1,6 @@
 //! Parameters as safetensors, with names and shapes as `PyTorch` has them.
 
-use std::{collections::HashMap, ops::Range, path::Path};
+use std::{ops::Range, path::Path};
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 
@@ -45,7 +45,7 @@ pub fn params_file(model: &Model, params: &[f32]) -> Vec<u8> {
         (name, view.expect("the data are as long as the shape says"))
     });
     // One entry only: a map has no order, and the same run must give the same bytes.
-    let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
+    let metadata = [("format".to_owned(), "pt".to_owned())].into_iter().collect();
     safetensors::serialize(views, Some(metadata)).expect("the names are distinct")
 }
 

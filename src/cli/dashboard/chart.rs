@@ -18,7 +18,7 @@ use super::{
     state::State,
     view::{Across, View},
 };
-use crate::report::Axis;
+use crate::report::plot::axis::Axis;
 
 /// One curve: its look, its places between the axes, and whether it is that of the run in progress.
 struct Curve {

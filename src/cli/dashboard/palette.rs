@@ -4,7 +4,10 @@ use std::env;
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::report::{self, Name, styles};
+use crate::report::{
+    Name,
+    style::{self, styles},
+};
 
 /// What colours the terminal has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +61,7 @@ impl Depth {
 impl Palette {
     pub(super) fn new<'a>(depth: Depth, names: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<Name> = names.map(Name::from).collect();
-        let look = |style: report::Style| Look {
+        let look = |style: style::Style| Look {
             colour: colour(depth, style.rgb),
             mark: MARKS[style.marker % MARKS.len()][usize::from(style.hollow)],
         };
