@@ -186,6 +186,8 @@ pub mod ids;
 mod numbers;
 #[cfg(feature = "report")]
 pub mod picture;
+#[cfg(feature = "host")]
+mod pool;
 pub mod race;
 #[cfg(feature = "report")]
 mod raster;

@@ -7,7 +7,7 @@ use std::{
 };
 
 #[cfg(feature = "host")]
-pub(crate) use self::pool::{share, start, threads};
+pub(crate) use crate::pool::{share, start, threads};
 
 /// What both return, the other on a thread of its own if the system has one.
 pub(crate) fn both<A, B: Send>(
@@ -56,6 +56,3 @@ pub(crate) fn share<W: Send, P>(
 ) {
     portions.for_each(|portion| work(&mut workers[0], portion));
 }
-
-#[cfg(feature = "host")]
-mod pool;

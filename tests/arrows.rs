@@ -15,13 +15,14 @@ use syn::{
 
 /// The rooms, from the ground up. Those of one floor take nothing from each other, but for the helpers
 /// on the ground, where anything may take from anything else.
-const FLOORS: [&[&str]; 15] = [
+const FLOORS: [&[&str]; 16] = [
     &[
         "awake",
         "error",
         "file",
         "ids",
         "numbers",
+        "pool",
         "rng",
         "share",
         "spec",
@@ -38,7 +39,8 @@ const FLOORS: [&[&str]; 15] = [
     &["advise"],
     &["record"],
     &["race"],
-    &["raster", "svg"],
+    &["raster"],
+    &["svg"],
     &["report"],
     &["timeline"],
     &["cli"],
@@ -132,6 +134,9 @@ impl<'a> Visit<'a> for Source {
             }
         }
     }
+
+    /// Who may see something takes nothing.
+    fn visit_visibility(&mut self, _: &'a Visibility) {}
 
     fn visit_path(&mut self, path: &'a syn::Path) {
         let names: Name = path.segments.iter().map(|segment| segment.ident.to_string()).collect();

@@ -257,7 +257,7 @@ fn a_checkpoint_that_is_torn_or_foreign_is_refused_with_the_reason() {
     let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
     let mut older = whole.clone();
     older[at..at + to.len()].copy_from_slice(to.as_bytes());
-    with(&older, "has the form 0, and this tortoise reads 2");
+    with(&older, "has the form 0, and this tortoise reads 3");
 
     fs::write(&path, &whole).unwrap();
     let config = folder.join("config.toml");

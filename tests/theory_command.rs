@@ -158,7 +158,7 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         ("advise k-sync:9 --target 0.3", "K must be at most P = 8"),
         ("advise k-sync:adasync --target 0.3", "follows the training loss"),
         ("advise --target 0.3 --constants L=1,c=2,sigma2=1,gap=1", "above the smoothness"),
-        ("advise --target 0.3 --constants L=1,c=x", "is not one of L=, c="),
+        ("advise --target 0.3 --constants L=1,c=x", "c=\"x\" is not a number"),
         ("advise --target 0.3 --constants L=1,c=0.1", "sigma^2 is NaN"),
         (
             "advise --target 0.3 --constants L=1,c=0.1,sigma2=1,gap=1 --follow",

@@ -3,21 +3,23 @@
 //! Knows no device. `tests/kernels.rs` compares the declarations with the WGSL: arguments, bindings,
 //! overrides and constants.
 
-mod arguments;
 mod cases;
 mod declaration;
 pub mod dispatches;
 mod family;
+mod shaders;
 pub mod twins;
 
 use bytemuck::{Pod, Zeroable};
 
 use self::declaration::{Number, arguments_of_kernel, kernel, of_arguments};
 pub use self::{
-    arguments::{Arguments, Switches, Values},
-    cases::Case,
-    declaration::{Binding, BindingKind, Element, Field, Kernel, Product, Shader, Switch},
-    family::{ByFamily, Family, Form, ShaderSet},
+    declaration::{
+        Arguments, Binding, BindingKind, Case, Element, Field, Kernel, Product, Shader, Switch,
+        Switches, Values,
+    },
+    family::{ByFamily, Family, Form},
+    shaders::ShaderSet,
 };
 
 /// How a matrix is kept.

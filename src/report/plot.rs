@@ -5,10 +5,12 @@ pub mod bars;
 mod chart;
 mod frame;
 mod labels;
+mod line;
 mod marker;
 mod sheet;
 
 pub use self::{
-    chart::{Chart, Dot, Line, Look, Scale},
+    chart::{Chart, Scale},
+    line::{Dot, Line, Look},
     sheet::Sheet,
 };

@@ -5,39 +5,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::{
-    Arguments, Dense, DenseInputGradient, DenseWeightGradient, SoftmaxCrossEntropy, Values,
-};
-
-/// One kernel's arguments and inputs, and what it should give.
-#[derive(Debug, Clone)]
-pub struct Case {
-    /// The sizes, and what is special about the inputs.
-    pub shape: String,
-    /// The arguments.
-    pub args: Arguments,
-    /// In the order of the bindings, as bits, row after row.
-    pub inputs: Vec<Vec<u32>>,
-    /// What the twin gives, in the order of the bindings.
-    pub expected: Vec<Values>,
-    /// Workgroups along a dimension of the dispatch, at most; none where there is no such limit.
-    pub widest: Option<u32>,
-}
-
-impl Case {
-    fn new(at: usize, args: impl Into<Arguments>, inputs: Vec<Vec<u32>>) -> Self {
-        let args = args.into();
-        Self {
-            shape: args.to_string(),
-            expected: args.expected(&inputs),
-            args,
-            inputs,
-            // Every third case pretends that a dispatch is at most three workgroups wide, as one of
-            // millions of rows would be folded.
-            widest: (at % 3 == 2).then_some(3),
-        }
-    }
-}
+use super::{Case, Dense, DenseInputGradient, DenseWeightGradient, SoftmaxCrossEntropy};
 
 /// Rows, inputs, outputs: one, just below, at and just above a tile, and the sizes of MNIST; then,
 /// for both shapes of tile of the tiled family and about where one gives way to the other, sums

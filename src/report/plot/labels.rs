@@ -5,8 +5,8 @@ use maud::{Markup, html};
 use super::{
     super::style::Style,
     axis::drawable,
-    chart::{Line, Look},
     frame::Frame,
+    line::{Line, Look},
     marker::marker,
 };
 use crate::svg::{Px, Set, text};

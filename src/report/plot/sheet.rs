@@ -9,7 +9,8 @@ use super::{
         entrant::Name,
         style::{Style, styles},
     },
-    chart::{Chart, Line, Look},
+    chart::Chart,
+    line::{Line, Look},
     marker::marker,
 };
 use crate::{
