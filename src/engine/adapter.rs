@@ -31,7 +31,7 @@ pub const DRIVER_THREADS: &str = "LP_NUM_THREADS";
 /// or in another process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdapterId {
-    /// Its place in [`list`]; 0 is the one that is taken by default.
+    /// Its place in [`list`](super::adapters::list); 0 is the one that is taken by default.
     pub index: usize,
     /// What the driver calls it.
     pub name: String,
@@ -107,8 +107,8 @@ impl fmt::Display for AdapterId {
     }
 }
 
-/// Where gradients are to be computed. Written `auto`, `host`, a place in [`list`], or part of a
-/// name.
+/// Where gradients are to be computed. Written `auto`, `host`, a place in
+/// [`list`](super::adapters::list), or part of a name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum DeviceChoice {
     /// The best adapter, or the host where there is none.
@@ -116,7 +116,7 @@ pub enum DeviceChoice {
     Auto,
     /// The host, whatever adapters there are.
     Host,
-    /// The adapter at this place in [`list`].
+    /// The adapter at this place in [`list`](super::adapters::list).
     Index(usize),
     /// The first adapter whose name contains this, whatever the case.
     Name(String),

@@ -15,7 +15,7 @@ pub fn list() -> Vec<AdapterId> {
 /// The adapter that `choice` means; none where it means the host.
 ///
 /// # Errors
-/// [`Error::NoAdapter`] where an adapter is asked for that is not there.
+/// [`crate::Error::NoAdapter`] where an adapter is asked for that is not there.
 pub fn choose(choice: &DeviceChoice) -> Result<Option<AdapterId>> {
     if *choice == DeviceChoice::Host {
         return Ok(None);
