@@ -75,7 +75,7 @@ const EVALUATIONS: f64 = 40.0;
 /// The longest run that follows, in seconds.
 const LONGEST: f64 = 1e9;
 /// How much longer than expected a run may take to the target, before it is given up.
-const PATIENCE: f64 = 2.0;
+const OVERTIME: f64 = 2.0;
 
 /// Refuses what only the run that follows the advice has use for.
 fn without_follow(args: &AdviseArgs) -> Result<()> {
@@ -183,7 +183,7 @@ fn follow(config: &mut Config, best: &Forecast, goal: Goal) {
         Goal::Target(loss) => {
             config.targets = vec![loss];
             let expected = best.time.expect("the best gets to the target");
-            config.budget = Some((PATIENCE * expected).min(LONGEST));
+            config.budget = Some((OVERTIME * expected).min(LONGEST));
             expected
         }
     };

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How long a text that nobody knows may take to be compiled and run on one shape.
-const PATIENCE: Duration = Duration::from_secs(30);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(super) struct KernelsArgs {
@@ -157,7 +157,7 @@ fn apart(
     kernel: &'static Kernel,
     sizes: Option<[u32; 3]>,
 ) -> Result<Vec<Check>> {
-    isolated::check(isolated::this_program()?, adapter, shaders, kernel, sizes, PATIENCE)
+    isolated::check(isolated::this_program()?, adapter, shaders, kernel, sizes, DEADLINE)
 }
 
 fn text(checked: &Checked<'_>) -> String {

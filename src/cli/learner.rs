@@ -39,7 +39,7 @@ fn watch() -> Result<()> {
     /// How often to look whether the parent is there.
     const LOOK: Duration = Duration::from_millis(500);
     /// How long the end of the process may take.
-    const PATIENCE: Duration = Duration::from_secs(5);
+    const GRACE: Duration = Duration::from_secs(5);
 
     let parent = parent_id();
     let watcher = thread::Builder::new().name("watcher".into());
@@ -49,7 +49,7 @@ fn watch() -> Result<()> {
         }
         // What a driver does at the end of a process may hang as well.
         let _ = thread::Builder::new().spawn(|| {
-            thread::sleep(PATIENCE);
+            thread::sleep(GRACE);
             process::abort();
         });
         process::exit(Exit::Failed.code().into());

@@ -1,8 +1,26 @@
 //! Learners on threads of their own, each with an engine, and so a device and a queue, of its own.
 //!
-//! A learner takes the newest order and forgets those before it; what it computes it always reports, and
-//! whoever reads the reports drops what has been overtaken. A learner that is replaced is not waited
-//! for: its reports carry the number of its incarnation, and those of an earlier one say nothing.
+//! # The protocol
+//!
+//! There is one channel of orders to each learner, and one of reports from all of them. Nothing is ever
+//! taken back from a channel, since a thread that is inside a driver cannot be interrupted. So whoever
+//! reads decides what still means something:
+//!
+//! * A learner takes the newest order and forgets those before it. What it computes it always reports,
+//!   and the loop above drops what was overtaken meanwhile.
+//! * Every run has a number, and every order and computed gradient carries it. A gradient of an earlier
+//!   run says nothing in this one: it may arrive at any time, as its learner was at work when that run
+//!   ended.
+//! * Every thread has the number of its incarnation. A learner that died, or was silent for too long,
+//!   is replaced by a new thread with the next number, and the old one is not waited for. What an
+//!   earlier incarnation says of itself (that it opened, rests or failed) says nothing of the learner
+//!   that is there now. What it computed still is a gradient of this run, and counts if it was not
+//!   overtaken.
+//!
+//! Before a run begins, each learner is asked to rest and answers when it has nothing left to do. It may
+//! answer that it failed instead, in the run before: then it is replaced, and what is awaited is that
+//! its successor opens. It may not answer: then it is replaced as well. A successor that fails is
+//! replaced a few times, and one that does not open is an error, since no run could be made with it.
 
 use std::{
     any::Any,
@@ -25,7 +43,7 @@ use crate::{
 };
 
 /// How long an engine may take to open, and what is at work to come to an end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// How many that do not open may be replaced before a run begins.
 const MOST_FAILURES: u32 = 5;
 /// What is said of one that takes longer.
@@ -167,6 +185,8 @@ impl Learners {
         while awaited.iter().any(|one| *one != Awaited::Nothing) {
             let report = self.wait(deadline.saturating_sub(awake::now()));
             let Some(Report { learner, news, .. }) = report else {
+                // The time is over. Who should rest and is silent is given up; who should open had all
+                // the time there is.
                 for (learner, awaited) in awaited.iter_mut().enumerate() {
                     match awaited {
                         Awaited::Rest => *awaited = self.replace(learner)?,
@@ -174,7 +194,7 @@ impl Learners {
                         Awaited::Nothing => {}
                     }
                 }
-                deadline = awake::now() + PATIENCE;
+                deadline = awake::now() + DEADLINE;
                 continue;
             };
             match (news, awaited[learner]) {
@@ -188,13 +208,13 @@ impl Learners {
                 // It ended in the run before; this one is another.
                 (News::Failed(_), Awaited::Rest) => {
                     awaited[learner] = self.replace(learner)?;
-                    deadline = awake::now() + PATIENCE;
+                    deadline = awake::now() + DEADLINE;
                 }
                 // It may have been bad luck, but not again and again.
                 (News::Failed(_), Awaited::Open) if failures < MOST_FAILURES => {
                     failures += 1;
                     awaited[learner] = self.replace(learner)?;
-                    deadline = awake::now() + PATIENCE;
+                    deadline = awake::now() + DEADLINE;
                 }
                 (News::Failed(error), _) => return Err(error),
                 (News::Computed { .. }, _) => {}
@@ -212,7 +232,7 @@ impl Learners {
 
     /// Waits until `count` more engines are open.
     fn wait_for(&mut self, count: usize) -> Result<()> {
-        let deadline = awake::now() + PATIENCE;
+        let deadline = awake::now() + DEADLINE;
         let mut open = 0;
         while open < count {
             match self.wait(deadline.saturating_sub(awake::now())) {
@@ -237,9 +257,13 @@ impl Learners {
 
     /// The next report of this run, if one comes in `time`.
     pub(super) fn wait(&mut self, time: Duration) -> Option<Report> {
+        // Who waits forever means a time that no clock can add to now; an hour is as good, since
+        // whoever waits looks again.
         let deadline = awake::now() + time.min(Duration::from_secs(3600));
         loop {
             let time = deadline.saturating_sub(awake::now());
+            // What is there already is taken even when the time is over: a report that came in time must
+            // not be lost to a reader that was late.
             let report = match self.reports.try_recv() {
                 Ok(report) => report,
                 Err(_) if time.is_zero() => return None,

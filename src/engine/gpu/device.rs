@@ -1,7 +1,7 @@
 //! One device and its queue: opening, compiling, submitting and waiting, and every way these fail.
 //!
 //! Knows no model. Whatever the driver reports ends as one [`Error::Device`], without a panic, and
-//! nothing waits longer than [`PATIENCE`].
+//! nothing waits longer than [`DEADLINE`].
 
 use std::{
     env, hint,
@@ -27,7 +27,7 @@ use crate::{
 pub(super) const TEXEL: wgpu::TextureFormat = wgpu::TextureFormat::Rgba32Float;
 
 /// How long a submission may take before the device counts as hung.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 /// In how many looks.
 const LOOKS: u32 = 60;
 
@@ -188,7 +188,7 @@ impl Device {
         let look = || {
             self.device.poll(wgpu::PollType::Wait {
                 submission_index: Some(submission.clone()),
-                timeout: Some(PATIENCE / LOOKS),
+                timeout: Some(DEADLINE / LOOKS),
             })
         };
         for _ in 1..LOOKS {
@@ -213,7 +213,7 @@ impl Device {
         match polled {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(wgpu::PollError::Timeout)) => {
-                let seconds = PATIENCE.as_secs();
+                let seconds = DEADLINE.as_secs();
                 Err(self.error(format!("{doing}: no answer in {seconds} s, the device hangs")))
             }
             Ok(Err(error)) => Err(self.error(format!("{doing}: {error}"))),
