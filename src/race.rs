@@ -180,8 +180,8 @@ impl<'a> Race<'a> {
         runner.run(&directory, self.interrupt.unwrap_or(&AtomicBool::new(false)))
     }
 
-    /// Runs the race in virtual time and keeps the trajectories in memory: of each entrant, the first
-    /// ones first, one a seed.
+    /// Runs the race in virtual time and keeps the trajectories in memory: one an entrant and seed, the
+    /// seeds of the first entrant first. Nobody is told of what happens, and nothing interrupts it.
     ///
     /// # Errors
     /// As [`record`](Self::record); [`crate::Error::Config`] where the time is real.
@@ -216,4 +216,41 @@ impl Default for Race<'_> {
 /// A count as TOML has it; one that is larger is refused with the setting's name.
 fn whole(count: usize) -> Value {
     Value::Integer(count.try_into().unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+
+    fn small() -> Race<'static> {
+        let race = Race::mnist().unwrap().device("host").model("logistic").learners(4);
+        race.minibatch(8).set("evaluate-every", 1.0)
+    }
+
+    #[test]
+    fn trajectories_are_those_of_the_entrants_and_seeds_in_turn() {
+        let race = small().entrants(["sync", "async"]).unwrap().updates(20).set("seeds", 2);
+        let all = race.run().unwrap();
+        assert_eq!(all.len(), 4);
+        assert!(all.iter().all(|one| one.tally.updates == 20 && one.points.len() > 1));
+        // Sync waits for all four, async for none, so that the same updates take it less time.
+        let time = |at: usize| all[at].points.last().unwrap().time;
+        assert!(time(0) > time(2) && time(1) > time(3));
+        assert!(all[0].params != all[1].params, "each seed is another run");
+    }
+
+    #[test]
+    fn what_a_race_cannot_be_is_an_error_that_names_the_setting() {
+        for (race, why) in [
+            (small().set("lerners", 3), "did you mean \"learners\""),
+            (small().learners(0), "--learners"),
+            (small().set("clock", "real").budget(0.1), "clock = \"real\""),
+        ] {
+            let error = race.run().unwrap_err();
+            assert!(matches!(&error, Error::Config(problem) if problem.contains(why)), "{error}");
+        }
+        let error = small().entrants(["asink"]).unwrap_err().to_string();
+        assert!(error.contains("did you mean"), "{error}");
+    }
 }

@@ -5,7 +5,7 @@ use clap::{Arg, Args, builder::StyledStr};
 use serde::Serialize;
 use toml::{Table, Value};
 
-use super::options::Output;
+use super::{options::Output, usage::reworded};
 use crate::{
     Error, Result,
     race::config::{self, Scope},
@@ -48,12 +48,7 @@ fn say_default(arg: Arg, default: &str) -> Arg {
         let rest = rest.map_or(String::new(), |rest| format!("\n\n{rest}"));
         format!("{first} [default: {default}]{rest}")
     };
-    let (short, long) = (arg.get_help().map(said), arg.get_long_help().map(said));
-    let arg = arg.help(short.unwrap_or_default());
-    match long {
-        Some(long) => arg.long_help(long),
-        None => arg,
-    }
+    reworded(arg, said)
 }
 
 /// A default as it is given on the command line; none for what is only said, or is nothing.

@@ -63,8 +63,8 @@ impl Cli {
     }
 }
 
-/// For all commands: a number that begins with a minus is a value, so that what is said of it names the
-/// option.
+/// For all commands: the help of entrants has the names of all of them, and a number that begins with a
+/// minus is a value, so that what is said of it names the option.
 pub(super) fn completed(command: Command) -> Command {
     let values = |arg: Arg| match arg.is_positional() || !arg.get_action().takes_values() {
         true => with_entrants(arg),
@@ -75,8 +75,12 @@ pub(super) fn completed(command: Command) -> Command {
 
 /// With the names of all entrants where the help has a place for them.
 fn with_entrants(arg: Arg) -> Arg {
-    let told = |help: &StyledStr| help.to_string().replace("{entrants}", &entrant::grammar());
-    let (short, long) = (arg.get_help().map(told), arg.get_long_help().map(told));
+    reworded(arg, |help| help.to_string().replace("{entrants}", &entrant::grammar()))
+}
+
+/// The option with other words in its help, short and long.
+pub(super) fn reworded(arg: Arg, words: impl Fn(&StyledStr) -> String) -> Arg {
+    let (short, long) = (arg.get_help().map(&words), arg.get_long_help().map(&words));
     let arg = arg.help(short.unwrap_or_default());
     match long {
         Some(long) => arg.long_help(long),

@@ -89,6 +89,14 @@ impl Workers {
         }
     }
 
+    /// The queues of a race in virtual time; none in real time.
+    pub(super) fn into_queues(self) -> Option<Queues> {
+        match self.engines {
+            Engines::Shared(queues) => Some(queues),
+            Engines::Own(_) => None,
+        }
+    }
+
     /// How many engines there are.
     pub(super) fn count(&self) -> usize {
         match &self.engines {

@@ -37,6 +37,10 @@ use crate::{
 /// than it loses by waking them.
 const WORTH_TWO_THREADS: usize = 3_500_000;
 
+/// Why there are no trajectories of real time.
+const REAL_IS_RECORDED: &str = "a race in real time is evaluated from its record: record it, or leave \
+                                the setting clock = \"real\" out";
+
 /// Everything that is checked and opened before the first file is written.
 pub(crate) struct Runner {
     pub(crate) config: Config,
@@ -116,16 +120,17 @@ impl Runner {
     }
 
     /// Runs all entrants in virtual time and keeps their trajectories, one a seed.
-    pub(crate) fn trajectories(&self) -> Result<Vec<Course>> {
-        let Config { seed, seeds, ref entrants, .. } = self.config;
-        let (terms, objective) = (self.config.terms(), self.objective(self.data.train.len())?);
-        let runs = entrants
+    pub(crate) fn trajectories(self) -> Result<Vec<Course>> {
+        let Self { config, data, model, workers, evaluator, .. } = self;
+        let queues = workers.into_queues().ok_or_else(|| Error::config(REAL_IS_RECORDED))?;
+        let (terms, objective) = (config.terms(), Objective::new(&data.train, queues, evaluator));
+        let seeds = config.seed..config.seed + config.seeds;
+        let runs = config
+            .entrants
             .iter()
-            .flat_map(|entrant| (seed..seed + seeds).map(move |seed| (entrant, seed)));
-        runs.map(|(entrant, seed)| {
-            objective.course(&terms, entrant, seed, &self.model.initial(seed))
-        })
-        .collect()
+            .flat_map(|entrant| seeds.clone().map(move |seed| (entrant, seed)));
+        let run = |(entrant, seed)| objective.course(&terms, entrant, seed, &model.initial(seed));
+        runs.map(run).collect()
     }
 
     /// Runs all entrants and records them, and in the end the summary.

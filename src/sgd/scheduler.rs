@@ -38,7 +38,7 @@ pub struct Rules {
 
 impl Rules {
     /// Asynchronous SGD without gradients of staleness R = `bound` or more: with K = 1 Ringmaster ASGD
-    /// (Maranjyan, Tyurin and Richtarik 2025, algorithm 4).
+    /// without stops (arXiv:2501.16168).
     ///
     /// # Panics
     /// If the bound is zero: no gradient would count.
