@@ -112,6 +112,10 @@ impl Runner {
     }
 
     /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only the command gives advice yet")
+    )]
     pub(crate) fn objective(&self, evaluated: usize) -> Result<Objective> {
         let Self { config, data, model, gradients, evaluations, .. } = self;
         let queues = queues(config, data, model, &gradients[0])?;
