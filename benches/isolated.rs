@@ -11,7 +11,7 @@ use tortoise::{
     engine::{
         Engine, adapters,
         backend::{Backend, FamilyChoice},
-        isolated::{Isolated, Job},
+        isolated::{EngineSetup, Isolated},
         model::Model,
     },
 };
@@ -36,7 +36,7 @@ fn main() {
     let on_it = Backend::on(adapter, FamilyChoice::Auto, model.longest_side());
     for (name, backend) in [("host", Backend::Host { stands_in: false }), ("adapter", on_it)] {
         let mut group = criterion.benchmark_group(format!("isolated/{name}"));
-        let job = Job { backend, model: model.clone(), minibatch: M };
+        let job = EngineSetup { backend, model: model.clone(), minibatch: M };
         let open = || Isolated::open(Path::new(TORTOISE), &job).expect("it opens");
         let here = || job.backend.open(&model, M).expect("it opens");
         let mut gradients = [vec![0.0; model.params()], vec![0.0; model.params()]];

@@ -11,7 +11,7 @@ use tortoise::{
     Result,
     cluster::{
         delay::{Delays, Distribution, Slow},
-        queues::Queues,
+        engine_pool::EnginePool,
         simulated::Simulated,
     },
     dataset::{
@@ -42,12 +42,13 @@ impl Observer for Nobody {
 fn run(
     entrant: &Entrant,
     learners: usize,
-    queues: &Queues,
+    queues: &EnginePool,
     data: &Dataset,
     model: &Model,
 ) -> Vec<f32> {
-    let law: Distribution = "exponential:mean=1".parse().expect("a known law");
-    let delays = Delays::new(law, &Slow::default(), learners, 1).expect("no learner is slow");
+    let distribution: Distribution = "exponential:mean=1".parse().expect("a known distribution");
+    let delays =
+        Delays::new(distribution, &Slow::default(), learners, 1).expect("no learner is slow");
     let minibatches = Minibatches::new(1, data.train.len(), MINIBATCH);
     let k = entrant.k(learners).expect("K is at most P");
     let scheduler = Scheduler::new(entrant.rules(), Cancellation::Preempt, learners, k);
@@ -84,7 +85,7 @@ fn main() {
                 let (backend, model) = (backend.clone(), model.clone());
                 move || backend.open(&model, MINIBATCH)
             };
-            let queues = Queues::open(count, &Arc::clone(&data.train), open).unwrap();
+            let queues = EnginePool::open(count, &Arc::clone(&data.train), open).unwrap();
             let params = run(&entrant, learners, &queues, &data, &model);
             assert!(loss(&params) < 0.9 * loss(&model.initial(1)), "{entrant} has learnt nothing");
             let name = format!("{entrant}, P={learners}, {count} queues");

@@ -17,8 +17,9 @@ use tortoise::{
 const PUSHES: u64 = 200_000;
 
 fn run(variant: Variant, k: usize, learners: usize) -> Times {
-    let law: Distribution = "exponential:mean=1".parse().expect("a known law");
-    let delays = Delays::new(law, &Slow::default(), learners, 1).expect("no learner is slow");
+    let distribution: Distribution = "exponential:mean=1".parse().expect("a known distribution");
+    let delays =
+        Delays::new(distribution, &Slow::default(), learners, 1).expect("no learner is slow");
     let entrant = Entrant::with_k(variant, k);
     let warm_up = default_warm_up(learners, k);
     simulate(&entrant, Cancellation::Preempt, learners, delays, warm_up, PUSHES / k as u64)

@@ -8,8 +8,8 @@ use tortoise::{
     Result,
     report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{
-        Terms,
-        course::{Point, mean},
+        RunConfig,
+        trajectory::{Point, mean},
     },
 };
 
@@ -20,21 +20,22 @@ fn main() -> Result<()> {
     let args = common::Args::parse();
     let (objective, model) = args.mnist("logistic", 0.0, 1)?;
     // At this rate K = 1 is best at first, which is what the rules take K_0 for.
-    let terms = Terms {
+    let run_config = RunConfig {
         budget: Some(args.size(1000.0, 60.0)),
         evaluate_every: Some(20.0),
-        ..Terms::new(8, 0.03)
+        ..RunConfig::new(8, 0.03)
     };
     let (mut rows, mut charts) = (Vec::new(), Vec::new());
     for variant in VARIANTS {
-        let course = |k: &str| -> Result<Vec<Point>> {
+        let trajectory = |k: &str| -> Result<Vec<Point>> {
             let entrant = format!("{variant}:{k}").parse()?;
-            let run = |seed| objective.course(&terms, &entrant, seed, &model.initial(seed));
+            let run =
+                |seed| objective.trajectory(&run_config, &entrant, seed, &model.initial(seed));
             let runs: Vec<_> = (1..=args.size(6, 2)).map(run).collect::<Result<_>>()?;
             Ok(mean(runs.iter().map(|run| &*run.points)))
         };
-        let fixed: Vec<_> = FIXED.into_iter().map(course).collect::<Result<_>>()?;
-        let adasync = course("adasync")?;
+        let fixed: Vec<_> = FIXED.into_iter().map(trajectory).collect::<Result<_>>()?;
+        let adasync = trajectory("adasync")?;
         for (at, Point { time, loss, loss_se, .. }) in adasync.iter().enumerate() {
             let losses: Vec<f64> = fixed.iter().map(|points| points[at].loss).collect();
             let lowest = losses.iter().copied().fold(f64::INFINITY, f64::min);

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use clap::Parser;
 use tortoise::{
     Result,
-    cluster::queues::Queues,
+    cluster::engine_pool::EnginePool,
     engine::quadratic::{Quadratic, coins},
     report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
-    sgd::{Entrant, Objective, Terms, course},
+    sgd::{Entrant, Objective, RunConfig, trajectory},
 };
 
 const DIMENSIONS: usize = 400;
@@ -25,20 +25,20 @@ fn main() -> Result<()> {
     let args = common::Args::parse();
     let split = Arc::new(coins(20_000, DIMENSIONS, 0)?);
     let engine = || Quadratic::new(&split, vec![1.0; DIMENSIONS]);
-    let objective = Objective::new(&split, Queues::here(&split, engine()), engine());
+    let objective = Objective::new(&split, EnginePool::here(&split, engine()), engine());
     let budget = Some(args.size(240.0, 60.0));
-    let terms = Terms { budget, evaluate_every: Some(4.0), ..Terms::new(8, 0.05) };
+    let run_config = RunConfig { budget, evaluate_every: Some(4.0), ..RunConfig::new(8, 0.05) };
     let (mut rows, mut charts) = (Vec::new(), Vec::new());
     for group in ENTRANTS {
         let mut lines = Vec::new();
         for name in group {
             let entrant: Entrant = name.parse()?;
             let runs = (0..args.size(6, 2)).map(|seed| {
-                Ok(objective.course(&terms, &entrant, seed, &[0.0; DIMENSIONS])?.points)
+                Ok(objective.trajectory(&run_config, &entrant, seed, &[0.0; DIMENSIONS])?.points)
             });
             let runs: Vec<_> = runs.collect::<Result<_>>()?;
-            let mean = course::mean(runs.iter().map(Vec::as_slice));
-            let dot = |p: &course::Point| Dot { x: p.time, y: p.loss, error: p.loss_se };
+            let mean = trajectory::mean(runs.iter().map(Vec::as_slice));
+            let dot = |p: &trajectory::Point| Dot { x: p.time, y: p.loss, error: p.loss_se };
             let points: Vec<Dot> = mean.iter().map(dot).collect();
             lines.push(Line { name: name.into(), look: Look::Curve, points });
         }

@@ -1,17 +1,17 @@
-//! The entrant that is advised against all others, for four laws of the delays and two models.
+//! The entrant that is advised against all others, for four distributions of the delays and two models.
 
 mod common;
 
 use clap::Parser;
 use tortoise::{
     Result,
-    advise::{Goal, advise, entrants, pilot::Plan},
+    advise::{Goal, advise, entrants, pilot::PilotBudget},
     report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
-    sgd::{Entrant, Terms},
+    sgd::{Entrant, RunConfig},
     statistics::mean,
 };
 
-const LAWS: [&str; 4] = [
+const DISTRIBUTIONS: [&str; 4] = [
     "exponential:mean=1",
     "shifted-exponential:shift=1,mean=1",
     "pareto:shape=2,scale=1",
@@ -22,27 +22,31 @@ const MODELS: [(&str, f64, f64); 2] = [("logistic", 0.3, 0.45), ("mlp:64", 0.3, 
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
-    let (laws, seeds) = (&LAWS[..args.size(4, 2)], args.size(3, 2));
+    let (distributions, seeds) = (&DISTRIBUTIONS[..args.size(4, 2)], args.size(3, 2));
     let (mut rows, mut charts) = (Vec::new(), Vec::new());
     for (shape, rate, target) in &MODELS[..args.size(2, 1)] {
         let (objective, model) = args.mnist_in_part(shape, 0.0, 32, 5_000)?;
         let (initial, mut lines) = (|seed| model.initial(seed), Vec::new());
-        for law in laws {
-            let mut terms =
-                Terms { minibatch: 32, delay: Some(law.parse()?), ..Terms::new(8, *rate) };
-            let plan = Plan { updates: 600, repetitions: 3, seed: 1000 };
+        for distribution in distributions {
+            let mut run_config = RunConfig {
+                minibatch: 32,
+                delay: Some(distribution.parse()?),
+                ..RunConfig::new(8, *rate)
+            };
+            let budget = PilotBudget { updates: 600, repetitions: 3, seed: 1000 };
             let all: Vec<_> = entrants(8).into_iter().take(args.size(99, 9)).collect();
             let goal = Goal::Target(*target);
-            let advice = advise(&terms, &objective, &initial, &all, goal, &plan)?;
+            let advice = advise(&run_config, &objective, &initial, &all, goal, &budget)?;
             let Some(best) = advice.best() else { continue };
             let expected = best.time.unwrap_or(f64::NAN);
-            terms.evaluate_every = Some(expected / 50.0);
+            run_config.evaluate_every = Some(expected / 50.0);
             // Mean run time to the target; what takes longer counts with the budget.
             let time = |entrant: &Entrant, budget: f64| -> Result<f64> {
-                let terms = Terms { budget: Some(budget), ..terms.clone() };
+                let run_config = RunConfig { budget: Some(budget), ..run_config.clone() };
                 let times = (0..seeds).map(|seed| {
-                    let course = objective.course(&terms, entrant, seed, &initial(seed))?;
-                    let reached = course.points.iter().find(|point| point.loss <= *target);
+                    let trajectory =
+                        objective.trajectory(&run_config, entrant, seed, &initial(seed))?;
+                    let reached = trajectory.points.iter().find(|point| point.loss <= *target);
                     Ok(reached.map_or(budget, |point| point.time))
                 });
                 Ok(mean(&times.collect::<Result<Vec<f64>>>()?).unwrap_or(f64::NAN))
@@ -57,7 +61,7 @@ fn main() -> Result<()> {
             }
             let ratio = advised / fastest.1;
             let (entrant, (other, least)) = (best.entrant, fastest);
-            let kind = law.split(':').next().unwrap_or(law);
+            let kind = distribution.split(':').next().unwrap_or(distribution);
             rows.push(format!(
                 "{shape},{kind},{target},{entrant},{expected:.2},{advised:.2},{other},{least:.2},{ratio:.3}"
             ));
@@ -69,8 +73,8 @@ fn main() -> Result<()> {
         let (across, up, title) = (axis("expected"), axis("measured"), (*shape).to_owned());
         charts.push(Chart { title, across, up, lines });
     }
-    let caption = format!("MNIST, P=8, m=32, {seeds} seeds: the advised entrant, by law");
+    let caption = format!("MNIST, P=8, m=32, {seeds} seeds: the advised entrant, by distribution");
     let sheet = Sheet { charts, thin: String::new(), caption };
-    let head = "model,law,target,advised,expected,measured,fastest,its_time,ratio";
+    let head = "model,distribution,target,advised,expected,measured,fastest,its_time,ratio";
     args.write("advice", &sheet, head, &rows)
 }

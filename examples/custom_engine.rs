@@ -7,11 +7,11 @@ use std::sync::Arc;
 use clap::Parser;
 use tortoise::{
     Result,
-    cluster::queues::Queues,
+    cluster::engine_pool::EnginePool,
     dataset::{Minibatch, Split},
     engine::{Engine, Evaluation},
     report::plot::{Chart, Scale, Sheet},
-    sgd::{Entrant, Objective, Terms},
+    sgd::{Entrant, Objective, RunConfig},
 };
 
 /// The best parameters: five for the bits of a number, one for the constant.
@@ -54,19 +54,20 @@ fn main() -> Result<()> {
     let pixels = (0..960).flat_map(|i| (0..5).map(move |b| 255 * bit(i, b)).chain([255])).collect();
     let label = |i| (0..5).map(|b| BEST[b] as u8 * bit(i, b)).sum::<u8>() + (i / 32 % 3) as u8;
     let train = Arc::new(Split::new(pixels, (0..960).map(label).collect(), 6, 17)?);
-    let queues = Queues::here(&train, LeastSquares::default());
+    let queues = EnginePool::here(&train, LeastSquares::default());
     let objective = Objective::new(&train, queues, LeastSquares::default());
     let (budget, evaluate_every) = (Some(args.size(150.0, 60.0)), Some(2.0));
-    let terms = Terms { minibatch: 4, budget, evaluate_every, ..Terms::new(8, 0.04) };
+    let run_config = RunConfig { minibatch: 4, budget, evaluate_every, ..RunConfig::new(8, 0.04) };
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
     for entrant in Entrant::six(8) {
-        let course = |seed| objective.course(&terms, &entrant, seed, &[0.0; 6]);
-        let courses = (0..args.size(5, 2)).map(course).collect::<Result<Vec<_>>>()?;
-        let loss =
-            common::estimate(&courses, |course| course.points.last().map_or(0.0, |p| p.loss));
-        let updates = common::estimate(&courses, |course| course.tally.updates as f64);
+        let trajectory = |seed| objective.trajectory(&run_config, &entrant, seed, &[0.0; 6]);
+        let trajectories = (0..args.size(5, 2)).map(trajectory).collect::<Result<Vec<_>>>()?;
+        let loss = common::estimate(&trajectories, |trajectory| {
+            trajectory.points.last().map_or(0.0, |p| p.loss)
+        });
+        let updates = common::estimate(&trajectories, |trajectory| trajectory.tally.updates as f64);
         rows.push(format!("{entrant},{updates},{loss}"));
-        lines.push(common::curve(&entrant.to_string(), &common::mean(&courses), |p| p.time));
+        lines.push(common::curve(&entrant.to_string(), &common::mean(&trajectories), |p| p.time));
     }
     let (across, up) = (Scale::linear("run time (s)"), Scale::log("loss"));
     let chart = Chart { title: String::new(), across, up, lines };

@@ -8,7 +8,7 @@ use tortoise::{
     Result,
     cluster::delay::Distribution,
     report::plot::{Chart, Scale, Sheet},
-    sgd::{Course, Entrant, Terms, Variant, course::Point},
+    sgd::{Entrant, RunConfig, Trajectory, Variant, trajectory::Point},
     statistics,
     theory::runtime::update_time,
 };
@@ -17,14 +17,14 @@ const LEARNERS: usize = 8;
 const RUN_TIME: f64 = 500.0;
 const UPDATES: u64 = 2000;
 /// Shift and mean of the exponential part. The paper has X ~ m + exp(mu) and tells no mu. Under the
-/// first law K = 2 makes its 2000 updates in the 500 of the paper's axis, and K = 8 the 250 that lead
-/// to the loss it has there; the second is that of the paper's figures 5 and 6.
-const LAWS: [(f64, f64); 2] = [(0.06, 0.71), (1.0, 1.0)];
+/// first distribution K = 2 makes its 2000 updates in the 500 of the paper's axis, and K = 8 the 250
+/// that lead to the loss it has there; the second is that of the paper's figures 5 and 6.
+const DISTRIBUTIONS: [(f64, f64); 2] = [(0.06, 0.71), (1.0, 1.0)];
 
-/// Mean of ln loss over the evaluations of the last `share` of a course.
-fn ln_loss(course: &Course, share: f64) -> f64 {
-    let from = (course.points.len() as f64 * (1.0 - share)) as usize;
-    let logs: Vec<f64> = course.points[from..].iter().map(|point| point.loss.ln()).collect();
+/// Mean of ln loss over the evaluations of the last `share` of a trajectory.
+fn ln_loss(trajectory: &Trajectory, share: f64) -> f64 {
+    let from = (trajectory.points.len() as f64 * (1.0 - share)) as usize;
+    let logs: Vec<f64> = trajectory.points[from..].iter().map(|point| point.loss.ln()).collect();
     statistics::mean(&logs).unwrap_or(f64::NAN)
 }
 
@@ -33,33 +33,37 @@ fn main() -> Result<()> {
     let task = args.mnist("logistic", 0.01, 1)?;
     let (looks, part) = (args.size(100.0, 5.0), args.size(1.0, 0.02));
     let (mut charts, mut rows, mut all) = (Vec::new(), Vec::new(), Vec::new());
-    // The law, and whether updates or time are limited.
-    let races = [(LAWS[0], false), (LAWS[0], true), (LAWS[1], true)];
+    // The distribution, and whether updates or time are limited.
+    let races = [(DISTRIBUTIONS[0], false), (DISTRIBUTIONS[0], true), (DISTRIBUTIONS[1], true)];
     for ((shift, mean), timed) in races {
-        let law = Distribution::ShiftedExponential { shift, mean };
+        let distribution = Distribution::ShiftedExponential { shift, mean };
         let limit = if timed { "time" } else { "updates" };
         let mut lines = Vec::new();
         for k in [2, 4, 8] {
-            let mut terms = Terms { delay: Some(law.clone()), ..Terms::new(LEARNERS, 0.05) };
-            let time = update_time(Variant::KSync, &law, LEARNERS, k).mean_update_time;
+            let mut run_config =
+                RunConfig { delay: Some(distribution.clone()), ..RunConfig::new(LEARNERS, 0.05) };
+            let time = update_time(Variant::KSync, &distribution, LEARNERS, k).mean_update_time;
             let time = time.expect("K-sync's is always known");
             let end = part * if timed { RUN_TIME } else { time * UPDATES as f64 };
-            (terms.budget, terms.evaluate_every) = (timed.then_some(end), Some(end / looks));
-            terms.updates = (!timed).then_some((part * UPDATES as f64) as u64);
+            (run_config.budget, run_config.evaluate_every) =
+                (timed.then_some(end), Some(end / looks));
+            run_config.updates = (!timed).then_some((part * UPDATES as f64) as u64);
             let entrant = Entrant::with_k(Variant::KSync, k);
-            let courses = common::courses(&task, &terms, &entrant, args.size(5, 2))?;
-            let updates = common::estimate(&courses, |course| course.tally.updates as f64);
-            let [whole, end] =
-                [1.0, 0.1].map(|share| common::estimate(&courses, |course| ln_loss(course, share)));
+            let trajectories = common::trajectories(&task, &run_config, &entrant, args.size(5, 2))?;
+            let updates =
+                common::estimate(&trajectories, |trajectory| trajectory.tally.updates as f64);
+            let [whole, end] = [1.0, 0.1].map(|share| {
+                common::estimate(&trajectories, |trajectory| ln_loss(trajectory, share))
+            });
             rows.push(format!("{shift},{mean},{limit},{k},{updates},{whole},{end}"));
-            let points = common::mean(&courses);
+            let points = common::mean(&trajectories);
             let of = if timed { |p: &Point| p.time } else { |p: &Point| p.updates };
             lines.push(common::curve(&entrant.to_string(), &points, of));
             all.push((format!("{entrant} {limit} {shift} {mean}"), points));
         }
         let across = Scale::linear(if timed { "run time" } else { "updates" });
         charts.push(Chart {
-            title: law.to_string(),
+            title: distribution.to_string(),
             across,
             up: Scale::log("training loss"),
             lines,

@@ -8,7 +8,7 @@ use tortoise::{
     Result,
     cluster::delay::{Delays, Slow},
     report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
-    sgd::{Cancellation, Entrant, Terms, simulate::simulate},
+    sgd::{Cancellation, Entrant, RunConfig, simulate::simulate},
     statistics,
 };
 
@@ -20,12 +20,16 @@ fn main() -> Result<()> {
     let (objective, model) = args.mnist("logistic", 0.01, 200)?;
     let updates = args.size(6000, 200);
     let delay = Some("shifted-exponential:shift=1,mean=1".parse()?);
-    let mut terms = Terms { delay, updates: Some(updates), ..Terms::new(P, 0.05) };
+    let mut run_config = RunConfig { delay, updates: Some(updates), ..RunConfig::new(P, 0.05) };
     // F*: a lone learner, many samples, a rate that falls.
     let rate_rule = format!("decay:factor=0.5,every={}", updates / 3).parse()?;
-    let lone =
-        Terms { minibatch: 200, rate_rule, updates: Some(2 * updates), ..Terms::new(1, 0.1) };
-    let best = objective.course(&lone, &Entrant::SYNC, 1, &model.initial(1))?;
+    let lone = RunConfig {
+        minibatch: 200,
+        rate_rule,
+        updates: Some(2 * updates),
+        ..RunConfig::new(1, 0.1)
+    };
+    let best = objective.trajectory(&lone, &Entrant::SYNC, 1, &model.initial(1))?;
     let least = best.points[best.points.len() - 1].loss;
 
     let (mut rows, mut lines, mut ends) = (Vec::new(), Vec::new(), Vec::new());
@@ -33,13 +37,15 @@ fn main() -> Result<()> {
         let mut points = Vec::new();
         for k in args.size(&[1, 2, 3, 4, 8][..], &[1, 8]) {
             let entrant: Entrant = format!("{variant}:{k}").parse()?;
-            let delays = Delays::new(terms.law()?.clone(), &Slow::default(), P, 0)?;
+            let delays = Delays::new(run_config.distribution()?.clone(), &Slow::default(), P, 0)?;
             let times = simulate(&entrant, Cancellation::Preempt, P, delays, 1000, 20_000)?;
             let time = times.mean_update_time;
-            terms.evaluate_every = Some(time * updates as f64 / 40.0);
+            run_config.evaluate_every = Some(time * updates as f64 / 40.0);
             let error = |seed| {
-                let course = objective.course(&terms, &entrant, seed, &model.initial(seed))?.points;
-                let late: Vec<_> = course[course.len() / 2..].iter().map(|at| at.loss).collect();
+                let trajectory =
+                    objective.trajectory(&run_config, &entrant, seed, &model.initial(seed))?.points;
+                let late: Vec<_> =
+                    trajectory[trajectory.len() / 2..].iter().map(|at| at.loss).collect();
                 Ok(statistics::mean(&late).unwrap_or(f64::NAN) - least)
             };
             let errors: Vec<f64> = (1..=args.size(5, 2)).map(error).collect::<Result<_>>()?;

@@ -1,5 +1,5 @@
 //! Figure 5 of Dutta et al. 2018: how much longer an update of sync takes than one of async, against
-//! the number of learners, for three laws of the time a minibatch takes (theorem 1).
+//! the number of learners, for three distributions of the time a minibatch takes (theorem 1).
 
 mod common;
 
@@ -12,28 +12,30 @@ use tortoise::{
     theory::runtime::update_time,
 };
 
-const LAWS: [&str; 3] =
+const DISTRIBUTIONS: [&str; 3] =
     ["exponential:mean=1", "shifted-exponential:shift=1,mean=1", "pareto:shape=2,scale=1"];
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
-    let laws: Vec<Distribution> = LAWS.iter().map(|law| law.parse()).collect::<Result<_>>()?;
+    let distributions: Vec<Distribution> =
+        DISTRIBUTIONS.iter().map(|distribution| distribution.parse()).collect::<Result<_>>()?;
     // K-async with K = P is sync, with K = 1 async.
-    let speed_up = |law: &Distribution, p: usize| {
-        let time = |k| update_time(Variant::KAsync, law, p, k).mean_update_time;
+    let speed_up = |distribution: &Distribution, p: usize| {
+        let time = |k| update_time(Variant::KAsync, distribution, p, k).mean_update_time;
         time(p).zip(time(1)).map_or(f64::NAN, |(sync, asynchronous)| sync / asynchronous)
     };
     let row = |p: usize| {
-        let values = laws.iter().map(|law| format!(",{:.4}", speed_up(law, p)));
+        let values =
+            distributions.iter().map(|distribution| format!(",{:.4}", speed_up(distribution, p)));
         format!("{p}{}", values.collect::<String>())
     };
     let rows: Vec<String> = (1..=20).map(row).collect();
-    let line = |law: &Distribution| Line {
-        name: law.to_string().into(),
+    let line = |distribution: &Distribution| Line {
+        name: distribution.to_string().into(),
         look: Look::Points,
-        points: (1..=20).map(|p| Dot::from((p as f64, speed_up(law, p)))).collect(),
+        points: (1..=20).map(|p| Dot::from((p as f64, speed_up(distribution, p)))).collect(),
     };
-    let lines = laws.iter().map(line).collect();
+    let lines = distributions.iter().map(line).collect();
     let chart = Chart {
         title: String::new(),
         across: Scale::linear("P, learners"),

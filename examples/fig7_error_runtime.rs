@@ -20,7 +20,7 @@ const END: f64 = 5e5;
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
-    let law = Distribution::Exponential { mean: 1.0 };
+    let distribution = Distribution::Exponential { mean: 1.0 };
     let constants = Constants {
         smoothness: 1.0,
         convexity: 0.1,
@@ -30,17 +30,18 @@ fn main() -> Result<()> {
     };
     // K-async with K = P is sync; gamma' = 1 with gamma = p0 / 2 for async, p0 = 1/P.
     let stale = GammaPrime::new(0.5 / P as f64, 1.0 / P as f64).expect("1 is above 0");
-    let courses = [
+    let trajectories = [
         ("sync", P, GammaPrime::LEMMA_2, Look::Curve),
         ("sync", P, GammaPrime::FRESH, Look::Thin),
         ("async", 1, stale, Look::Curve),
     ];
     let (mut lines, mut rows, mut lowest) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, k, gamma_prime, look) in courses {
+    for (name, k, gamma_prime, look) in trajectories {
         let step = Step { rate: 1.28e-3, k, minibatch: 1 };
         let bound = Bound::strongly_convex(&constants, step, gamma_prime)
             .expect("the rate is below 1 / (2 L)");
-        let time = update_time(Variant::KAsync, &law, P, k).mean_update_time.unwrap_or(f64::NAN);
+        let time =
+            update_time(Variant::KAsync, &distribution, P, k).mean_update_time.unwrap_or(f64::NAN);
         let at = |n: i32| (END * f64::from(n) / 500.0, bound.at(END * f64::from(n) / 500.0, time));
         let (floor, gamma) = (bound.floor.ln(), gamma_prime.value());
         rows.push(format!("{name},{gamma},{time:.4},{floor:.3},{:.6}", bound.decay()));

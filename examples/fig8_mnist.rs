@@ -7,7 +7,7 @@ use clap::Parser;
 use tortoise::{
     Result,
     report::plot::{Chart, Scale, Sheet},
-    sgd::{Course, Entrant, Terms, course::Point},
+    sgd::{Entrant, RunConfig, Trajectory, trajectory::Point},
     theory::runtime::update_time,
 };
 
@@ -16,13 +16,13 @@ const LEARNERS: usize = 8;
 /// A loss that all of them reach.
 const TARGET: f64 = 1.25;
 
-fn last(course: &Course) -> &Point {
-    course.points.last().expect("the end is evaluated")
+fn last(trajectory: &Trajectory) -> &Point {
+    trajectory.points.last().expect("the end is evaluated")
 }
 
-/// When a course is first seen at or below the target.
-fn reached(course: &Course) -> f64 {
-    course.points.iter().find(|point| point.loss <= TARGET).map_or(f64::NAN, |point| point.time)
+/// When a trajectory is first seen at or below the target.
+fn reached(trajectory: &Trajectory) -> f64 {
+    trajectory.points.iter().find(|point| point.loss <= TARGET).map_or(f64::NAN, |point| point.time)
 }
 
 fn main() -> Result<()> {
@@ -32,17 +32,17 @@ fn main() -> Result<()> {
     let (mut means, mut rows) = (Vec::new(), Vec::new());
     for name in ENTRANTS {
         let entrant: Entrant = name.parse()?;
-        let mut terms = Terms { updates: Some(updates), ..Terms::new(LEARNERS, 0.01) };
+        let mut run_config = RunConfig { updates: Some(updates), ..RunConfig::new(LEARNERS, 0.01) };
         let (variant, k) = (entrant.rules(), entrant.k(LEARNERS)?);
-        let time = update_time(variant, terms.law()?, LEARNERS, k).mean_update_time;
+        let time = update_time(variant, run_config.distribution()?, LEARNERS, k).mean_update_time;
         let end = time.expect("it is known for exponential times") * updates as f64;
-        terms.evaluate_every = Some(end / args.size(100.0, 5.0));
-        let courses = common::courses(&task, &terms, &entrant, args.size(5, 2))?;
-        let measured = common::estimate(&courses, |course| last(course).time);
-        let ln_loss = common::estimate(&courses, |course| last(course).loss.ln());
-        let reached = common::estimate(&courses, reached);
+        run_config.evaluate_every = Some(end / args.size(100.0, 5.0));
+        let trajectories = common::trajectories(&task, &run_config, &entrant, args.size(5, 2))?;
+        let measured = common::estimate(&trajectories, |trajectory| last(trajectory).time);
+        let ln_loss = common::estimate(&trajectories, |trajectory| last(trajectory).loss.ln());
+        let reached = common::estimate(&trajectories, reached);
         rows.push(format!("{name},{end:.1},{measured},{ln_loss},{reached}"));
-        means.push((name.to_owned(), common::mean(&courses)));
+        means.push((name.to_owned(), common::mean(&trajectories)));
     }
     args.write_courses("fig8-mnist", &means)?;
     let chart = |across: Scale, of: fn(&Point) -> f64| Chart {

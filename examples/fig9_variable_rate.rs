@@ -7,8 +7,8 @@ use tortoise::{
     Result,
     report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{
-        Entrant, Terms,
-        course::{Point, mean},
+        Entrant, RunConfig,
+        trajectory::{Point, mean},
     },
     statistics,
 };
@@ -29,23 +29,24 @@ fn main() -> Result<()> {
     let seeds = 1..=args.size(5, 2);
     let (mut rows, mut one, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for (rate, rule) in RATES {
-        let terms = Terms {
+        let run_config = RunConfig {
             minibatch,
             rate_rule: rule.parse()?,
             updates: Some(args.size(2000, 200)),
             evaluate_every: Some(args.size(0.5, 1.0)),
-            ..Terms::new(40, rate)
+            ..RunConfig::new(40, rate)
         };
-        let course = |seed| objective.course(&terms, &Entrant::ASYNC, seed, &model.initial(seed));
-        let courses = seeds.clone().map(|seed| Ok(course(seed)?.points));
-        let courses: Vec<Vec<Point>> = courses.collect::<Result<_>>()?;
+        let trajectory =
+            |seed| objective.trajectory(&run_config, &Entrant::ASYNC, seed, &model.initial(seed));
+        let trajectories = seeds.clone().map(|seed| Ok(trajectory(seed)?.points));
+        let trajectories: Vec<Vec<Point>> = trajectories.collect::<Result<_>>()?;
         let end = |points: &Vec<Point>| points[points.len() - 1];
         let highest = |points: &Vec<Point>| {
             let late = points.iter().filter(|point| 4.0 * point.updates >= end(points).updates);
             late.map(|point| point.loss).fold(f64::NAN, f64::max)
         };
         let figure = |of: &dyn Fn(&Vec<Point>) -> f64| {
-            let values: Vec<f64> = courses.iter().map(of).collect();
+            let values: Vec<f64> = trajectories.iter().map(of).collect();
             let error = statistics::standard_error(&values).unwrap_or(f64::NAN);
             format!(",{:.4},{error:.4}", statistics::mean(&values).unwrap_or(f64::NAN))
         };
@@ -56,8 +57,8 @@ fn main() -> Result<()> {
             look: Look::Curve,
             points: points.iter().map(dot).collect(),
         };
-        one.push(line(&courses[0]));
-        all.push(line(&mean(courses.iter().map(Vec::as_slice))));
+        one.push(line(&trajectories[0]));
+        all.push(line(&mean(trajectories.iter().map(Vec::as_slice))));
     }
     let chart = |title: &str, lines| Chart {
         title: title.to_owned(),

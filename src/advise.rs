@@ -1,10 +1,10 @@
-//! Which variant and K to choose: from the law of the delays and a few short runs.
+//! Which variant and K to choose: from the distribution of the delays and a few short runs.
 //!
-//! What a variant does to the updates depends on K and on how stale its gradients are; what it does
-//! to their times on the law of the delays. The first is learned from [`pilot`] runs and carried over
-//! to all variants by a [`model`] of two effects, the second is known from the loop without gradients
-//! ([`times`]). Together they say when each variant reaches a loss. Where the constants of theory are
-//! [`given`], bounds take the place of the runs.
+//! What a variant does to the updates depends on K and on how stale its gradients are; what it does to
+//! their times on the distribution of the delays. The first is learned from [`pilot`] runs and carried
+//! over to all variants by a [`model`] of two effects, the second is known from the loop without
+//! gradients ([`times`]). Together they say when each variant reaches a loss. Where the constants of
+//! theory are [`given`], bounds take the place of the runs.
 
 pub mod given;
 pub mod model;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use self::{model::Model, pilot::Pilots, times::UpdateTimes};
 use crate::{
     Error, Result,
-    sgd::{Entrant, Objective, Terms, course::Point, scheduler::Variant},
+    sgd::{Entrant, Objective, RunConfig, scheduler::Variant, trajectory::Point},
     statistics,
     theory::survey,
 };
@@ -94,19 +94,19 @@ pub fn entrants(learners: usize) -> Vec<Entrant> {
 /// ```
 /// use std::sync::Arc;
 /// use tortoise::{
-///     advise::{Goal, advise, entrants, pilot::Plan},
-///     cluster::queues::Queues,
+///     advise::{Goal, advise, entrants, pilot::PilotBudget},
+///     cluster::engine_pool::EnginePool,
 ///     engine::quadratic::{Quadratic, coins},
-///     sgd::{Objective, Terms},
+///     sgd::{Objective, RunConfig},
 /// };
 ///
 /// # fn main() -> tortoise::Result<()> {
 /// let train = Arc::new(coins(2048, 3, 0)?);
 /// let engine = Quadratic::new(&train, vec![1.0, 0.5, 4.0]);
-/// let objective = Objective::new(&train, Queues::here(&train, engine.clone()), engine);
-/// let terms = Terms { minibatch: 8, ..Terms::new(4, 0.05) };
-/// let (initial, plan) = (|_| vec![0.0; 3], Plan { updates: 200, repetitions: 2, seed: 1 });
-/// let advice = advise(&terms, &objective, &initial, &entrants(4), Goal::Target(0.1), &plan)?;
+/// let objective = Objective::new(&train, EnginePool::here(&train, engine.clone()), engine);
+/// let run_config = RunConfig { minibatch: 8, ..RunConfig::new(4, 0.05) };
+/// let (initial, budget) = (|_| vec![0.0; 3], PilotBudget { updates: 200, repetitions: 2, seed: 1 });
+/// let advice = advise(&run_config, &objective, &initial, &entrants(4), Goal::Target(0.1), &budget)?;
 /// let best = advice.best().expect("some entrant gets there");
 /// let sync = advice.forecasts.iter().find(|forecast| forecast.entrant.to_string() == "sync");
 /// assert!(best.time < sync.unwrap().time, "nobody should wait for the slowest");
@@ -118,21 +118,21 @@ pub fn entrants(learners: usize) -> Vec<Entrant> {
 /// [`Error::Config`] where a goal is no number above 0 or nothing can be learned from the pilots;
 /// what a run returns.
 pub fn advise(
-    terms: &Terms,
+    run_config: &RunConfig,
     objective: &Objective,
     initial: &dyn Fn(u64) -> Vec<f32>,
     entrants: &[Entrant],
     goal: Goal,
-    pilots: &pilot::Plan,
+    pilots: &pilot::PilotBudget,
 ) -> Result<Advice> {
     check(goal)?;
     let target = if let Goal::Target(loss) = goal { Some(loss) } else { None };
-    let runs = Pilots::run(terms, objective, initial, target, pilots)?;
+    let runs = Pilots::run(run_config, objective, initial, target, pilots)?;
     let models: Vec<Model> = runs.repetitions(goal).map(Model::new).collect::<Result<_>>()?;
     let mut times = Vec::new();
     for entrant in entrants {
-        let k = entrant.fixed_k(terms.learners)?;
-        times.push((*entrant, k, UpdateTimes::of(entrant, terms)?));
+        let k = entrant.fixed_k(run_config.learners)?;
+        times.push((*entrant, k, UpdateTimes::of(entrant, run_config)?));
     }
     let mut advice =
         Advice { goal, forecasts: Vec::new(), pilots: runs.shown(target), models, times };

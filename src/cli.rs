@@ -77,10 +77,10 @@ enum Command {
     /// Say what theory knows of a variant's update time: exact, numeric or bounds
     #[command(after_long_help = examples::THEORY)]
     Theory(theory::TheoryArgs),
-    /// Say which variant and K to choose, from the law of the delays and a few short runs
+    /// Say which variant and K to choose, from the distribution of the delays and a few short runs
     #[command(after_long_help = examples::ADVISE)]
     Advise(advise::AdviseArgs),
-    /// Train, and estimate the constants of theory and the law of the delays from the run
+    /// Train, and estimate the constants of theory and the distribution of the delays from the run
     #[command(after_long_help = examples::ESTIMATE)]
     Estimate(estimate::EstimateArgs),
     /// Classify pictures of digits with a trained model
@@ -179,7 +179,7 @@ impl Cli {
 }
 
 /// The whole configuration that `text` makes as the file that `--config` names, with `path` for its
-/// name: TOML, as a run directory has it. A law that is a trace reads its file.
+/// name: TOML, as a run directory has it. A distribution that is a trace reads its file.
 ///
 /// # Errors
 /// [`Error::Config`] that names the file or the setting that is wrong.

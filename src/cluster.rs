@@ -3,12 +3,12 @@
 //! A cluster knows no variant: it starts what it is told to start and hands over what is finished.
 
 pub mod chaos;
+pub mod deadlines;
 pub mod delay;
+pub mod engine_pool;
 pub mod in_flight;
-pub mod learners;
-pub mod queues;
+pub mod learner_threads;
 pub mod simulated;
-pub mod supervised;
 pub mod threaded;
 
 use std::{sync::Arc, time::Duration};

@@ -195,7 +195,7 @@ pub struct Estimates {
     pub f_star: Estimate,
     /// F(w_0), over the training set.
     pub initial_loss: f64,
-    /// The law of the delays.
+    /// The distribution of the delays.
     pub delay: delays::Fit,
     /// What was measured at which parameters.
     pub iterates: Vec<Iterate>,

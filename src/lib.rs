@@ -10,7 +10,7 @@
 //!
 //! P learners share the parameters w. A learner reads them, computes the gradient of the loss of a
 //! minibatch of m samples there, and pushes it to the server. A minibatch takes it the time X, drawn
-//! independently from a law ([`cluster::delay::Distribution`]). K gradients make an update,
+//! independently from a distribution ([`cluster::delay::Distribution`]). K gradients make an update,
 //!
 //! > w_{j+1} = w_j - (1/K) (rate_1 g(w_tau_1) + ... + rate_K g(w_tau_K)).
 //!
@@ -42,31 +42,31 @@
 //! [`sgd::Run::train`] is the one loop. It asks the [`sgd::Scheduler`] what to do: let the
 //! [`sgd::ParameterServer`] make an update, or hand its parameters to a learner of the
 //! [`cluster::Cluster`]. Then it waits for the next push, asks the scheduler whether it counts, and
-//! lets the server gather it. In virtual time ([`cluster::simulated`]) the engines
-//! ([`engine::Engine`]) of [`cluster::queues`] compute gradients ahead, in the order in which they will
-//! arrive. In real time ([`cluster::threaded`]) each learner of [`cluster::learners`] has a thread and an
-//! engine of its own, [`cluster::supervised`] gives up who is silent for too long, and the loop goes on
-//! as [`sgd::Tolerance`] says. An [`sgd::Observer`] looks on; [`record::Recorder`] is the one that
-//! writes things down.
+//! lets the server gather it. In virtual time ([`cluster::simulated`]) the engines ([`engine::Engine`])
+//! of [`cluster::engine_pool`] compute gradients ahead, in the order in which they will arrive. In real
+//! time ([`cluster::threaded`]) each learner of [`cluster::learner_threads`] has a thread and an engine
+//! of its own, [`cluster::deadlines`] gives up who is silent for too long, and the loop goes on as
+//! [`sgd::Tolerance`] says. An [`sgd::Observer`] looks on; [`record::Recorder`] is the one that writes
+//! things down.
 //!
-//! [`race::Race`] is all of that on MNIST, recorded, in one line, and is where to start; [`sgd::Terms`]
-//! puts a run together from a few numbers.
+//! [`race::Race`] is all of that on MNIST, recorded, in one line, and is where to start;
+//! [`sgd::RunConfig`] puts a run together from a few numbers.
 //!
 //! # Your own objective
 //!
-//! `cargo add tortoise-sgd`, and give an [`engine::Engine`]: what the loss and its gradient are. The rest
-//! does not ask what it computes. Here it is least squares. Pixels are the bits of a number, and labels
-//! 3, 1, 4, 1 and 5 times them and a constant of 0, 1 or 2, so that the best parameters are known, and
-//! the lowest loss is 1/3, half the variance of the constant:
+//! `cargo add tortoise-sgd`, and give an [`engine::Engine`]: what the loss and its gradient are. The
+//! rest does not ask what it computes. Here it is least squares. Pixels are the bits of a number, and
+//! labels 3, 1, 4, 1 and 5 times them and a constant of 0, 1 or 2, so that the best parameters are
+//! known, and the lowest loss is 1/3, half the variance of the constant:
 //!
 //! ```
 //! use std::sync::Arc;
 //! use tortoise::{
 //!     Result,
-//!     cluster::queues::Queues,
+//!     cluster::engine_pool::EnginePool,
 //!     dataset::{Minibatch, Split},
 //!     engine::{Engine, Evaluation},
-//!     sgd::{Objective, Terms},
+//!     sgd::{Objective, RunConfig},
 //! };
 //!
 //! /// f(w) = mean of (w . x - y)^2 / 2.
@@ -113,18 +113,18 @@
 //! let train = Arc::new(Split::new(pixels, labels, 6, 17)?);
 //!
 //! // Eight learners with exponential times of mean 1 s train for 200 s of run time.
-//! let queues = Queues::here(&train, LeastSquares::default());
+//! let queues = EnginePool::here(&train, LeastSquares::default());
 //! let objective = Objective::new(&train, queues, LeastSquares::default());
-//! let terms = Terms { minibatch: 4, budget: Some(200.0), ..Terms::new(8, 0.04) };
+//! let run_config = RunConfig { minibatch: 4, budget: Some(200.0), ..RunConfig::new(8, 0.04) };
 //! let [sync, asynchronous] = ["sync", "async"].map(|entrant| {
 //!     let entrant = entrant.parse().expect("a variant");
-//!     objective.course(&terms, &entrant, 0, &[0.0; 6]).expect("nothing fails here")
+//!     objective.trajectory(&run_config, &entrant, 0, &[0.0; 6]).expect("nothing fails here")
 //! });
 //! // An update of sync takes H_8 = 2.72 s; one of async 1/8 s, but gradients are 7 versions old.
 //! assert!((60..90).contains(&sync.tally.updates));
 //! assert!((1500..1700).contains(&asynchronous.tally.updates));
 //! assert!((asynchronous.tally.mean_staleness() - 7.0).abs() < 0.1);
-//! let loss = |points: &[tortoise::sgd::course::Point]| points.last().map(|point| point.loss);
+//! let loss = |points: &[tortoise::sgd::trajectory::Point]| points.last().map(|point| point.loss);
 //! assert!(loss(&asynchronous.points) < loss(&sync.points));
 //! for (w, best) in asynchronous.params.iter().zip([3.0, 1.0, 4.0, 1.0, 5.0, 1.0]) {
 //!     assert!((w - best).abs() < 0.5);
@@ -133,7 +133,7 @@
 //! # }
 //! ```
 //!
-//! `examples/custom_engine.rs` races it and draws the courses. Without an engine, the loop measures
+//! `examples/custom_engine.rs` races it and draws the trajectories. Without an engine, the loop measures
 //! times alone ([`sgd::simulate`]).
 //!
 //! # The house
@@ -158,8 +158,8 @@
 //! # Invariants
 //!
 //! * The scheduler knows no parameters, no time and no threads.
-//! * Only the loop sees scheduler, server and cluster together; [`sgd::Terms`] and [`sgd::simulate`] make
-//!   them for it.
+//! * Only the loop sees scheduler, server and cluster together; [`sgd::RunConfig`] and
+//!   [`sgd::simulate`] make them for it.
 //! * A run in virtual time is a function of its configuration, its seed and its adapter: the same
 //!   bits twice, however many queues compute it.
 //! * Parameters never change once handed out. A gradient is applied at most once.

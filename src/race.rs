@@ -36,7 +36,7 @@ use crate::{
     Result,
     dataset::mnist,
     record::{RunDirectory, Summary},
-    sgd::{Course, Entrant},
+    sgd::{Entrant, Trajectory},
 };
 
 /// Sets a variable of the environment to a value, for the drivers that are loaded later.
@@ -171,8 +171,8 @@ impl<'a> Race<'a> {
     /// Runs the race and records it in `directory`, which is new or empty.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] that names the setting, [`crate::Error::Dataset`], [`crate::Error::NoAdapter`], and whatever
-    /// ends a run.
+    /// [`crate::Error::Config`] that names the setting, [`crate::Error::Dataset`],
+    /// [`crate::Error::NoAdapter`], and whatever ends a run.
     pub fn record(self, directory: impl AsRef<Path>) -> Result<Summary<Config>> {
         let config = self.config()?;
         let mut runner = Runner::open(config, self.progress, &|_, _| {})?;
@@ -185,7 +185,7 @@ impl<'a> Race<'a> {
     ///
     /// # Errors
     /// As [`record`](Self::record); [`crate::Error::Config`] where the time is real.
-    pub fn run(self) -> Result<Vec<Course>> {
+    pub fn run(self) -> Result<Vec<Trajectory>> {
         Runner::open(self.config()?, self.progress, &|_, _| {})?.trajectories()
     }
 

@@ -8,14 +8,14 @@
 //! ```
 //! use std::sync::Arc;
 //! use tortoise::{
-//!     cluster::queues::Queues,
+//!     cluster::engine_pool::EnginePool,
 //!     dataset::{Dataset, Split, minibatches::Minibatches},
 //!     engine::{host::Host, model::{Model, Shape}},
 //!     record::{
 //!         EntrantSummary, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_run,
 //!         write_summary,
 //!     },
-//!     sgd::Terms,
+//!     sgd::RunConfig,
 //! };
 //!
 //! # fn main() -> tortoise::Result<()> {
@@ -32,10 +32,10 @@
 //! let minibatches = Minibatches::new(0, 16, 2);
 //! let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
 //!
-//! let queues = Queues::here(&data.train, Host::new(model.clone()));
-//! let terms = Terms { minibatch: 2, updates: Some(50), ..Terms::new(4, 0.5) };
+//! let queues = EnginePool::here(&data.train, Host::new(model.clone()));
+//! let run_config = RunConfig { minibatch: 2, updates: Some(50), ..RunConfig::new(4, 0.5) };
 //! let initial = model.initial(0);
-//! let run = terms.run(&"async".parse()?, 0, &initial[..], &queues, None, &mut recorder)?;
+//! let run = run_config.run(&"async".parse()?, 0, &initial[..], &queues, None, &mut recorder)?;
 //!
 //! let (files, outcome) = recorder.finish(None)?;
 //! files.params("final", &model, &run.params)?;

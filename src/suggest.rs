@@ -2,8 +2,8 @@
 //! right.
 
 /// Words of the field and of other tools, and what they are called here, the likeliest first. Which of
-/// those counts depends on what could stand in the word's place: "exponential" is a law of the delays,
-/// and as a rule for the rate it is "decay". What is one short option has its dash.
+/// those counts depends on what could stand in the word's place: "exponential" is a distribution of the
+/// delays, and as a rule for the rate it is "decay". What is one short option has its dash.
 const MEANINGS: &[(&[&str], &[&str])] = &[
     // Options and settings.
     (&["lr", "rate", "eta", "alpha", "step-size", "learn-rate"], &["learning-rate"]),
@@ -21,7 +21,7 @@ const MEANINGS: &[(&[&str], &[&str])] = &[
     (&["weight-decay", "wd", "lambda", "regularization", "regularisation"], &["l2"]),
     (&["dataset", "data-dir", "data-path", "mnist", "train-data"], &["data"]),
     (&["straggler", "stragglers", "slowdown", "slow-learners"], &["slow"]),
-    (&["latency", "distribution", "dist", "law", "delays"], &["delay"]),
+    (&["latency", "distribution", "dist", "distribution", "delays"], &["delay"]),
     (&["checkpoint-interval", "checkpoint-freq", "save-every"], &["checkpoint-every"]),
     (&["random-seed", "rng", "rng-seed", "-s"], &["seed"]),
     (&["repeats", "repetitions", "runs", "trials", "reps"], &["seeds", "repetitions"]),
@@ -70,13 +70,13 @@ const MEANINGS: &[(&[&str], &[&str])] = &[
     (&["asgd", "hogwild", "asp", "asynchronous"], &["async"]),
     (&["backup", "backup-workers"], &["k-sync"]),
     (&["softsync", "n-softsync"], &["k-async"]),
-    // Laws, rules, models and what options choose from.
+    // Distributions, rules, models and what options choose from.
     (&["exp", "memoryless", "poisson"], &["exponential"]),
     (&["const", "fixed", "deterministic", "none"], &["constant"]),
     (&["shifted-exp", "sexp"], &["shifted-exponential"]),
     (&["unif"], &["uniform"]),
     (&["hyperexp"], &["hyperexponential"]),
-    (&["power-law", "heavy-tailed"], &["pareto"]),
+    (&["power-distribution", "heavy-tailed"], &["pareto"]),
     (&["stretched-exponential"], &["weibull"]),
     (&["two-point", "bernoulli"], &["bimodal"]),
     (&["file", "csv", "empirical"], &["trace"]),
@@ -109,7 +109,7 @@ const ABSENT: &[(&[&str], &str)] = &[
     (&["fp16", "bf16", "amp", "precision", "dtype"], "parameters and gradients are f32"),
     (
         &["normal", "gaussian", "lognormal", "log-normal", "gamma"],
-        "there is no such law: weibull and shifted-exponential come near, and trace takes any times",
+        "there is no such distribution: weibull and shifted-exponential come near, and trace takes any times",
     ),
     (&["cnn", "conv", "resnet", "transformer"], "models are chains of dense layers"),
 ];
@@ -176,6 +176,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said_to_be_none() {
         assert!(nearest("momentum", ["model", "minibatch"]).contains("plain SGD"));
-        assert!(nearest("normal", ["constant", "uniform"]).contains("no such law"));
+        assert!(nearest("normal", ["constant", "uniform"]).contains("no such distribution"));
     }
 }

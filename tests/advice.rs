@@ -7,29 +7,29 @@ use tortoise::{
     Error, Result,
     advise::{
         Advice, Goal, advise, entrants,
-        model::{Course, Model},
-        pilot::Plan,
+        model::{Model, PilotRun},
+        pilot::PilotBudget,
         times::UpdateTimes,
     },
-    cluster::queues::Queues,
+    cluster::engine_pool::EnginePool,
     engine::quadratic::{Quadratic, coins},
-    sgd::{Entrant, Objective, Terms, course::Point, scheduler::Variant},
+    sgd::{Entrant, Objective, RunConfig, scheduler::Variant, trajectory::Point},
     statistics::mean,
     theory::order_statistics,
 };
 
 /// A course that falls as `loss` of the updates says.
-fn course(k: usize, mean_staleness: f64, loss: impl Fn(f64) -> f64) -> Course {
+fn course(k: usize, mean_staleness: f64, loss: impl Fn(f64) -> f64) -> PilotRun {
     let point = |n: u32| {
         let updates = 10.0 * f64::from(n);
         Point { time: updates, updates, loss: loss(updates), loss_se: None }
     };
-    Course { k, mean_staleness, points: (0..=100).map(point).collect() }
+    PilotRun { k, mean_staleness, points: (0..=100).map(point).collect() }
 }
 
 /// With K gradients, `stale` as they are, a loss takes (40 + 60/K) e^{s/10 + s^2/50} times what it
 /// takes alone.
-fn falling(k: usize, s: f64) -> Course {
+fn falling(k: usize, s: f64) -> PilotRun {
     let slower = (0.4 + 0.6 / k as f64) * (0.1 * s + 0.02 * s * s).exp();
     course(k, s, move |updates| (1.0 + updates / slower / 50.0).powf(-0.5))
 }
@@ -78,16 +78,16 @@ fn a_smoothed_course_never_rises_and_keeps_its_mean() {
     let noisy = course(1, 0.0, |updates| (-updates / 500.0 + (updates / 7.0).sin()).exp());
     let smooth = noisy.smoothed();
     assert!(smooth.points.windows(2).all(|pair| pair[1].loss <= pair[0].loss));
-    let sum = |course: &Course| course.points.iter().map(|point| point.loss.ln()).sum::<f64>();
+    let sum = |course: &PilotRun| course.points.iter().map(|point| point.loss.ln()).sum::<f64>();
     assert!((sum(&noisy) - sum(&smooth)).abs() < 1e-9);
 }
 
 #[test]
 fn times_of_updates_are_those_of_theory() {
-    let mut terms = Terms::new(8, 0.1);
-    terms.delay = Some("uniform:low=0,high=2".parse().unwrap());
-    let times = UpdateTimes::of(&Entrant::with_k(Variant::KSync, 4), &terms).unwrap();
-    let each = order_statistics::expected(terms.law().unwrap(), 4, 8);
+    let mut run_config = RunConfig::new(8, 0.1);
+    run_config.delay = Some("uniform:low=0,high=2".parse().unwrap());
+    let times = UpdateTimes::of(&Entrant::with_k(Variant::KSync, 4), &run_config).unwrap();
+    let each = order_statistics::expected(run_config.distribution().unwrap(), 4, 8);
     for n in [1.0, 100.0, 1000.0, 5000.0] {
         let off = times.of_update(n) - n * each;
         assert!(off.abs() < 4.0 * times.deviation_of(n * each).max(0.1), "{n}: {off}");
@@ -125,24 +125,27 @@ impl Coins {
         let dimensions = 100;
         let split = Arc::new(coins(2000, dimensions, 1).unwrap());
         let engine = || Quadratic::new(&split, vec![1.0; dimensions]);
-        let queues = Queues::here(&split, engine());
+        let queues = EnginePool::here(&split, engine());
         Self { objective: Objective::new(&split, queues, engine()), dimensions }
     }
 
-    fn advise(&self, terms: &Terms, goal: Goal) -> Result<Advice> {
-        let plan = Plan { updates: 200, repetitions: 2, seed: 100 };
+    fn advise(&self, run_config: &RunConfig, goal: Goal) -> Result<Advice> {
+        let budget = PilotBudget { updates: 200, repetitions: 2, seed: 100 };
         let initial = |_| vec![0.0; self.dimensions];
-        let all = entrants(terms.learners);
-        advise(terms, &self.objective, &initial, &all, goal, &plan)
+        let all = entrants(run_config.learners);
+        advise(run_config, &self.objective, &initial, &all, goal, &budget)
     }
 
     /// Mean run time to `target`, of at most `budget`.
-    fn time(&self, terms: &Terms, entrant: &Entrant, target: f64, budget: f64) -> f64 {
-        let terms =
-            Terms { budget: Some(budget), evaluate_every: Some(budget / 200.0), ..terms.clone() };
+    fn time(&self, run_config: &RunConfig, entrant: &Entrant, target: f64, budget: f64) -> f64 {
+        let run_config = RunConfig {
+            budget: Some(budget),
+            evaluate_every: Some(budget / 200.0),
+            ..run_config.clone()
+        };
         let time = |seed| {
             let initial = vec![0.0; self.dimensions];
-            let course = self.objective.course(&terms, entrant, seed, &initial).unwrap();
+            let course = self.objective.trajectory(&run_config, entrant, seed, &initial).unwrap();
             let reached = course.points.iter().find(|point| point.loss <= target);
             reached.map_or(budget, |point| point.time)
         };
@@ -153,24 +156,28 @@ impl Coins {
 #[test]
 fn nobody_is_a_fifth_faster_than_who_is_advised() {
     let coins = Coins::new();
-    for law in [
+    for distribution in [
         "exponential:mean=1",
         "shifted-exponential:shift=1,mean=1",
         "weibull:shape=0.5,scale=1",
         "bimodal:fast=1,slow=10,p=0.1",
     ] {
-        let terms = Terms { delay: law.parse().ok(), ..Terms::new(8, 0.05) };
+        let run_config = RunConfig { delay: distribution.parse().ok(), ..RunConfig::new(8, 0.05) };
         // A twenty-fifth of the loss at the start; one fresh gradient an update goes down to 2.6 %
         // of it, a stale one under exponential times to 3.4 %.
         let target = 0.04 * 100.0 / 8.0;
-        let advice = coins.advise(&terms, Goal::Target(target)).unwrap();
+        let advice = coins.advise(&run_config, Goal::Target(target)).unwrap();
         let best = advice.best().unwrap();
-        let advised = coins.time(&terms, &best.entrant, target, 3.0 * best.time.unwrap());
+        let advised = coins.time(&run_config, &best.entrant, target, 3.0 * best.time.unwrap());
         let expected = best.time.unwrap();
-        assert!((advised / expected - 1.0).abs() < 0.35, "{law}: {advised} for {best:?}");
-        for entrant in entrants(terms.learners) {
-            let time = coins.time(&terms, &entrant, target, 1.5 * advised);
-            assert!(advised < 1.2 * time, "{law}: {} {advised}, {entrant} {time}", best.entrant);
+        assert!((advised / expected - 1.0).abs() < 0.35, "{distribution}: {advised} for {best:?}");
+        for entrant in entrants(run_config.learners) {
+            let time = coins.time(&run_config, &entrant, target, 1.5 * advised);
+            assert!(
+                advised < 1.2 * time,
+                "{distribution}: {} {advised}, {entrant} {time}",
+                best.entrant
+            );
         }
     }
 }
@@ -178,12 +185,13 @@ fn nobody_is_a_fifth_faster_than_who_is_advised() {
 #[test]
 fn a_budget_is_forecast_by_the_loss_at_its_end() {
     let coins = Coins::new();
-    let terms = Terms::new(8, 0.1);
-    let advice = coins.advise(&terms, Goal::Budget(20.0)).unwrap();
+    let run_config = RunConfig::new(8, 0.1);
+    let advice = coins.advise(&run_config, Goal::Budget(20.0)).unwrap();
     let best = advice.best().unwrap();
-    let terms = Terms { budget: Some(20.0), ..terms };
+    let run_config = RunConfig { budget: Some(20.0), ..run_config };
     let loss = |seed| {
-        let course = coins.objective.course(&terms, &best.entrant, seed, &vec![0.0; 100]).unwrap();
+        let course =
+            coins.objective.trajectory(&run_config, &best.entrant, seed, &vec![0.0; 100]).unwrap();
         course.points[course.points.len() - 1].loss
     };
     let loss = mean(&(0..8).map(loss).collect::<Vec<_>>()).unwrap();
@@ -198,8 +206,8 @@ fn a_budget_is_forecast_by_the_loss_at_its_end() {
 fn a_goal_that_is_none_is_refused() {
     let coins = Coins::new();
     for goal in [Goal::Target(f64::NAN), Goal::Target(0.0), Goal::Budget(-1.0)] {
-        assert!(matches!(coins.advise(&Terms::new(8, 0.1), goal), Err(Error::Config(_))));
+        assert!(matches!(coins.advise(&RunConfig::new(8, 0.1), goal), Err(Error::Config(_))));
     }
-    let unreachable = coins.advise(&Terms::new(8, 0.1), Goal::Target(1e-9)).unwrap();
+    let unreachable = coins.advise(&RunConfig::new(8, 0.1), Goal::Target(1e-9)).unwrap();
     assert!(unreachable.best().is_none());
 }

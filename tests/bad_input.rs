@@ -139,9 +139,9 @@ fn what_is_no_file_is_refused_without_waiting() {
         let fragment = if path == itself { "" } else { "it is not a regular file" };
         let name = path.to_str().unwrap();
         refused(&["race", "--config", name], 2, &[name, fragment]);
-        let law = format!("trace:{name}");
-        refused(&["race", "--delay", &law], 2, &[name, fragment]);
-        let config = format!("delay = \"{law}\"");
+        let distribution = format!("trace:{name}");
+        refused(&["race", "--delay", &distribution], 2, &[name, fragment]);
+        let config = format!("delay = \"{distribution}\"");
         config_refused(config.as_bytes(), &[name, fragment]);
     }
 }
@@ -218,7 +218,7 @@ fn bad_traces_are_refused_with_code_2_and_their_line() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("delays.csv");
     let name = file.to_str().unwrap();
-    let law = format!("trace:{name}");
+    let distribution = format!("trace:{name}");
     for (bytes, fragment) in [
         (&b""[..], "no duration in the file"),
         (b"# seconds\n\n", "no duration in the file"),
@@ -239,11 +239,11 @@ fn bad_traces_are_refused_with_code_2_and_their_line() {
         (b"0,1\n2,1", "no duration for learner 1 of 8"),
     ] {
         fs::write(&file, bytes).unwrap();
-        refused(&["race", "--delay", &law], 2, &[name, fragment]);
-        check_refused(&run(&["simulate", "sync", "--delay", &law]), 2, &[name, fragment]);
-        check_refused(&run(&["theory", "sync", "--delay", &law]), 2, &[name]);
+        refused(&["race", "--delay", &distribution], 2, &[name, fragment]);
+        check_refused(&run(&["simulate", "sync", "--delay", &distribution]), 2, &[name, fragment]);
+        check_refused(&run(&["theory", "sync", "--delay", &distribution]), 2, &[name]);
     }
     // Sparse: nobody stores it, and nobody could read it in time.
     fs::File::create(&file).unwrap().set_len(10_000_000_000).unwrap();
-    refused(&["race", "--delay", &law], 2, &[name, "more than 268435456 bytes"]);
+    refused(&["race", "--delay", &distribution], 2, &[name, "more than 268435456 bytes"]);
 }

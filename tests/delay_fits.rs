@@ -1,5 +1,5 @@
-//! The law of the delays from durations drawn of a known one: the right family, parameters as far off
-//! as their errors say, what was cancelled counted as what it is, and learners that are slower.
+//! The distribution of the delays from durations drawn of a known one: the right family, parameters as
+//! far off as their errors say, what was cancelled counted as what it is, and learners that are slower.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use tortoise::{
     sgd::{Cancellation, Entrant, Limits, simulate::times_only},
 };
 
-const LAWS: [&str; 8] = [
+const DISTRIBUTIONS: [&str; 8] = [
     "constant:1",
     "exponential:mean=2",
     "shifted-exponential:shift=1,mean=0.5",
@@ -26,16 +26,17 @@ const LAWS: [&str; 8] = [
 const DRAWS: usize = 5000;
 const SEEDS: u64 = 8;
 
-/// The law's name and its parameters in the order in which they are written.
-fn parts(law: &str) -> (&str, Vec<f64>) {
-    let (name, rest) = law.split_once(':').unwrap();
+/// The distribution's name and its parameters in the order in which they are written.
+fn parts(distribution: &str) -> (&str, Vec<f64>) {
+    let (name, rest) = distribution.split_once(':').unwrap();
     let value = |pair: &str| pair.rsplit('=').next().unwrap().parse().unwrap();
     (name, rest.split(',').map(value).collect())
 }
 
-fn draws(law: &str, slow: &str, learners: usize, seed: u64) -> Vec<Observed> {
-    let (law, slow): (Distribution, Slow) = (law.parse().unwrap(), slow.parse().unwrap());
-    let mut delays = Delays::new(law, &slow, learners, seed).unwrap();
+fn draws(distribution: &str, slow: &str, learners: usize, seed: u64) -> Vec<Observed> {
+    let (distribution, slow): (Distribution, Slow) =
+        (distribution.parse().unwrap(), slow.parse().unwrap());
+    let mut delays = Delays::new(distribution, &slow, learners, seed).unwrap();
     let draw = |n| {
         let learner = n % learners;
         Observed { learner, seconds: delays.sample(learner).as_secs_f64(), finished: true }
@@ -43,13 +44,14 @@ fn draws(law: &str, slow: &str, learners: usize, seed: u64) -> Vec<Observed> {
     (0..DRAWS).map(draw).collect()
 }
 
-/// How many standard errors each parameter of the best law is off, if it is of the right family.
+/// How many standard errors each parameter of the best distribution is off, if it is of the right
+/// family.
 #[track_caller]
-fn deviations(law: &str, fit: &Fit) -> Vec<f64> {
+fn deviations(distribution: &str, fit: &Fit) -> Vec<f64> {
     let best = fit.best();
-    let (name, expected) = parts(law);
-    assert_eq!(parts(&best.law.to_string()).0, name, "{law}: {fit:?}");
-    let reported = parts(&best.law.to_string()).1;
+    let (name, expected) = parts(distribution);
+    assert_eq!(parts(&best.distribution.to_string()).0, name, "{distribution}: {fit:?}");
+    let reported = parts(&best.distribution.to_string()).1;
     assert_eq!(reported, best.parameters.iter().map(|p| p.estimate.value).collect::<Vec<_>>());
     let off = |(parameter, expected): (&tortoise::estimate::delays::Parameter, f64)| {
         let error = parameter.estimate.standard_error().unwrap();
@@ -60,9 +62,16 @@ fn deviations(law: &str, fit: &Fit) -> Vec<f64> {
 }
 
 /// What a run of `updates` shows of its durations.
-fn run(entrant: &str, cancel: Cancellation, law: &str, slow: &str, updates: u64) -> Vec<Observed> {
-    let (entrant, law): (Entrant, Distribution) = (entrant.parse().unwrap(), law.parse().unwrap());
-    let delays = Delays::new(law, &slow.parse().unwrap(), 8, 3).unwrap();
+fn run(
+    entrant: &str,
+    cancel: Cancellation,
+    distribution: &str,
+    slow: &str,
+    updates: u64,
+) -> Vec<Observed> {
+    let (entrant, distribution): (Entrant, Distribution) =
+        (entrant.parse().unwrap(), distribution.parse().unwrap());
+    let delays = Delays::new(distribution, &slow.parse().unwrap(), 8, 3).unwrap();
     let mut watch = Watch::new((), &Settings::new(1.0, 1, 1, 3));
     let limits = Limits { updates: Some(updates), ..Limits::default() };
     times_only(&entrant, cancel, 8, delays).unwrap().train(&limits, &mut watch).unwrap();
@@ -72,14 +81,14 @@ fn run(entrant: &str, cancel: Cancellation, law: &str, slow: &str, updates: u64)
 #[test]
 fn the_right_law_is_found_and_its_errors_are_what_they_say() {
     let mut all = Vec::new();
-    for law in LAWS {
+    for distribution in DISTRIBUTIONS {
         for seed in 0..SEEDS {
-            let fit = fit(&draws(law, "", 1, seed)).unwrap();
-            assert!(fit.fits && fit.warnings.is_empty(), "{law}: {:?}", fit.warnings);
+            let fit = fit(&draws(distribution, "", 1, seed)).unwrap();
+            assert!(fit.fits && fit.warnings.is_empty(), "{distribution}: {:?}", fit.warnings);
             assert_eq!((fit.finished, fit.unfinished), (DRAWS, 0));
-            let off = deviations(law, &fit);
-            assert!(off.iter().all(|z| z.abs() < 4.0), "{law}, seed {seed}: {off:?}");
-            let values = parts(law).1.len();
+            let off = deviations(distribution, &fit);
+            assert!(off.iter().all(|z| z.abs() < 4.0), "{distribution}, seed {seed}: {off:?}");
+            let values = parts(distribution).1.len();
             all.extend(off.into_iter().filter(|z| *z != 0.0));
             assert_eq!(fit.best().parameters.len(), values);
         }
@@ -95,7 +104,7 @@ fn the_right_law_is_found_and_its_errors_are_what_they_say() {
 
 #[test]
 fn minibatches_that_were_cancelled_count_as_longer_than_they_were_waited_for() {
-    let laws = [
+    let distributions = [
         "exponential:mean=2",
         "shifted-exponential:shift=1,mean=0.5",
         "uniform:low=0.5,high=2",
@@ -104,19 +113,22 @@ fn minibatches_that_were_cancelled_count_as_longer_than_they_were_waited_for() {
         "hyperexponential:p=0.6,mean1=0.2,mean2=5.5",
         "bimodal:fast=1,slow=10,p=0.4",
     ];
-    for law in laws {
+    for distribution in distributions {
         for entrant in ["k-sync:4", "k-batch-sync:5"] {
-            let observed = run(entrant, Cancellation::Preempt, law, "", 1500);
+            let observed = run(entrant, Cancellation::Preempt, distribution, "", 1500);
             let fitted = fit(&observed).unwrap();
             assert!(fitted.unfinished > 1500, "{entrant} cancels");
-            let off = deviations(law, &fitted);
-            assert!(fitted.fits && off.iter().all(|z| z.abs() < 3.0), "{law}, {entrant}: {off:?}");
+            let off = deviations(distribution, &fitted);
+            assert!(
+                fitted.fits && off.iter().all(|z| z.abs() < 3.0),
+                "{distribution}, {entrant}: {off:?}"
+            );
 
             let finished: Vec<_> = observed.into_iter().filter(|o| o.finished).collect();
             let naive = fit(&finished).unwrap();
-            let expected = law.parse::<Distribution>().unwrap().mean();
-            let mean = |fit: &Fit| fit.best().law.mean();
-            assert!(mean(&naive) < 0.88 * expected, "{law}, {entrant}: {}", mean(&naive));
+            let expected = distribution.parse::<Distribution>().unwrap().mean();
+            let mean = |fit: &Fit| fit.best().distribution.mean();
+            assert!(mean(&naive) < 0.88 * expected, "{distribution}, {entrant}: {}", mean(&naive));
         }
     }
 }
@@ -133,7 +145,7 @@ fn work_that_runs_to_its_end_is_seen_whole() {
 
 #[test]
 fn slow_learners_are_found_with_their_factors() {
-    for (law, slow, expected) in [
+    for (distribution, slow, expected) in [
         ("exponential:mean=1", "0=3,5=1.5", vec![(0, 3.0), (5, 1.5)]),
         ("pareto:shape=2.5,scale=1", "2=0.5", vec![(2, 0.5)]),
         ("constant:1", "7=3", vec![(7, 3.0)]),
@@ -141,26 +153,34 @@ fn slow_learners_are_found_with_their_factors() {
         ("bimodal:fast=1,slow=10,p=0.1", "", vec![]),
     ] {
         let observed = [
-            draws(law, slow, 8, 1),
-            run("k-async:4", Cancellation::Preempt, law, slow, 1250),
-            run("k-sync:6", Cancellation::Preempt, law, slow, 850),
+            draws(distribution, slow, 8, 1),
+            run("k-async:4", Cancellation::Preempt, distribution, slow, 1250),
+            run("k-sync:6", Cancellation::Preempt, distribution, slow, 850),
         ];
         for observed in observed {
             let fit = fit(&observed).unwrap();
             // Of constant times, K-sync never waits to see how long the last two take.
-            let unseen = law == "constant:1" && fit.unfinished > 800;
+            let unseen = distribution == "constant:1" && fit.unfinished > 800;
             let expected = if unseen { &[][..] } else { &expected };
             let found: Vec<_> = fit.slow.iter().map(|factor| factor.learner).collect();
-            assert_eq!(found, expected.iter().map(|e| e.0).collect::<Vec<_>>(), "{law}, {slow}");
+            assert_eq!(
+                found,
+                expected.iter().map(|e| e.0).collect::<Vec<_>>(),
+                "{distribution}, {slow}"
+            );
             for (found, (_, factor)) in fit.slow.iter().zip(expected) {
                 let error = found.factor.standard_error().unwrap() + 1e-9;
                 let off = (found.factor.value - factor).abs() / error;
-                assert!(off < 3.0, "{law}: {found:?}");
+                assert!(off < 3.0, "{distribution}: {found:?}");
                 assert!(
                     fit.warnings.iter().any(|w| w.contains(&format!("learner {}", found.learner)))
                 );
             }
-            assert!(deviations(law, &fit).iter().all(|z| z.abs() < 3.5), "{law}: {:?}", fit.best());
+            assert!(
+                deviations(distribution, &fit).iter().all(|z| z.abs() < 3.5),
+                "{distribution}: {:?}",
+                fit.best()
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use tortoise::{
     Result,
     cluster::{
         delay::{Delays, Slow},
-        queues::Queues,
+        engine_pool::EnginePool,
         simulated::Simulated,
     },
     dataset::{Minibatch, Split, minibatches::Minibatches},
@@ -96,10 +96,10 @@ fn train(
 ) -> Vec<f32> {
     let entrant: Entrant = entrant.parse().unwrap();
     let k = entrant.fixed_k(LEARNERS).unwrap();
-    let law = "exponential:mean=1".parse().unwrap();
-    let delays = Delays::new(law, &Slow::default(), LEARNERS, settings.seed).unwrap();
+    let distribution = "exponential:mean=1".parse().unwrap();
+    let delays = Delays::new(distribution, &Slow::default(), LEARNERS, settings.seed).unwrap();
     let minibatches = Minibatches::new(settings.seed, train.len(), settings.minibatch);
-    let queues = Queues::here(train, engine);
+    let queues = EnginePool::here(train, engine);
     let scheduler = Scheduler::new(entrant.rules(), Cancellation::Preempt, LEARNERS, k);
     let server = ParameterServer::new(initial);
     let cluster = Simulated::with_gradients(LEARNERS, delays, &queues, minibatches);

@@ -117,9 +117,11 @@ fn an_engine_of_ones_own_races_to_the_loss_that_is_known_to_be_the_lowest() {
 #[test]
 fn figure_5_ends_where_the_paper_has_it_end() {
     let numbers = numbers("fig5_speed_up");
-    for (law, end) in [("exponential", 71.95), ("shifted_exponential", 45.98), ("pareto", 79.76)] {
-        assert_within(numbers.get(&[("learners", "20")], law), end, 1e-4);
-        assert_within(numbers.get(&[("learners", "1")], law), 1.0, 1e-9);
+    for (distribution, end) in
+        [("exponential", 71.95), ("shifted_exponential", 45.98), ("pareto", 79.76)]
+    {
+        assert_within(numbers.get(&[("learners", "20")], distribution), end, 1e-4);
+        assert_within(numbers.get(&[("learners", "1")], distribution), 1.0, 1e-9);
     }
 }
 
@@ -128,11 +130,12 @@ fn figure_6_has_the_closed_forms_and_measures_them() {
     let numbers = numbers("fig6_runtime");
     for k in 1..=20 {
         let pareto: f64 = (21 - k..=20).map(|n| n as f64 / (n as f64 - 0.5)).product();
-        let laws = [("pareto", pareto), ("shifted-exponential", 1.0 + exponential(k, 20))];
-        for (law, waiting) in laws {
+        let distributions = [("pareto", pareto), ("shifted-exponential", 1.0 + exponential(k, 20))];
+        for (distribution, waiting) in distributions {
             let (waiting, renewals, k) = (2000.0 * waiting, 200.0 * k as f64, k.to_string());
             let get = |variant, column| {
-                numbers.get(&[("law", law), ("variant", variant), ("k", &k)], column)
+                numbers
+                    .get(&[("distribution", distribution), ("variant", variant), ("k", &k)], column)
             };
             assert_within(get("k-sync", "theory"), waiting, 1e-4);
             assert_within(get("k-batch-async", "theory"), renewals, 1e-4);
@@ -143,7 +146,7 @@ fn figure_6_has_the_closed_forms_and_measures_them() {
                 _ => assert!(ends.is_nan()),
             }
             // Pareto times of shape 2 have no variance.
-            if law != "pareto" {
+            if distribution != "pareto" {
                 assert_within(get("k-sync", "measured"), waiting, 0.02);
                 assert_within(get("k-batch-async", "measured"), renewals, 0.02);
                 let measured = get("k-async", "measured");
@@ -180,8 +183,9 @@ fn adasync_stays_near_the_lower_envelope_on_a_quadratic() {
 #[test]
 fn advice_comes_true() {
     let numbers = numbers("advice");
-    for law in ["exponential", "shifted-exponential"] {
-        let get = |column| numbers.get(&[("model", "logistic"), ("law", law)], column);
+    for distribution in ["exponential", "shifted-exponential"] {
+        let get =
+            |column| numbers.get(&[("model", "logistic"), ("distribution", distribution)], column);
         assert_within(get("measured"), get("expected"), 0.5);
         assert!(get("ratio") < 1.5, "two seeds: {}", get("ratio"));
     }

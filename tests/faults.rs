@@ -14,19 +14,19 @@ use tortoise::{
     Error, Result,
     cluster::{
         Cluster, Message, Order, Push,
-        chaos::Plan,
+        chaos::FaultPlan,
+        deadlines::WithDeadlines,
         delay::{DelayModel, Delays, Distribution, Slow},
-        queues::Queues,
-        supervised::Supervised,
+        engine_pool::EnginePool,
     },
     dataset::Split,
     engine::quadratic::{Quadratic, coins},
     sgd::{
-        Ended, Entrant, Event, Observer, Tally, Terms, Tolerance, Variant, Verdict,
+        Ended, Entrant, Event, Observer, RunConfig, Tally, Tolerance, Variant, Verdict,
         activity::Activities,
         faults::{NonFinite, OnLoss},
+        run_config::{Finished, Start},
         state::State,
-        terms::{Finished, Start},
     },
 };
 
@@ -79,32 +79,32 @@ fn train() -> Arc<Split> {
     Arc::new(coins(200, DIMENSIONS, 0).unwrap())
 }
 
-fn law() -> Distribution {
+fn distribution() -> Distribution {
     "exponential:mean=1".parse().unwrap()
 }
 
-fn terms(plan: Plan, on_loss: OnLoss) -> Terms {
+fn run_config(plan: FaultPlan, on_loss: OnLoss) -> RunConfig {
     let non_finite = NonFinite::Reject;
-    Terms {
+    RunConfig {
         updates: Some(UPDATES),
         evaluate_every: Some(5.0),
         patience: PATIENCE,
         chaos: Some(plan),
         tolerance: Tolerance { on_loss, non_finite, ..Tolerance::default() },
-        ..Terms::new(LEARNERS, 0.05)
+        ..RunConfig::new(LEARNERS, 0.05)
     }
 }
 
 fn run<'a>(
-    terms: &Terms,
+    run_config: &RunConfig,
     entrant: &Entrant,
     start: impl Into<Start<'a>>,
     told: &mut Told,
 ) -> Result<Finished> {
     let train = train();
-    let queues = Queues::here(&train, Quadratic::new(&train, vec![1.0; DIMENSIONS]));
+    let queues = EnginePool::here(&train, Quadratic::new(&train, vec![1.0; DIMENSIONS]));
     let interrupt = told.stop.as_ref().map(|(_, stop)| Arc::clone(stop));
-    terms.run(entrant, 1, start, &queues, interrupt.as_deref(), told)
+    run_config.run(entrant, 1, start, &queues, interrupt.as_deref(), told)
 }
 
 fn entrants() -> Vec<Entrant> {
@@ -115,7 +115,7 @@ fn entrants() -> Vec<Entrant> {
 /// No silence is longer than the module promises: thirty patiences at first, and then ten deviations
 /// beyond the median lateness of the last 32, or the patience.
 fn assert_deadlines(events: &[(Duration, Event)]) {
-    let mut delays = Delays::new(law(), &Slow::default(), LEARNERS, 1).unwrap();
+    let mut delays = Delays::new(distribution(), &Slow::default(), LEARNERS, 1).unwrap();
     let mut due = HashMap::new();
     let mut late = vec![Vec::new(); LEARNERS];
     let patience = Duration::from_secs_f64(PATIENCE);
@@ -161,10 +161,10 @@ fn allowance(mut late: Vec<Duration>, patience: Duration) -> Duration {
 
 #[test]
 fn every_variant_makes_its_updates_though_a_quarter_of_minibatches_meet_a_fault() {
-    let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Restart);
+    let run_config = run_config(FaultPlan { seed: 3, rate: 0.25 }, OnLoss::Restart);
     for entrant in entrants() {
         let mut told = Told::default();
-        let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+        let finished = run(&run_config, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
         assert_eq!((finished.ended, told.tally.updates), (Ended::Done, UPDATES), "{entrant}");
         assert!(finished.params.iter().all(|w| w.is_finite()));
         assert_deadlines(&told.events);
@@ -183,7 +183,7 @@ fn every_variant_makes_its_updates_though_a_quarter_of_minibatches_meet_a_fault(
         assert_eq!(in_flight, told.tally.in_flight(), "{entrant}");
 
         let mut again = Told::default();
-        let same = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut again).unwrap();
+        let same = run(&run_config, &entrant, &[0.0; DIMENSIONS][..], &mut again).unwrap();
         let bits = |finished: &Finished| finished.params.iter().map(|w| w.to_bits()).collect();
         let [one, other]: [Vec<u32>; 2] = [bits(&finished), bits(&same)];
         assert_eq!(one, other, "{entrant}");
@@ -232,7 +232,7 @@ fn a_deadline_follows_from_the_last_minibatches() {
     let patience = Duration::from_secs(2);
     for hangs in [0, 7, 8, 20, 32, 33, 80] {
         let lagging = Lagging { hangs, ..Lagging::default() };
-        let mut cluster = Supervised::new(lagging, 1, patience);
+        let mut cluster = WithDeadlines::new(lagging, 1, patience);
         let mut due = Duration::ZERO;
         for task in 0..=hangs {
             due = cluster.assign(Order { learner: 0, task, params: [].into() }).unwrap();
@@ -246,10 +246,10 @@ fn a_deadline_follows_from_the_last_minibatches() {
 
 #[test]
 fn sync_is_k_sync_of_all_under_faults() {
-    let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Restart);
+    let run_config = run_config(FaultPlan { seed: 3, rate: 0.25 }, OnLoss::Restart);
     let [one, other] = [Entrant::SYNC, Entrant::with_k(Variant::KSync, LEARNERS)].map(|entrant| {
         let mut told = Told::default();
-        let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+        let finished = run(&run_config, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
         (finished.params, format!("{:?}", told.events))
     });
     assert_eq!(one, other);
@@ -260,11 +260,11 @@ fn a_run_that_shrinks_makes_its_updates_with_those_left_or_says_that_they_are_to
     let (mut done, mut too_few) = (0, 0);
     for seed in 0..12 {
         // Two faults in six leave a learner lost for good, and a late push may be a third.
-        let mut terms = terms(Plan { seed, rate: 0.01 }, OnLoss::Shrink);
-        terms.tolerance.quorum = 3;
+        let mut run_config = run_config(FaultPlan { seed, rate: 0.01 }, OnLoss::Shrink);
+        run_config.tolerance.quorum = 3;
         for entrant in entrants() {
             let mut told = Told::default();
-            let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told);
+            let finished = run(&run_config, &entrant, &[0.0; DIMENSIONS][..], &mut told);
             let mut live = LEARNERS;
             for (_, event) in &told.events {
                 match *event {
@@ -295,9 +295,9 @@ fn a_run_that_shrinks_makes_its_updates_with_those_left_or_says_that_they_are_to
 
 #[test]
 fn a_run_that_stops_at_a_loss_names_the_learner_and_the_cause() {
-    let terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Stop);
+    let run_config = run_config(FaultPlan { seed: 3, rate: 0.25 }, OnLoss::Stop);
     let mut told = Told::default();
-    let error = run(&terms, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap_err();
+    let error = run(&run_config, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap_err();
     let (_, last) = told.events.last().unwrap();
     let Event::Lost { learner: lost, cause, .. } = last else { panic!("{last:?}") };
     assert!(matches!(error, Error::LearnerLost { learner, .. } if learner == *lost));
@@ -307,19 +307,20 @@ fn a_run_that_stops_at_a_loss_names_the_learner_and_the_cause() {
 /// What was hung, late or away when a run stopped is no more; it goes on, and waits for nobody.
 #[test]
 fn a_run_with_faults_that_was_stopped_goes_on_to_its_end() {
-    let mut terms = terms(Plan { seed: 3, rate: 0.25 }, OnLoss::Restart);
+    let mut run_config = run_config(FaultPlan { seed: 3, rate: 0.25 }, OnLoss::Restart);
     // More than enough; who waits for ever is found out.
-    terms.budget = Some(1e5);
+    run_config.budget = Some(1e5);
     for entrant in entrants() {
         for stop in [1, 60, 61, 62, 63] {
             let interrupt = Arc::new(AtomicBool::new(false));
             let stop = Some((stop, Arc::clone(&interrupt)));
             let mut told = Told { stop, ..Told::default() };
-            let finished = run(&terms, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+            let finished = run(&run_config, &entrant, &[0.0; DIMENSIONS][..], &mut told).unwrap();
             assert_eq!(finished.ended, Ended::Interrupted, "{entrant}");
             told.stop = None;
             let state = told.state.take().unwrap();
-            let finished = run(&terms, &entrant, Start::Saved(Box::new(state)), &mut told).unwrap();
+            let finished =
+                run(&run_config, &entrant, Start::Saved(Box::new(state)), &mut told).unwrap();
             assert_eq!((finished.ended, told.tally.updates), (Ended::Done, UPDATES), "{entrant}");
             assert!(told.tally.in_flight() <= LEARNERS as u64, "{entrant}");
         }
@@ -328,25 +329,25 @@ fn a_run_with_faults_that_was_stopped_goes_on_to_its_end() {
 
 #[test]
 fn time_does_not_go_back_where_a_budget_is_used_up_already() {
-    let mut terms = terms(Plan { seed: 3, rate: 0.0 }, OnLoss::Restart);
-    terms.chaos = None;
+    let mut run_config = run_config(FaultPlan { seed: 3, rate: 0.0 }, OnLoss::Restart);
+    run_config.chaos = None;
     let mut told = Told { stop: Some((60, Arc::default())), ..Told::default() };
-    run(&terms, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+    run(&run_config, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap();
     told.stop = None;
     let state = Box::new(told.state.take().unwrap());
     let now = state.now;
-    terms.budget = Some(0.5 * now.as_secs_f64());
-    run(&terms, &Entrant::ASYNC, Start::Saved(state), &mut told).unwrap();
+    run_config.budget = Some(0.5 * now.as_secs_f64());
+    run(&run_config, &Entrant::ASYNC, Start::Saved(state), &mut told).unwrap();
     assert_eq!(told.events.last().unwrap().0, now);
 }
 
 #[test]
 fn a_share_of_minibatches_meets_faults() {
-    let mut plan = Plan { seed: 5, rate: 0.0 };
+    let mut plan = FaultPlan { seed: 5, rate: 0.0 };
     let hit = |plan| {
         let mut told = Told::default();
-        let terms = terms(plan, OnLoss::Restart);
-        run(&terms, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap();
+        let run_config = run_config(plan, OnLoss::Restart);
+        run(&run_config, &Entrant::ASYNC, &[0.0; DIMENSIONS][..], &mut told).unwrap();
         let verdicts =
             told.count(|event| matches!(event, Event::Push { verdict: Verdict::Reject, .. }));
         told.tally.late + told.tally.lost + verdicts as u64

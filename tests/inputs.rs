@@ -119,15 +119,15 @@ fn trace(text: &str) -> Trace {
 
 #[test]
 fn traces_are_read_as_they_are_written_down() {
-    let law = trace("0.5\n1.25\n2\n");
-    assert_eq!(law.law(), Some(&[0.5, 1.25, 2.0][..]));
+    let distribution = trace("0.5\n1.25\n2\n");
+    assert_eq!(distribution.distribution(), Some(&[0.5, 1.25, 2.0][..]));
     for text in [
         "0.5\r\n1.25\r\n2\r\n",
         "0.5\n1.25\n2",
         "# seconds\n0.5\n\n  1.25\t\n+2.0\n\n\n",
         "5e-1\n 1.25 \n02.00\n",
     ] {
-        assert_eq!(trace(text), law, "{text:?}");
+        assert_eq!(trace(text), distribution, "{text:?}");
     }
     let replay = trace("# learner, seconds\n0,0.5\n1,1\n0 , 0.25\r\n\n");
     assert!(replay.is_replay());
@@ -169,7 +169,7 @@ fn what_is_no_line_of_a_trace_is_shown_with_its_number() {
 fn a_trace_of_more_or_fewer_learners_than_run_is_refused() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("delays.csv");
-    let law = format!("trace:{}", path.display());
+    let distribution = format!("trace:{}", path.display());
     let cases = [
         ("0,5\n1,2\n0,7\n2,5\n", "delays.csv, line 4: is of learner 2, but the 2 learners"),
         ("0,5\n# a gap\n1,2\n7,7\n5,5\n", "line 4: is of learner 7"),
@@ -178,15 +178,17 @@ fn a_trace_of_more_or_fewer_learners_than_run_is_refused() {
     for (text, fragment) in cases {
         fs::write(&path, text).unwrap();
         for name in ["simulate", "timeline", "theory"] {
-            let output = command(&[name, "async", "-p", "2", "--delay", &law]).output().unwrap();
+            let output =
+                command(&[name, "async", "-p", "2", "--delay", &distribution]).output().unwrap();
             check_refused(&output, 2, fragment);
             check_refused(&output, 2, "write a point");
         }
-        let output = command(&["race", "async", "-p", "2", "--delay", &law]).output().unwrap();
+        let output =
+            command(&["race", "async", "-p", "2", "--delay", &distribution]).output().unwrap();
         check_refused(&output, 2, fragment);
     }
     fs::write(&path, cases[0].0).unwrap();
-    done(&command(&["simulate", "async", "-p", "3", "--delay", &law]).output().unwrap());
+    done(&command(&["simulate", "async", "-p", "3", "--delay", &distribution]).output().unwrap());
 }
 
 /// A small race of one entrant, into `out`.
@@ -240,14 +242,14 @@ fn standard_input_is_there_once() {
 fn a_trace_through_a_pipe_is_read_once_and_used() {
     let (folder, data) = (tempdir().unwrap(), small_data());
     let (out, times) = (folder.path().join("run"), b"2.5\n");
-    let mut laws = vec!["trace:-"];
+    let mut distributions = vec!["trace:-"];
     if cfg!(unix) {
-        laws.push("trace:/dev/stdin");
+        distributions.push("trace:/dev/stdin");
     }
-    for law in laws {
-        let told = done(&piped(&["simulate", "async", "-p", "1", "--delay", law], times));
+    for distribution in distributions {
+        let told = done(&piped(&["simulate", "async", "-p", "1", "--delay", distribution], times));
         assert!(told.contains("mean update time  2.500000 s"), "{told}");
-        let told = done(&piped(&["theory", "async", "-p", "1", "--delay", law], times));
+        let told = done(&piped(&["theory", "async", "-p", "1", "--delay", distribution], times));
         assert!(told.contains("2.5"), "{told}");
     }
     let config = b"delay = \"trace:-\"\nupdates = 4";

@@ -21,7 +21,7 @@ use tortoise::{
         Engine,
         adapter::AdapterId,
         backend::{Backend, FamilyChoice},
-        isolated::{Isolated, Job},
+        isolated::{EngineSetup, Isolated},
         model::Model,
     },
 };
@@ -32,14 +32,14 @@ const INPUTS: usize = 29;
 const CLASSES: usize = 5;
 const M: usize = 7;
 
-fn job(backend: Backend, shape: &str) -> Job {
+fn job(backend: Backend, shape: &str) -> EngineSetup {
     // An l2 that no short decimal is.
     let l2 = f32::from_bits(0.01_f32.to_bits() + 1);
     let model = Model::new(&shape.parse().unwrap(), INPUTS, CLASSES, l2).unwrap();
-    Job { backend, model, minibatch: M }
+    EngineSetup { backend, model, minibatch: M }
 }
 
-fn open(job: &Job) -> Isolated {
+fn open(job: &EngineSetup) -> Isolated {
     Isolated::open(TORTOISE, job).unwrap()
 }
 
@@ -103,7 +103,7 @@ fn an_adapter_gives_the_same_bits_in_a_process_of_its_own() {
 fn a_job_comes_back_as_it_was_written() {
     let written = job(HOST, "mlp:3,2");
     let text = serde_json::to_string(&written).unwrap();
-    assert_eq!(serde_json::from_str::<Job>(&text).unwrap(), written);
+    assert_eq!(serde_json::from_str::<EngineSetup>(&text).unwrap(), written);
 }
 
 /// An adapter that no machine has.
@@ -254,7 +254,7 @@ fn a_program_that_is_no_learner_is_an_error_with_its_last_words() {
 }
 
 /// A learner whose parent is a shell: the process that is known here is not the one that computes.
-fn behind_a_shell(job: &Job) -> (Isolated, u32) {
+fn behind_a_shell(job: &EngineSetup) -> (Isolated, u32) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("pid");
     // The number is written before there is a learner, so that it is there once that is ready.

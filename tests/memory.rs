@@ -1,4 +1,4 @@
-//! Learners on threads leave nothing behind: ten thousand updates take no more memory and hold no
+//! LearnerThreads on threads leave nothing behind: ten thousand updates take no more memory and hold no
 //! more handles than one thousand.
 //!
 //! A process of its own: what another test takes would be counted.
@@ -8,10 +8,10 @@ use std::{fs, time::Duration};
 
 use tortoise::{
     Result,
-    cluster::learners::{Learners, Opened},
+    cluster::learner_threads::{LearnerThreads, Opened},
     dataset::mnist,
     engine::{backend::Backend, model::Model},
-    sgd::{Entrant, Event, Observer, Terms},
+    sgd::{Entrant, Event, Observer, RunConfig},
 };
 
 mod common;
@@ -48,11 +48,12 @@ fn ten_thousand(backend: Backend) {
     let initial = model.initial(0);
     let open = move |_| Ok(Opened { engine: backend.open(&model, 8)?, kill: None });
     let before = used();
-    let mut learners = Learners::open(16, &data.train, open).unwrap();
-    let terms = Terms { delay: None, minibatch: 8, updates: Some(10_000), ..Terms::new(16, 0.01) };
+    let mut learners = LearnerThreads::open(16, &data.train, open).unwrap();
+    let run_config =
+        RunConfig { delay: None, minibatch: 8, updates: Some(10_000), ..RunConfig::new(16, 0.01) };
     let mut meter = Meter::default();
     let entrant = Entrant::ASYNC;
-    terms.run_in_real_time(&entrant, 0, &*initial, &mut learners, None, &mut meter).unwrap();
+    run_config.run_in_real_time(&entrant, 0, &*initial, &mut learners, None, &mut meter).unwrap();
     drop(learners);
     println!("{before:?} {:?} {:?}", meter.seen, used());
     // The first thousand fill what is used again and again.

@@ -13,7 +13,7 @@ use tortoise::{
     cluster::{
         Snapshot,
         delay::{Delays, Slow},
-        queues::Queues,
+        engine_pool::EnginePool,
         simulated::Simulated,
     },
     dataset::{Split, minibatches::Minibatches},
@@ -78,10 +78,10 @@ impl Bench {
         updates: u64,
         seed: u64,
     ) -> (Ended, Vec<f64>) {
-        let queues = Queues::here(&self.train, self.objective.clone());
+        let queues = EnginePool::here(&self.train, self.objective.clone());
         let minibatches = Minibatches::new(seed, self.train.len(), 1);
-        let law = "exponential:mean=1".parse().unwrap();
-        let delays = Delays::new(law, &Slow::default(), LEARNERS, seed).unwrap();
+        let distribution = "exponential:mean=1".parse().unwrap();
+        let delays = Delays::new(distribution, &Slow::default(), LEARNERS, seed).unwrap();
         let cluster = Simulated::with_gradients(LEARNERS, delays, &queues, minibatches);
         let scheduler = Scheduler::new(variant, Cancellation::Preempt, LEARNERS, k);
         let server = ParameterServer::new(&[0.0; DIMENSIONS]);

@@ -16,7 +16,7 @@ use tortoise::{
     Error, Result,
     cluster::{
         Cluster, Message, Order,
-        learners::{Learners, Opened},
+        learner_threads::{LearnerThreads, Opened},
         threaded::Threaded,
     },
     dataset::{Minibatch, Split, minibatches::Minibatches},
@@ -25,9 +25,9 @@ use tortoise::{
         quadratic::{Quadratic, coins},
     },
     sgd::{
-        Ended, Entrant, Event, Observer, Tally, Terms, Tolerance, Verdict,
+        Ended, Entrant, Event, Observer, RunConfig, Tally, Tolerance, Verdict,
         faults::{NonFinite, OnLoss},
-        terms::Finished,
+        run_config::Finished,
     },
 };
 
@@ -81,11 +81,11 @@ impl Engine for Engines {
 /// What lets a hung engine go once it is dropped, learners, and how often each was opened.
 struct Bench {
     gate: Option<mpsc::Sender<()>>,
-    learners: Learners,
+    learners: LearnerThreads,
     opened: Arc<[AtomicU64; LEARNERS]>,
 }
 
-/// Learners of which one meets `fault`, and fails to open `closed` times after that.
+/// LearnerThreads of which one meets `fault`, and fails to open `closed` times after that.
 fn bench(fault: Option<Fault>, closed: u64) -> Bench {
     let train = Arc::new(coins(100, DIMENSIONS, 0).unwrap());
     let opened: Arc<[AtomicU64; LEARNERS]> = Arc::default();
@@ -107,7 +107,7 @@ fn bench(fault: Option<Fault>, closed: u64) -> Bench {
             Ok(Opened { engine: Box::new(engine), kill: None })
         }
     };
-    let learners = Learners::open(LEARNERS, &train, open).unwrap();
+    let learners = LearnerThreads::open(LEARNERS, &train, open).unwrap();
     Bench { gate: Some(gate), learners, opened }
 }
 
@@ -141,18 +141,18 @@ impl Told {
 }
 
 fn run(bench: &mut Bench, fault: Option<Fault>, tolerance: Tolerance) -> (Result<Finished>, Told) {
-    let terms = Terms {
+    let run_config = RunConfig {
         updates: Some(UPDATES),
         delay: None,
         // Nobody else is given up, however busy the machine.
         patience: if fault == Some(Fault::Hang) { 2.0 } else { 60.0 },
         tolerance: Tolerance { back_off: Duration::from_millis(1), ..tolerance },
-        ..Terms::new(LEARNERS, 0.1)
+        ..RunConfig::new(LEARNERS, 0.1)
     };
     let (mut told, initial) = (Told::default(), [0.0; DIMENSIONS]);
     let learners = &mut bench.learners;
     let finished =
-        terms.run_in_real_time(&Entrant::SYNC, 1, &initial[..], learners, None, &mut told);
+        run_config.run_in_real_time(&Entrant::SYNC, 1, &initial[..], learners, None, &mut told);
     let Tally { used, pending, started, .. } = told.tally;
     assert_eq!(started, used + pending + told.tally.wasted() + told.tally.in_flight());
     assert!(told.tally.in_flight() <= LEARNERS as u64);
@@ -327,7 +327,7 @@ fn given_up(check: impl FnOnce(&mut Threaded<'_>)) -> u64 {
     let train = Arc::new(coins(10, 1, 0).unwrap());
     let (gone, is_gone) = mpsc::channel();
     let opened = Arc::new(AtomicU64::new(0));
-    let mut learners = Learners::open(1, &train, {
+    let mut learners = LearnerThreads::open(1, &train, {
         let opened = Arc::clone(&opened);
         move |_| {
             opened.fetch_add(1, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! Learners on threads: what they do is what the same learners do in virtual time.
+//! LearnerThreads on threads: what they do is what the same learners do in virtual time.
 
 use std::{
     collections::HashMap,
@@ -14,12 +14,12 @@ use tortoise::{
     Result,
     cluster::{
         delay::{DelayModel, Delays, Distribution, Slow},
-        learners::{Learners, Opened},
-        queues::Queues,
+        engine_pool::EnginePool,
+        learner_threads::{LearnerThreads, Opened},
     },
     dataset::Split,
     engine::quadratic::{Quadratic, coins},
-    sgd::{Cancellation, Entrant, Event, Observer, Tally, Terms},
+    sgd::{Cancellation, Entrant, Event, Observer, RunConfig, Tally},
 };
 
 const LEARNERS: usize = 4;
@@ -102,36 +102,36 @@ fn small() -> (Arc<Split>, Quadratic) {
     (train, objective)
 }
 
-fn learners(count: usize) -> Learners {
+fn learners(count: usize) -> LearnerThreads {
     let (train, objective) = small();
     let open = move |_| Ok(Opened { engine: Box::new(objective.clone()), kill: None });
-    Learners::open(count, &train, open).unwrap()
+    LearnerThreads::open(count, &train, open).unwrap()
 }
 
 #[test]
 fn threads_and_virtual_time_agree_where_delays_are_long() {
     let _alone = alone();
     let (train, objective) = small();
-    let queues = Queues::here(&train, objective);
+    let queues = EnginePool::here(&train, objective);
     let mut learners = learners(LEARNERS);
     for cancellation in [Cancellation::Preempt, Cancellation::OnArrival] {
         for entrant in Entrant::six(LEARNERS) {
-            let terms = Terms {
+            let run_config = RunConfig {
                 delay: Some(exponential()),
                 updates: Some(60 * LEARNERS as u64 / entrant.k(LEARNERS).unwrap() as u64),
                 cancellation,
-                ..Terms::new(LEARNERS, 0.01)
+                ..RunConfig::new(LEARNERS, 0.01)
             };
             let initial = &[0.0; 8][..];
             let mut simulated = Counts::default();
-            terms.run(&entrant, 1, initial, &queues, None, &mut simulated).unwrap();
+            run_config.run(&entrant, 1, initial, &queues, None, &mut simulated).unwrap();
             let simulated = simulated.tally;
             let mut agree = || {
                 let mut threaded = Counts::default();
                 let running = AtomicBool::new(true);
                 let disturbed = thread::scope(|scope| {
                     let beside = scope.spawn(|| disturbance(&running));
-                    let ran = terms.run_in_real_time(
+                    let ran = run_config.run_in_real_time(
                         &entrant,
                         1,
                         initial,
@@ -166,10 +166,12 @@ fn what_is_overtaken_is_cancelled_and_late_at_most_once() {
     let mut learners = learners(LEARNERS);
     for entrant in ["k-sync:1", "k-batch-sync:2", "k-async:2", "async"] {
         let entrant: Entrant = entrant.parse().unwrap();
-        let terms = Terms { delay: None, updates: Some(500), ..Terms::new(LEARNERS, 0.01) };
+        let run_config =
+            RunConfig { delay: None, updates: Some(500), ..RunConfig::new(LEARNERS, 0.01) };
         let mut counts = Counts::default();
         let initial = &[0.0; 8][..];
-        let run = terms.run_in_real_time(&entrant, 1, initial, &mut learners, None, &mut counts);
+        let run =
+            run_config.run_in_real_time(&entrant, 1, initial, &mut learners, None, &mut counts);
         run.unwrap();
         let Counts { tally, .. } = counts;
         assert_eq!(tally.updates, 500, "{entrant}");

@@ -17,7 +17,7 @@ use tempfile::tempdir;
 use tortoise::{
     cluster::{
         delay::{Distribution, Slow},
-        queues::Queues,
+        engine_pool::EnginePool,
     },
     dataset::{Dataset, minibatches::Minibatches},
     engine::quadratic::{Quadratic, coins},
@@ -25,7 +25,7 @@ use tortoise::{
         EvaluationRow, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_evaluations,
         read_run, write_whole,
     },
-    sgd::{Cancellation, Ended, Entrant, Terms, scheduler::Variant, terms::Finished},
+    sgd::{Cancellation, Ended, Entrant, RunConfig, run_config::Finished, scheduler::Variant},
     theory::{
         runtime::{UpdateTime, update_time_of},
         staleness::{Expected, expected},
@@ -97,15 +97,15 @@ fn a_race_that_is_read_and_written_again_has_the_same_bytes() {
 fn an_infinite_time_of_theory_comes_back() {
     let mut infinite = 0;
     for shape in ["0.3", "0.9", "1", "1.1", "2"] {
-        let law: Distribution = format!("pareto:shape={shape},scale=1").parse().unwrap();
+        let distribution: Distribution = format!("pareto:shape={shape},scale=1").parse().unwrap();
         for variant in Variant::ALL {
             for k in 1..=4 {
                 let (slow, cancel) = (Slow::default(), Cancellation::Preempt);
-                let time = update_time_of(variant, &law, &slow, cancel, 4, k);
+                let time = update_time_of(variant, &distribution, &slow, cancel, 4, k);
                 infinite += u32::from(time.mean_update_time == Some(f64::INFINITY));
                 let read: UpdateTime = same_again(&pretty(&time), "{");
-                assert_eq!(read, time, "{law} {variant:?} {k}");
-                let staleness = expected(variant, &law, &slow, 4, k).unwrap();
+                assert_eq!(read, time, "{distribution} {variant:?} {k}");
+                let staleness = expected(variant, &distribution, &slow, 4, k).unwrap();
                 let read: Expected = same_again(&pretty(&staleness), "{");
                 assert_eq!(read, staleness);
             }
@@ -119,13 +119,14 @@ fn quadratic(folder: &Path) -> RunSummary {
     let train = Arc::new(coins(64, 5, 3).unwrap());
     let data = Dataset { train: Arc::clone(&train), test: coins(16, 5, 4).unwrap() };
     let engine = Quadratic::new(&train, vec![1.0, 0.5, 0.3, 0.2, 0.1]);
-    let (queues, mut evaluator) = (Queues::here(&train, engine.clone()), engine);
-    let terms = Terms { updates: Some(30), evaluate_every: Some(0.7), ..Terms::new(4, 0.1) };
+    let (queues, mut evaluator) = (EnginePool::here(&train, engine.clone()), engine);
+    let run_config =
+        RunConfig { updates: Some(30), evaluate_every: Some(0.7), ..RunConfig::new(4, 0.1) };
     let files = RunFiles::create(folder.into(), true).unwrap();
     let minibatches = Minibatches::new(0, train.len(), 1);
     let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
-    let run = terms.run(&entrant, 0, &[0.0; 5][..], &queues, None, &mut recorder);
+    let run = run_config.run(&entrant, 0, &[0.0; 5][..], &queues, None, &mut recorder);
     let Finished { ended, .. } = run.unwrap();
     let (files, outcome) = recorder.finish(None).unwrap();
     let summary = RunSummary::new(0, ended, 0.1, outcome, &[0.1, 1e-9]);

@@ -9,7 +9,7 @@ use tortoise::{
     sgd::{Cancellation, Entrant, Event, Limits, Observer, Variant, Verdict, simulate},
 };
 
-const LAWS: [&str; 10] = [
+const DISTRIBUTIONS: [&str; 10] = [
     "exponential:mean=1",
     "shifted-exponential:shift=1,mean=1",
     "uniform:low=0,high=2",
@@ -49,12 +49,12 @@ fn updates(
     variant: Variant,
     k: usize,
     learners: usize,
-    law: &str,
+    distribution: &str,
     seed: u64,
     n: u64,
 ) -> Vec<Update> {
-    let law: Distribution = law.parse().unwrap();
-    let delays = Delays::new(law, &Slow::default(), learners, seed).unwrap();
+    let distribution: Distribution = distribution.parse().unwrap();
+    let delays = Delays::new(distribution, &Slow::default(), learners, seed).unwrap();
     let entrant = Entrant::with_k(variant, k);
     let mut run = simulate::times_only(&entrant, Cancellation::Preempt, learners, delays).unwrap();
     let mut updates = Updates::default();
@@ -63,12 +63,12 @@ fn updates(
     updates.made
 }
 
-/// Calls `check(learners, law, seed)` for every P, law and seed.
+/// Calls `check(learners, distribution, seed)` for every P, distribution and seed.
 fn everywhere(check: impl Fn(usize, &str, u64)) {
     for learners in [1, 2, 5, 8, 13] {
-        for law in LAWS {
+        for distribution in DISTRIBUTIONS {
             for seed in 0..5 {
-                check(learners, law, seed);
+                check(learners, distribution, seed);
             }
         }
     }
@@ -76,54 +76,66 @@ fn everywhere(check: impl Fn(usize, &str, u64)) {
 
 #[test]
 fn sync_is_k_async_that_waits_for_all() {
-    everywhere(|p, law, seed| {
-        let sync = updates(Variant::KSync, p, p, law, seed, UPDATES);
-        assert_eq!(sync, updates(Variant::KAsync, p, p, law, seed, UPDATES), "{law} P={p}");
+    everywhere(|p, distribution, seed| {
+        let sync = updates(Variant::KSync, p, p, distribution, seed, UPDATES);
+        assert_eq!(
+            sync,
+            updates(Variant::KAsync, p, p, distribution, seed, UPDATES),
+            "{distribution} P={p}"
+        );
     });
 }
 
 #[test]
 fn async_is_k_batch_async_with_k_1() {
-    everywhere(|p, law, seed| {
-        let asynchronous = updates(Variant::KAsync, 1, p, law, seed, UPDATES);
-        assert_eq!(asynchronous, updates(Variant::KBatchAsync, 1, p, law, seed, UPDATES));
+    everywhere(|p, distribution, seed| {
+        let asynchronous = updates(Variant::KAsync, 1, p, distribution, seed, UPDATES);
+        assert_eq!(asynchronous, updates(Variant::KBatchAsync, 1, p, distribution, seed, UPDATES));
     });
 }
 
 #[test]
 fn k_batch_sync_with_k_1_is_k_sync_with_k_1() {
-    everywhere(|p, law, seed| {
-        let batch = updates(Variant::KBatchSync, 1, p, law, seed, UPDATES);
-        assert_eq!(batch, updates(Variant::KSync, 1, p, law, seed, UPDATES), "{law} P={p}");
+    everywhere(|p, distribution, seed| {
+        let batch = updates(Variant::KBatchSync, 1, p, distribution, seed, UPDATES);
+        assert_eq!(
+            batch,
+            updates(Variant::KSync, 1, p, distribution, seed, UPDATES),
+            "{distribution} P={p}"
+        );
     });
 }
 
 #[test]
 fn k_batch_async_updates_at_every_kth_update_of_async() {
-    everywhere(|p, law, seed| {
+    everywhere(|p, distribution, seed| {
         for k in 1..=p + 1 {
-            let batch = updates(Variant::KBatchAsync, k, p, law, seed, UPDATES);
-            let single = updates(Variant::KAsync, 1, p, law, seed, UPDATES * k as u64);
+            let batch = updates(Variant::KBatchAsync, k, p, distribution, seed, UPDATES);
+            let single = updates(Variant::KAsync, 1, p, distribution, seed, UPDATES * k as u64);
             let every_kth = single.iter().skip(k - 1).step_by(k).map(|(time, _)| time);
-            assert!(batch.iter().map(|(time, _)| time).eq(every_kth), "{law} P={p} K={k}");
+            assert!(batch.iter().map(|(time, _)| time).eq(every_kth), "{distribution} P={p} K={k}");
         }
     });
 }
 
 #[test]
 fn one_learner_is_serial_sgd_in_every_variant() {
-    for law in LAWS {
+    for distribution in DISTRIBUTIONS {
         for seed in 0..5 {
-            let serial = updates(Variant::KSync, 1, 1, law, seed, UPDATES);
+            let serial = updates(Variant::KSync, 1, 1, distribution, seed, UPDATES);
             for variant in Variant::ALL {
-                assert_eq!(serial, updates(variant, 1, 1, law, seed, UPDATES), "{law} {variant:?}");
+                assert_eq!(
+                    serial,
+                    updates(variant, 1, 1, distribution, seed, UPDATES),
+                    "{distribution} {variant:?}"
+                );
             }
             let tasks: Vec<u64> = serial.iter().map(|(_, gradients)| gradients[0].1).collect();
             assert!(tasks.iter().copied().eq(0..UPDATES));
             // K minibatches of one learner are one minibatch of K times the size.
             for variant in [Variant::KBatchSync, Variant::KBatchAsync] {
                 for (j, (_, gradients)) in
-                    updates(variant, 3, 1, law, seed, UPDATES).iter().enumerate()
+                    updates(variant, 3, 1, distribution, seed, UPDATES).iter().enumerate()
                 {
                     let j = j as u64;
                     let fresh = [(0, 3 * j, j), (0, 3 * j + 1, j), (0, 3 * j + 2, j)];
@@ -136,9 +148,9 @@ fn one_learner_is_serial_sgd_in_every_variant() {
 
 #[test]
 fn what_only_looks_the_same_is_not() {
-    let law = "uniform:low=0,high=2";
+    let distribution = "uniform:low=0,high=2";
     let times = |variant, k| {
-        let made = updates(variant, k, 8, law, 1, UPDATES);
+        let made = updates(variant, k, 8, distribution, 1, UPDATES);
         made.into_iter().map(|(time, _)| time).collect::<Vec<_>>()
     };
     assert_ne!(times(Variant::KBatchSync, 8), times(Variant::KSync, 8));
@@ -148,11 +160,11 @@ fn what_only_looks_the_same_is_not() {
 
 #[test]
 fn versions_and_contributors_are_what_each_variant_allows() {
-    everywhere(|p, law, seed| {
+    everywhere(|p, distribution, seed| {
         for variant in Variant::ALL {
             for k in 1..=p {
                 for (j, (_, gradients)) in
-                    updates(variant, k, p, law, seed, UPDATES).iter().enumerate()
+                    updates(variant, k, p, distribution, seed, UPDATES).iter().enumerate()
                 {
                     assert_eq!(gradients.len(), k);
                     assert!(gradients.iter().all(|&(_, _, version)| version <= j as u64));
@@ -174,9 +186,9 @@ fn versions_and_contributors_are_what_each_variant_allows() {
 /// Sum over gradients of (s + 1) = sum over learners of the version last read: exact for K-async.
 #[test]
 fn staleness_telescopes_to_the_versions_last_read() {
-    everywhere(|p, law, seed| {
+    everywhere(|p, distribution, seed| {
         for k in 1..=p {
-            let made = updates(Variant::KAsync, k, p, law, seed, UPDATES);
+            let made = updates(Variant::KAsync, k, p, distribution, seed, UPDATES);
             let (mut sum, mut read) = (0, vec![0; p]);
             for (j, (_, gradients)) in made.iter().enumerate() {
                 for &(learner, _, version) in gradients {
@@ -185,7 +197,7 @@ fn staleness_telescopes_to_the_versions_last_read() {
                     read[learner] = j as u64 + 1;
                 }
             }
-            assert_eq!(sum, read.iter().sum::<u64>(), "{law} P={p} K={k}");
+            assert_eq!(sum, read.iter().sum::<u64>(), "{distribution} P={p} K={k}");
         }
     });
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use small_data::small_data;
 use tempfile::tempdir;
 use tortoise::{
-    cluster::queues::Queues,
+    cluster::engine_pool::EnginePool,
     dataset::{Dataset, minibatches::Minibatches},
     engine::quadratic::{Quadratic, coins},
     record::{
@@ -24,7 +24,7 @@ use tortoise::{
         Summary, write_summary,
     },
     report::verdict,
-    sgd::{Ended, Terms, tally::Tally},
+    sgd::{Ended, RunConfig, tally::Tally},
 };
 
 /// An entrant whose runs had these losses after 0, 10, 20, ... seconds, and which looked for 0.5 and
@@ -305,14 +305,15 @@ fn program(folder: &Path, configuration: impl Serialize) {
     let train = Arc::new(coins(64, 3, 3).unwrap());
     let data = Dataset { train: Arc::clone(&train), test: coins(16, 3, 4).unwrap() };
     let engine = Quadratic::new(&train, vec![1.0, 0.5, 0.3]);
-    let (queues, mut evaluator) = (Queues::here(&train, engine.clone()), engine);
-    let terms = Terms { updates: Some(30), evaluate_every: Some(2.0), ..Terms::new(4, 0.1) };
+    let (queues, mut evaluator) = (EnginePool::here(&train, engine.clone()), engine);
+    let run_config =
+        RunConfig { updates: Some(30), evaluate_every: Some(2.0), ..RunConfig::new(4, 0.1) };
     let mut race = |name: &str| {
         let files = RunFiles::create(directory.run(name, 0).unwrap(), false).unwrap();
         let minibatches = Minibatches::new(0, train.len(), 1);
         let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
         let racer = name.parse().unwrap();
-        let run = terms.run(&racer, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
+        let run = run_config.run(&racer, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
         let (files, outcome) = recorder.finish(None).unwrap();
         let summary = RunSummary::new(0, run.ended, 0.1, outcome, &[]);
         files.finish(&summary).unwrap();

@@ -1,10 +1,10 @@
 //! Measured update times and staleness beside what theory says, within three standard errors: the
 //! semantics of the six variants, checked by formulas that know nothing of the scheduler.
 
-#[path = "common/laws.rs"]
-mod laws;
+#[path = "common/distributions.rs"]
+mod distributions;
 
-use laws::LAWS;
+use distributions::DISTRIBUTIONS;
 use tortoise::{
     cluster::delay::{Delays, Distribution, Slow},
     sgd::{
@@ -17,55 +17,65 @@ use tortoise::{
     },
 };
 
-fn measure(variant: Variant, k: usize, p: usize, law: &str, cancel: Cancellation) -> Times {
-    let law: Distribution = law.parse().unwrap();
+fn measure(
+    variant: Variant,
+    k: usize,
+    p: usize,
+    distribution: &str,
+    cancel: Cancellation,
+) -> Times {
+    let distribution: Distribution = distribution.parse().unwrap();
     let entrant = Entrant::with_k(variant, k);
     // Every case on chance of its own, so that their deviations are independent.
     let seed = (p * 1000 + k * 10 + variant as usize) as u64;
-    let delays = Delays::new(law, &Slow::default(), p, seed).unwrap();
+    let delays = Delays::new(distribution, &Slow::default(), p, seed).unwrap();
     simulate(&entrant, cancel, p, delays, default_warm_up(p, k), 20_000).unwrap()
 }
 
-fn predict(variant: Variant, k: usize, p: usize, law: &str) -> UpdateTime {
-    update_time(variant, &law.parse().unwrap(), p, k)
+fn predict(variant: Variant, k: usize, p: usize, distribution: &str) -> UpdateTime {
+    update_time(variant, &distribution.parse().unwrap(), p, k)
 }
 
 /// How many standard errors lie between measurement and `expected`.
-fn z(law: &str, times: &Times, expected: f64) -> f64 {
-    let standard_error = times.mean_update_time_se.unwrap().max(resolution(law));
+fn z(distribution: &str, times: &Times, expected: f64) -> f64 {
+    let standard_error = times.mean_update_time_se.unwrap().max(resolution(distribution));
     (times.mean_update_time - expected) / standard_error
 }
 
 /// Where stragglers that come a handful of times in a run decide, the error is not normal and its
 /// estimate may be zero: a run cannot tell one such straggler in a few thousand updates. Else, the
 /// resolution is that of the clock.
-fn resolution(law: &str) -> f64 {
-    if law.starts_with("bimodal") { 0.002 } else { 1e-6 }
+fn resolution(distribution: &str) -> f64 {
+    if distribution.starts_with("bimodal") { 0.002 } else { 1e-6 }
 }
 
 #[test]
 fn update_times_match_every_value_and_respect_every_bound() {
     let (mut squares, mut compared) = (0.0, 0.0);
-    for law in LAWS {
+    for distribution in DISTRIBUTIONS {
         for p in [1_usize, 4, 8, 20, 64] {
             for k in [1, p.div_ceil(2), p] {
                 for variant in Variant::ALL {
-                    let theory = predict(variant, k, p, law);
-                    let times = measure(variant, k, p, law, Cancellation::Preempt);
-                    let case = format!("{variant:?} K={k} P={p} {law}: {times:?} {theory:?}");
+                    let theory = predict(variant, k, p, distribution);
+                    let times = measure(variant, k, p, distribution, Cancellation::Preempt);
+                    let case =
+                        format!("{variant:?} K={k} P={p} {distribution}: {times:?} {theory:?}");
                     if let Some(expected) = theory.mean_update_time {
                         // Some 400 comparisons: a rare one is past three standard errors by chance.
-                        assert!(z(law, &times, expected).abs() < 4.0, "{case}");
-                        if times.mean_update_time_se > Some(resolution(law)) {
-                            squares += z(law, &times, expected).powi(2);
+                        assert!(z(distribution, &times, expected).abs() < 4.0, "{case}");
+                        if times.mean_update_time_se > Some(resolution(distribution)) {
+                            squares += z(distribution, &times, expected).powi(2);
                             compared += 1.0;
                         }
                     }
                     assert!(
-                        theory.lower.is_none_or(|lower| z(law, &times, lower) > -3.0),
+                        theory.lower.is_none_or(|lower| z(distribution, &times, lower) > -3.0),
                         "{case}"
                     );
-                    assert!(theory.upper.is_none_or(|upper| z(law, &times, upper) < 3.0), "{case}");
+                    assert!(
+                        theory.upper.is_none_or(|upper| z(distribution, &times, upper) < 3.0),
+                        "{case}"
+                    );
                 }
             }
         }
@@ -75,47 +85,50 @@ fn update_times_match_every_value_and_respect_every_bound() {
     assert!(compared > 300.0 && (0.9..1.1).contains(&rms), "RMS z = {rms} of {compared}");
 }
 
-/// Lemma 5 of Dutta et al. 2018 and its reverse. Laws of neither class are free to do either.
+/// Lemma 5 of Dutta et al. 2018 and its reverse. Distributions of neither class are free to do either.
 #[test]
 fn k_async_lies_where_the_class_of_the_law_says() {
-    for law in LAWS {
-        let parsed: Distribution = law.parse().unwrap();
+    for distribution in DISTRIBUTIONS {
+        let parsed: Distribution = distribution.parse().unwrap();
         let fresh = order_statistics::expected(&parsed, 4, 8);
-        let times = measure(Variant::KAsync, 4, 8, law, Cancellation::Preempt);
-        let z = z(law, &times, fresh);
-        let UpdateTime { lower, upper, .. } = predict(Variant::KAsync, 4, 8, law);
+        let times = measure(Variant::KAsync, 4, 8, distribution, Cancellation::Preempt);
+        let z = z(distribution, &times, fresh);
+        let UpdateTime { lower, upper, .. } = predict(Variant::KAsync, 4, 8, distribution);
         match ageing(&parsed) {
             Ageing::Memoryless => {
                 assert!(
                     z.abs() < 4.0 && lower == Some(fresh) && upper == Some(fresh),
-                    "{law}: {z}"
+                    "{distribution}: {z}"
                 );
             }
-            Ageing::NewLonger => assert!(z < -4.0 && upper == Some(fresh), "{law}: {z}"),
-            Ageing::NewShorter => assert!(z > 4.0 && lower >= Some(fresh), "{law}: {z}"),
-            Ageing::Neither => assert!(upper.is_none(), "{law}"),
+            Ageing::NewLonger => assert!(z < -4.0 && upper == Some(fresh), "{distribution}: {z}"),
+            Ageing::NewShorter => assert!(z > 4.0 && lower >= Some(fresh), "{distribution}: {z}"),
+            Ageing::Neither => assert!(upper.is_none(), "{distribution}"),
         }
     }
 }
 
-/// Laws that are as good as exponential have K/P without being told apart from others; two times
-/// and two learners can be counted through by hand.
+/// Distributions that are as good as exponential have K/P without being told apart from others; two
+/// times and two learners can be counted through by hand.
 #[test]
 fn k_batch_sync_is_numeric_where_no_closed_form_is_known() {
     let q: f64 = 0.4;
     let by_hand =
         (1.0 - q).powi(2) + 2.0 * q * (1.0 - q) * ((1.0 - q) * 2.0 + q * 10.0) + q.powi(2) * 10.0;
     let almost = "weibull:shape=1.000000001,scale=1";
-    for (law, k, p, expected, tolerance) in [
+    for (distribution, k, p, expected, tolerance) in [
         (almost, 4, 8, 0.5, 1e-4),
         (almost, 20, 8, 2.5, 1e-4),
         (almost, 50, 100, 0.5, 1e-4),
         ("hyperexponential:p=0.3,mean1=2,mean2=2", 7, 20, 0.7, 1e-4),
         ("bimodal:fast=1,slow=10,p=0.4", 2, 2, by_hand, 1e-9),
     ] {
-        let theory = predict(Variant::KBatchSync, k, p, law);
+        let theory = predict(Variant::KBatchSync, k, p, distribution);
         let value = theory.mean_update_time.unwrap();
-        assert!((value / expected - 1.0).abs() < tolerance, "K={k} P={p} {law}: {theory:?}");
+        assert!(
+            (value / expected - 1.0).abs() < tolerance,
+            "K={k} P={p} {distribution}: {theory:?}"
+        );
         assert!(!theory.exact && theory.lower <= Some(value) && Some(value) <= theory.upper);
     }
     // A tail too long for a lattice leaves bounds.
@@ -128,7 +141,7 @@ fn k_batch_sync_is_numeric_where_no_closed_form_is_known() {
 fn anchors_hold_within_three_standard_errors() {
     let exponential = "exponential:mean=1";
     let shifted = "shifted-exponential:shift=1,mean=1";
-    for (variant, k, law, expected) in [
+    for (variant, k, distribution, expected) in [
         (Variant::KSync, 4, exponential, 0.634_523_8),
         (Variant::KBatchSync, 4, exponential, 0.5),
         (Variant::KAsync, 4, exponential, 0.634_523_8),
@@ -138,10 +151,13 @@ fn anchors_hold_within_three_standard_errors() {
         (Variant::KSync, 4, shifted, 1.634_523_8),
         (Variant::KBatchAsync, 4, shifted, 1.0),
     ] {
-        let times = measure(variant, k, 8, law, Cancellation::Preempt);
-        assert!(z(law, &times, expected).abs() < 3.0, "{variant:?} K={k} {law}: {times:?}");
-        let theory = predict(variant, k, 8, law).mean_update_time.unwrap();
-        assert!((theory - expected).abs() < 1e-6, "{variant:?} K={k} {law}: {theory}");
+        let times = measure(variant, k, 8, distribution, Cancellation::Preempt);
+        assert!(
+            z(distribution, &times, expected).abs() < 3.0,
+            "{variant:?} K={k} {distribution}: {times:?}"
+        );
+        let theory = predict(variant, k, 8, distribution).mean_update_time.unwrap();
+        assert!((theory - expected).abs() < 1e-6, "{variant:?} K={k} {distribution}: {theory}");
     }
     // No closed form, but simulated independently: 1.239.
     let times = measure(Variant::KAsync, 4, 8, shifted, Cancellation::Preempt);
@@ -151,21 +167,24 @@ fn anchors_hold_within_three_standard_errors() {
 /// Doomed work that runs to its end costs K-sync and K-batch-sync up to a factor of two.
 #[test]
 fn dropping_on_arrival_is_slower_than_preempting() {
-    for (variant, law, expected) in [
+    for (variant, distribution, expected) in [
         (Variant::KSync, "exponential:mean=1", 1.036),
         (Variant::KBatchSync, "exponential:mean=1", 1.078),
         (Variant::KSync, "uniform:low=0,high=2", 1.139),
         (Variant::KBatchSync, "uniform:low=0,high=2", 1.255),
     ] {
-        let times = measure(variant, 4, 8, law, Cancellation::OnArrival);
+        let times = measure(variant, 4, 8, distribution, Cancellation::OnArrival);
         let deviation = (times.mean_update_time - expected).abs();
-        assert!(deviation < 0.006 + 3.0 * times.mean_update_time_se.unwrap(), "{law}: {times:?}");
+        assert!(
+            deviation < 0.006 + 3.0 * times.mean_update_time_se.unwrap(),
+            "{distribution}: {times:?}"
+        );
     }
 }
 
 #[test]
 fn mean_staleness_does_not_depend_on_the_law() {
-    for law in LAWS {
+    for distribution in DISTRIBUTIONS {
         for (p, k) in [(8, 1), (8, 3), (8, 4), (8, 8), (20, 7)] {
             for (variant, expected) in [
                 (Variant::KAsync, (p - k) as f64 / k as f64),
@@ -173,26 +192,26 @@ fn mean_staleness_does_not_depend_on_the_law() {
             ] {
                 // With constant times all learners stay in step, and K that does not divide P
                 // leaves some of them waiting in turn; the mean holds all the same.
-                let times = measure(variant, k, p, law, Cancellation::Preempt);
+                let times = measure(variant, k, p, distribution, Cancellation::Preempt);
                 let deviation = (times.mean_staleness - expected).abs();
-                assert!(deviation < 0.01, "{variant:?} K={k} P={p} {law}: {times:?}");
+                assert!(deviation < 0.01, "{variant:?} K={k} P={p} {distribution}: {times:?}");
             }
         }
     }
 }
 
 /// Exponential times: s is geometric with K/P for K-async (Dutta et al. 2018, lemma 8, corrected
-/// from 1/P to K/P); K-batch-async has its own law of fresh gradients.
+/// from 1/P to K/P); K-batch-async has its own distribution of fresh gradients.
 #[test]
 fn staleness_follows_its_law_under_exponential_times() {
     let (p, k) = (8, 4);
-    let law = "exponential:mean=1";
-    let times = measure(Variant::KAsync, k, p, law, Cancellation::Preempt);
+    let distribution = "exponential:mean=1";
+    let times = measure(Variant::KAsync, k, p, distribution, Cancellation::Preempt);
     for (s, &count) in times.staleness_histogram.iter().take(5).enumerate() {
         let share = count as f64 / times.used as f64;
         assert!((share - 0.5_f64.powi(s as i32 + 1)).abs() < 0.01, "s={s}: {times:?}");
     }
-    let times = measure(Variant::KBatchAsync, k, p, law, Cancellation::Preempt);
+    let times = measure(Variant::KBatchAsync, k, p, distribution, Cancellation::Preempt);
     let q: f64 = 7.0 / 8.0;
     let fresh = 1.0 - 7.0 / 4.0 * (1.0 - q.powi(4));
     assert!((times.fresh_fraction - fresh).abs() < 0.01, "{times:?}");

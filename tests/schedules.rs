@@ -20,13 +20,13 @@ use tortoise::{
     Error, Result,
     cluster::{
         Cluster, Message, Order, Push,
-        learners::{Learners, Opened},
+        learner_threads::{LearnerThreads, Opened},
         threaded::Threaded,
     },
     dataset::{Minibatch, Split, minibatches::Minibatches},
     engine::{Engine, Evaluation},
     ids::{LearnerId, Task},
-    sgd::{Ended, Entrant, Event, Observer, Tally, Terms, Tolerance, Variant},
+    sgd::{Ended, Entrant, Event, Observer, RunConfig, Tally, Tolerance, Variant},
 };
 
 const SCHEDULES: usize = 3000;
@@ -88,9 +88,9 @@ impl Drop for Echo {
     }
 }
 
-/// Learners, how many engines were opened, and how many of them are dropped.
+/// LearnerThreads, how many engines were opened, and how many of them are dropped.
 struct Bench {
-    learners: Learners,
+    learners: LearnerThreads,
     opened: Arc<AtomicUsize>,
     dropped: Arc<AtomicUsize>,
 }
@@ -108,11 +108,11 @@ fn bench(count: usize, fails_in: Option<u32>) -> Bench {
             Ok(Opened { engine: Box::new(engine), kill: None })
         }
     };
-    let learners = Learners::open(count, &train, open).unwrap();
+    let learners = LearnerThreads::open(count, &train, open).unwrap();
     Bench { learners, opened, dropped }
 }
 
-fn race(learners: &mut Learners) -> Threaded<'_> {
+fn race(learners: &mut LearnerThreads) -> Threaded<'_> {
     Threaded::new(
         learners,
         Minibatches::new(0, 4, 1),
@@ -267,9 +267,10 @@ fn every_variant_ends_its_run_though_a_learner_fails() {
             let mut bench = bench(3, Some(2));
             let tolerance = Tolerance { back_off: Duration::ZERO, ..Tolerance::default() };
             let (updates, delay, patience) = (Some(5), None, 60.0);
-            let terms = Terms { updates, delay, patience, tolerance, ..Terms::new(3, 0.5) };
+            let run_config =
+                RunConfig { updates, delay, patience, tolerance, ..RunConfig::new(3, 0.5) };
             let (mut told, entrant) = (Told::default(), Entrant::with_k(variant, 2));
-            let finished = terms
+            let finished = run_config
                 .run_in_real_time(&entrant, 1, &[1.0; 3][..], &mut bench.learners, None, &mut told)
                 .unwrap();
             assert_eq!((finished.ended, told.tally.updates), (Ended::Done, 5));

@@ -1,9 +1,9 @@
 //! Speed-ups: the end points of figure 5 of Dutta et al. 2018, the sums behind them, and simulation.
 
-#[path = "common/laws.rs"]
-mod laws;
+#[path = "common/distributions.rs"]
+mod distributions;
 
-use laws::LAWS;
+use distributions::DISTRIBUTIONS;
 use tortoise::{
     cluster::delay::{Delays, Distribution, Slow},
     sgd::{
@@ -16,7 +16,7 @@ use tortoise::{
     },
 };
 
-fn law(text: &str) -> Distribution {
+fn distribution(text: &str) -> Distribution {
     text.parse().unwrap()
 }
 
@@ -27,7 +27,7 @@ fn sync_over_async_ends_where_figure_5_does() {
         ("shifted-exponential:shift=1,mean=1", 45.98, 14.9),
         ("pareto:shape=2,scale=1", 79.76, 20.4),
     ] {
-        let ratio = |p| sync_over_async(&law(name), p).unwrap();
+        let ratio = |p| sync_over_async(&distribution(name), p).unwrap();
         assert!((ratio(20) - of_20).abs() < 0.005, "{name}: {}", ratio(20));
         assert!((ratio(8) - of_8).abs() < 0.05, "{name}: {}", ratio(8));
         assert!((ratio(1) - 1.0).abs() < 1e-12, "{name}");
@@ -39,10 +39,10 @@ fn exponential_speed_ups_are_harmonic_sums_of_any_mean() {
     let harmonic = |n: usize| (1..=n).map(|i| 1.0 / i as f64).sum::<f64>();
     for name in ["exponential:mean=1", "exponential:mean=0.02"] {
         for p in [1, 2, 8, 20, 1000] {
-            let sync = sync_over_async(&law(name), p).unwrap();
+            let sync = sync_over_async(&distribution(name), p).unwrap();
             assert!((sync / (p as f64 * harmonic(p)) - 1.0).abs() < 1e-12, "{name} P={p}");
             for k in [1, p.div_ceil(2), p] {
-                let waiting = waiting_over_minibatches(&law(name), p, k).unwrap();
+                let waiting = waiting_over_minibatches(&distribution(name), p, k).unwrap();
                 let sum = p as f64 / k as f64 * (harmonic(p) - harmonic(p - k));
                 assert!((waiting / sum - 1.0).abs() < 1e-10, "{name} P={p} K={k}");
             }
@@ -52,16 +52,17 @@ fn exponential_speed_ups_are_harmonic_sums_of_any_mean() {
 
 #[test]
 fn theorems_are_ratios_of_update_times() {
-    for law in LAWS.map(law) {
+    for distribution in DISTRIBUTIONS.map(distribution) {
         for (p, k) in [(8, 1), (8, 4), (8, 8), (20, 7)] {
-            let time = |variant, k| update_time(variant, &law, p, k);
+            let time = |variant, k| update_time(variant, &distribution, p, k);
             let sync = speed_up(&time(Variant::KSync, p), &time(Variant::KAsync, 1));
             let waiting = speed_up(&time(Variant::KSync, k), &time(Variant::KBatchAsync, k));
-            for (ratio, theorem) in
-                [(sync, sync_over_async(&law, p)), (waiting, waiting_over_minibatches(&law, p, k))]
-            {
+            for (ratio, theorem) in [
+                (sync, sync_over_async(&distribution, p)),
+                (waiting, waiting_over_minibatches(&distribution, p, k)),
+            ] {
                 let off = ratio.value.unwrap() / theorem.unwrap() - 1.0;
-                assert!(ratio.exact && off.abs() < 1e-12, "{law} P={p} K={k}: {ratio:?}");
+                assert!(ratio.exact && off.abs() < 1e-12, "{distribution} P={p} K={k}: {ratio:?}");
                 assert_eq!((ratio.lower, ratio.upper), (ratio.value, ratio.value));
             }
         }
@@ -71,9 +72,9 @@ fn theorems_are_ratios_of_update_times() {
 #[test]
 fn measured_speed_ups_lie_within_what_is_known() {
     let (p, k) = (8, 4);
-    for name in LAWS {
+    for name in DISTRIBUTIONS {
         let measure = |variant, seed| {
-            let delays = Delays::new(law(name), &Slow::default(), p, seed).unwrap();
+            let delays = Delays::new(distribution(name), &Slow::default(), p, seed).unwrap();
             let entrant = Entrant::with_k(variant, k);
             let warm_up = default_warm_up(p, k);
             let times =
@@ -86,7 +87,7 @@ fn measured_speed_ups_lie_within_what_is_known() {
             (Variant::KAsync, Variant::KBatchAsync),
             (Variant::KSync, Variant::KAsync),
         ] {
-            let time = |variant| update_time(variant, &law(name), p, k);
+            let time = |variant| update_time(variant, &distribution(name), p, k);
             let known = speed_up(&time(slow), &time(fast));
             let ratio = measure(slow, 1) / measure(fast, 2);
             let case = format!("{slow:?} {fast:?} {name}: {ratio} {known:?}");
@@ -100,7 +101,7 @@ fn measured_speed_ups_lie_within_what_is_known() {
 
 #[test]
 fn times_without_a_mean_have_no_speed_up() {
-    let heavy = law("pareto:shape=1,scale=1");
+    let heavy = distribution("pareto:shape=1,scale=1");
     assert_eq!(sync_over_async(&heavy, 8), None);
     assert_eq!(waiting_over_minibatches(&heavy, 8, 4), None);
     let time = |variant, k| update_time(variant, &heavy, 8, k);

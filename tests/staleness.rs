@@ -1,12 +1,12 @@
-//! Staleness of the scheduler itself beside its laws: over all gradients, by their place in an update,
-//! and of all learners together. Laws, chain and scheduler know nothing of each other.
+//! Staleness of the scheduler itself beside its distributions: over all gradients, by their place in an
+//! update, and of all learners together. Distributions, chain and scheduler know nothing of each other.
 
-#[path = "common/laws.rs"]
-mod laws;
+#[path = "common/distributions.rs"]
+mod distributions;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use laws::LAWS;
+use distributions::DISTRIBUTIONS;
 use tortoise::{
     Result,
     cluster::delay::{Delays, Distribution, Slow},
@@ -19,20 +19,20 @@ use tortoise::{
 };
 
 const EXPONENTIAL: &str = "exponential:mean=1";
-fn delays(law: &str, slow: &str, p: usize, seed: u64) -> Delays {
-    let law: Distribution = law.parse().unwrap();
-    Delays::new(law, &slow.parse().unwrap(), p, seed).unwrap()
+fn delays(distribution: &str, slow: &str, p: usize, seed: u64) -> Delays {
+    let distribution: Distribution = distribution.parse().unwrap();
+    Delays::new(distribution, &slow.parse().unwrap(), p, seed).unwrap()
 }
 
 #[track_caller]
 fn measure(
     (variant, p, k): (Variant, usize, usize),
-    law: &str,
+    distribution: &str,
     slow: &str,
     seed: u64,
     updates: u64,
 ) -> Times {
-    let delays = delays(law, slow, p, seed);
+    let delays = delays(distribution, slow, p, seed);
     let entrant = Entrant::with_k(variant, k);
     let warm_up = default_warm_up(p, k);
     simulate(&entrant, Cancellation::Preempt, p, delays, warm_up, updates).unwrap()
@@ -54,14 +54,14 @@ fn cases() -> Vec<(Variant, usize, usize)> {
     cases
 }
 
-/// Shares of s = 0, 1, ... in independent runs, in standard errors from the law. Those so rare that
-/// they are not normal in a run count together.
+/// Shares of s = 0, 1, ... in independent runs, in standard errors from the distribution. Those so rare
+/// that they are not normal in a run count together.
 #[test]
 fn every_variant_follows_its_law_under_exponential_times() {
     const RUNS: u64 = 60;
     let (mut squares, mut compared) = (0.0, 0.0);
     for (variant, p, k) in cases() {
-        let law = Staleness::memoryless(variant, p, k);
+        let distribution = Staleness::memoryless(variant, p, k);
         let updates = 6000_u64.div_ceil(k as u64);
         let runs: Vec<_> = (0..RUNS)
             .map(|run| {
@@ -69,15 +69,15 @@ fn every_variant_follows_its_law_under_exponential_times() {
                 measure((variant, p, k), EXPONENTIAL, "", seed, updates)
             })
             .collect();
-        let rare = (0..).find(|&s| law.at_least(s) < 0.01).unwrap() as usize;
+        let rare = (0..).find(|&s| distribution.at_least(s) < 0.01).unwrap() as usize;
         let share = |times: &Times, from: usize, to: usize| {
             let counts = times.staleness_histogram.iter();
             counts.skip(from).take(to - from).sum::<u64>() as f64 / times.used as f64
         };
         for s in 0..=rare {
             let (to, expected) = match s {
-                _ if s == rare => (usize::MAX, law.at_least(s as u64)),
-                _ => (s + 1, law.probability(s as u64)),
+                _ if s == rare => (usize::MAX, distribution.at_least(s as u64)),
+                _ => (s + 1, distribution.probability(s as u64)),
             };
             let shares: Vec<_> = runs.iter().map(|times| share(times, s, to)).collect();
             let off = statistics::mean(&shares).unwrap() - expected;
@@ -137,7 +137,10 @@ fn watch(variant: Variant, p: usize, k: usize, seed: u64, updates: u64) -> Watch
 
 /// Pearson's statistic over independent draws, in its own standard deviations from its mean: outcomes
 /// that are expected fewer than ten times count together.
-fn chi_square<T: Ord>(drawn: impl IntoIterator<Item = T>, law: impl Fn(&T) -> f64) -> (f64, usize) {
+fn chi_square<T: Ord>(
+    drawn: impl IntoIterator<Item = T>,
+    distribution: impl Fn(&T) -> f64,
+) -> (f64, usize) {
     let (mut counts, mut draws) = (BTreeMap::new(), 0.0);
     for outcome in drawn {
         *counts.entry(outcome).or_insert(0.0) += 1.0;
@@ -146,7 +149,7 @@ fn chi_square<T: Ord>(drawn: impl IntoIterator<Item = T>, law: impl Fn(&T) -> f6
     let (mut statistic, mut cells) = (0.0, 0);
     let (mut other, mut other_expected) = (draws, draws);
     for (outcome, count) in &counts {
-        let expected = draws * law(outcome);
+        let expected = draws * distribution(outcome);
         assert!(expected > 0.0, "what cannot be was drawn");
         if expected >= 10.0 {
             statistic += (count - expected).powi(2) / expected;
@@ -176,9 +179,9 @@ fn each_gradient_of_an_update_follows_its_own_law() {
         // So far apart that all learners have pushed since, but for one time in 10,000.
         let apart = (p * 10).div_ceil(k);
         for l in 1..=k {
-            let law = Staleness::memoryless_of(variant, p, k, l);
+            let distribution = Staleness::memoryless_of(variant, p, k, l);
             let drawn = made.iter().skip(100).step_by(apart).map(|update| update[l - 1]);
-            let (z, cells) = chi_square(drawn, |&s| law.probability(s));
+            let (z, cells) = chi_square(drawn, |&s| distribution.probability(s));
             assert!(cells > 2 && z.abs() < 4.0, "{variant:?} P={p} K={k} l={l}: {z} of {cells}");
         }
     }
@@ -196,7 +199,8 @@ fn the_law_of_all_gradients_is_the_mean_of_their_laws() {
             };
             for s in 0..30 {
                 let case = format!("{variant:?} P={p} K={k} s={s}");
-                let (whole, parts) = (all.probability(s), mean(&|law| law.probability(s)));
+                let (whole, parts) =
+                    (all.probability(s), mean(&|distribution| distribution.probability(s)));
                 assert!((whole - parts).abs() < 1e-12, "{case}: {whole} {parts}");
                 let rest = all.at_least(s) - all.at_least(s + 1);
                 assert!((whole - rest).abs() < 1e-12, "{case}: {whole} {rest}");
@@ -218,13 +222,13 @@ fn the_law_of_all_gradients_is_the_mean_of_their_laws() {
 
 #[test]
 fn means_hold_for_any_times_and_for_slow_learners() {
-    for law in LAWS {
+    for distribution in DISTRIBUTIONS {
         for (p, k) in [(2, 1), (8, 3), (8, 8), (20, 7)] {
             for slow in ["", "0=3,1=1.7"] {
                 for variant in Variant::ALL {
-                    let times = measure((variant, p, k), law, slow, 3, 8000);
+                    let times = measure((variant, p, k), distribution, slow, 3, 8000);
                     let expected = staleness::mean(variant, p, k).unwrap();
-                    let case = format!("{variant:?} P={p} K={k} {law} {slow}: {times:?}");
+                    let case = format!("{variant:?} P={p} K={k} {distribution} {slow}: {times:?}");
                     // What is under way at the ends of the run is all that is not counted.
                     assert!((times.mean_staleness - expected).abs() < 0.02, "{case}");
                 }
@@ -236,18 +240,22 @@ fn means_hold_for_any_times_and_for_slow_learners() {
 #[test]
 fn fresh_gradients_are_as_many_as_the_class_of_the_law_allows() {
     let (mut below, mut above) = (0, 0);
-    for law in LAWS {
+    for distribution in DISTRIBUTIONS {
         for (variant, p, k) in cases() {
-            let parsed = law.parse().unwrap();
+            let parsed = distribution.parse().unwrap();
             let known = staleness::expected(variant, &parsed, &Slow::default(), p, k).unwrap();
-            let times = measure((variant, p, k), law, "", 5, 30_000_u64.div_ceil(k as u64));
-            let Expected { law: exact, fresh_at_least, fresh_at_most, .. } = known;
-            let case = format!("{variant:?} P={p} K={k} {law}: {known:?} {times:?}");
+            let times =
+                measure((variant, p, k), distribution, "", 5, 30_000_u64.div_ceil(k as u64));
+            let Expected { distribution: exact, fresh_at_least, fresh_at_most, .. } = known;
+            let case = format!("{variant:?} P={p} K={k} {distribution}: {known:?} {times:?}");
             let fresh = times.fresh_fraction;
             assert!(fresh_at_least - 0.015 < fresh && fresh < fresh_at_most + 0.015, "{case}");
-            assert!(exact.is_none_or(|law| (law.fresh() - fresh).abs() < 0.015), "{case}");
+            assert!(
+                exact.is_none_or(|distribution| (distribution.fresh() - fresh).abs() < 0.015),
+                "{case}"
+            );
             assert!(exact.is_some() == (fresh_at_least == fresh_at_most), "{case}");
-            // Where a class of laws decides, it is well away from K/P.
+            // Where a class of distributions decides, it is well away from K/P.
             let share = k as f64 / p as f64;
             below += usize::from(exact.is_none() && fresh_at_most == share && fresh < share - 0.05);
             above +=
@@ -260,14 +268,15 @@ fn fresh_gradients_are_as_many_as_the_class_of_the_law_allows() {
 /// What is counted holds in every run and for learners of any speed, without a margin.
 #[test]
 fn some_gradients_are_fresh_whatever_the_times() {
-    for law in LAWS {
+    for distribution in DISTRIBUTIONS {
         for (variant, p, k) in cases() {
             let slow: Slow = "0=4".parse().unwrap();
-            let known = staleness::expected(variant, &law.parse().unwrap(), &slow, p, k).unwrap();
-            let times = measure((variant, p, k), law, "0=4", 9, 500);
-            let case = format!("{variant:?} P={p} K={k} {law}: {known:?} {times:?}");
+            let known =
+                staleness::expected(variant, &distribution.parse().unwrap(), &slow, p, k).unwrap();
+            let times = measure((variant, p, k), distribution, "0=4", 9, 500);
+            let case = format!("{variant:?} P={p} K={k} {distribution}: {known:?} {times:?}");
             assert!(times.fresh_fraction >= known.fresh_at_least - 1e-12, "{case}");
-            assert!(known.law.is_some() == (known.fresh_at_least == 1.0), "{case}");
+            assert!(known.distribution.is_some() == (known.fresh_at_least == 1.0), "{case}");
         }
     }
     // With constant times K-async has no more than that, and where there is no mean there is none.
@@ -318,10 +327,10 @@ fn a_chain_that_is_walked_comes_to_its_long_run() {
         let some_learner =
             p as f64 * Staleness::memoryless(Variant::KAsync, p, k).at_least(updates);
         assert!(missing <= some_learner + 1e-12, "P={p} K={k}: {missing}");
-        let law = Staleness::memoryless(Variant::KAsync, p, k);
+        let distribution = Staleness::memoryless(Variant::KAsync, p, k);
         let marginal = Chain::marginal(&states);
         for (s, probability) in marginal.iter().enumerate().take(updates as usize) {
-            let expected = law.probability(s as u64);
+            let expected = distribution.probability(s as u64);
             assert!((probability - expected).abs() < 1e-12, "P={p} K={k} s={s}: {probability}");
         }
     }

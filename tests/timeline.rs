@@ -10,11 +10,11 @@ use serde::Serialize;
 use serde_json::Value;
 use tempfile::tempdir;
 use tortoise::{
-    cluster::queues::Queues,
+    cluster::engine_pool::EnginePool,
     dataset::{Dataset, minibatches::Minibatches},
     engine::quadratic::{Quadratic, coins},
     record::{Recorder, RunFiles},
-    sgd::{Cancellation, Entrant, Event, Tally, Terms, Verdict, faults::OnLoss},
+    sgd::{Cancellation, Entrant, Event, RunConfig, Tally, Verdict, faults::OnLoss},
     timeline::{End, Timeline, parse_events, read},
 };
 
@@ -149,13 +149,13 @@ fn a_run_records_its_first_events() {
     let train = Arc::new(coins(50, 3, 0).unwrap());
     let data = Dataset { train: Arc::clone(&train), test: coins(16, 3, 4).unwrap() };
     let engine = Quadratic::new(&train, vec![1.0; 3]);
-    let (queues, mut evaluator) = (Queues::here(&train, engine.clone()), engine);
-    let terms = Terms { updates: Some(2000), ..Terms::new(LEARNERS, 0.1) };
+    let (queues, mut evaluator) = (EnginePool::here(&train, engine.clone()), engine);
+    let run_config = RunConfig { updates: Some(2000), ..RunConfig::new(LEARNERS, 0.1) };
     let files = RunFiles::create(folder.path().into(), true).unwrap();
     let minibatches = Minibatches::new(0, train.len(), 1);
     let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
-    terms.run(&entrant, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
+    run_config.run(&entrant, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
     drop(recorder.finish(None).unwrap());
     let [first, all] = [FILE, "events.jsonl"]
         .map(|name| std::fs::read_to_string(folder.path().join(name)).unwrap());

@@ -43,8 +43,8 @@ impl Observer for Listener {
 fn a_watch_hands_everything_on_and_keeps_a_bounded_part() {
     for entrant in ["sync", "k-sync:3", "k-batch-sync:3", "async", "k-async:3", "k-batch-async:3"] {
         let entrant: Entrant = entrant.parse().unwrap();
-        let law = "exponential:mean=1".parse().unwrap();
-        let delays = Delays::new(law, &Slow::default(), 5, 1).unwrap();
+        let distribution = "exponential:mean=1".parse().unwrap();
+        let delays = Delays::new(distribution, &Slow::default(), 5, 1).unwrap();
         let settings = Settings { moments: 16, ..Settings::new(1.0, 1, 1, 1) };
         let mut watch = Watch::new(Listener::default(), &settings);
         let mut run = times_only(&entrant, Cancellation::Preempt, 5, delays).unwrap();

@@ -1,5 +1,5 @@
-//! What the examples share: their arguments, MNIST as the paper trains on it, courses over seeds, and
-//! their files.
+//! What the examples share: their arguments, MNIST as the paper trains on it, trajectories over seeds,
+//! and their files.
 
 #![allow(dead_code, reason = "not every example needs everything")]
 
@@ -10,7 +10,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tortoise::{
     Result,
-    cluster::queues::Queues,
+    cluster::engine_pool::EnginePool,
     dataset::mnist,
     engine::{
         adapter::DeviceChoice,
@@ -19,8 +19,8 @@ use tortoise::{
     },
     report::plot::{Dot, Line, Look, Sheet},
     sgd::{
-        Course, Entrant, Objective, Terms,
-        course::{self, Point},
+        Entrant, Objective, RunConfig, Trajectory,
+        trajectory::{self, Point},
     },
     statistics,
 };
@@ -68,7 +68,7 @@ impl Args {
         let model = Model::new(&shape.parse::<Shape>()?, inputs, classes, l2)?;
         let longest = model.longest_side().max(minibatch);
         let backend = Backend::choose(&self.device, FamilyChoice::Auto, longest)?;
-        let queues = Queues::here(&data.train, backend.open(&model, minibatch)?);
+        let queues = EnginePool::here(&data.train, backend.open(&model, minibatch)?);
         let evaluator = backend.for_evaluation().open(&model, minibatch)?;
         let evaluated = Arc::new(data.train.first(evaluated));
         Ok((Objective::new(&evaluated, queues, evaluator), model))
@@ -87,7 +87,7 @@ impl Args {
         Ok(())
     }
 
-    /// Writes the mean courses behind a picture as `NAME-courses.csv`.
+    /// Writes the mean trajectories behind a picture as `NAME-trajectories.csv`.
     pub(crate) fn write_courses(&self, name: &str, means: &[(String, Vec<Point>)]) -> Result<()> {
         let row = |(name, Point { time, updates, loss, loss_se }): (&String, &Point)| {
             format!("{name},{time:.3},{updates:.1},{loss:.5},{:.5}", loss_se.unwrap_or(f64::NAN))
@@ -96,7 +96,11 @@ impl Args {
             .iter()
             .flat_map(|(name, points)| points.iter().map(move |p| row((name, p))))
             .collect();
-        self.write_rows(&format!("{name}-courses"), "entrant,time,updates,loss,loss_se", &rows)?;
+        self.write_rows(
+            &format!("{name}-trajectories"),
+            "entrant,time,updates,loss,loss_se",
+            &rows,
+        )?;
         Ok(())
     }
 
@@ -112,15 +116,15 @@ impl Args {
     }
 }
 
-/// The courses of an entrant under seeds 0, 1, 2, ..., each from parameters drawn by its seed.
-pub(crate) fn courses(
+/// The trajectories of an entrant under seeds 0, 1, 2, ..., each from parameters drawn by its seed.
+pub(crate) fn trajectories(
     (objective, model): &(Objective, Model),
-    terms: &Terms,
+    run_config: &RunConfig,
     entrant: &Entrant,
     seeds: u64,
-) -> Result<Vec<Course>> {
-    let course = |seed| objective.course(terms, entrant, seed, &initial(model, seed));
-    (0..seeds).map(course).collect()
+) -> Result<Vec<Trajectory>> {
+    let trajectory = |seed| objective.trajectory(run_config, entrant, seed, &initial(model, seed));
+    (0..seeds).map(trajectory).collect()
 }
 
 /// w_0 as the paper has it (section 9 of its supplement): weights and biases ~ N(0, 0.01^2).
@@ -134,14 +138,14 @@ fn initial(model: &Model, seed: u64) -> Vec<f32> {
     (0..model.params()).map(|_| (0.01 * normal()) as f32).collect()
 }
 
-/// The mean of the courses, evaluation by evaluation.
-pub(crate) fn mean(courses: &[Course]) -> Vec<Point> {
-    course::mean(courses.iter().map(|course| &*course.points))
+/// The mean of the trajectories, evaluation by evaluation.
+pub(crate) fn mean(trajectories: &[Trajectory]) -> Vec<Point> {
+    trajectory::mean(trajectories.iter().map(|trajectory| &*trajectory.points))
 }
 
-/// The mean of what `of` gives for each course, and its standard error, as two columns.
-pub(crate) fn estimate(courses: &[Course], of: impl Fn(&Course) -> f64) -> String {
-    columns(&courses.iter().map(of).collect::<Vec<_>>())
+/// The mean of what `of` gives for each trajectory, and its standard error, as two columns.
+pub(crate) fn estimate(trajectories: &[Trajectory], of: impl Fn(&Trajectory) -> f64) -> String {
+    columns(&trajectories.iter().map(of).collect::<Vec<_>>())
 }
 
 /// The mean of `values` and its standard error, as two columns.

@@ -109,22 +109,27 @@ pub fn config(bytes: &[u8]) -> bool {
     true
 }
 
-/// A trace of durations: all are seconds that the clock counts, a law can be written and read again
-/// and has a fit, and learners draw what the file says.
+/// A trace of durations: all are seconds that the clock counts, a distribution can be written and read
+/// again and has a fit, and learners draw what the file says.
 pub fn trace(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let Some(trace) = taken(Trace::parse(Path::new(FILE), text)) else { return false };
-    assert_eq!(trace.is_replay(), trace.law().is_none());
-    let longest = trace.law().map(|law| {
-        assert!(law.iter().all(|seconds| seconds.is_finite() && *seconds > 0.0));
-        let lines: Vec<_> = law.iter().map(|seconds| format!("{seconds}\n")).collect();
+    assert_eq!(trace.is_replay(), trace.distribution().is_none());
+    let longest = trace.distribution().map(|distribution| {
+        assert!(distribution.iter().all(|seconds| seconds.is_finite() && *seconds > 0.0));
+        let lines: Vec<_> = distribution.iter().map(|seconds| format!("{seconds}\n")).collect();
         assert_eq!(Trace::parse(Path::new(FILE), &lines.concat()).unwrap(), trace);
-        check_fit(&Observed::finished(law));
-        law.iter().copied().fold(0.0, f64::max)
+        check_fit(&Observed::finished(distribution));
+        distribution.iter().copied().fold(0.0, f64::max)
     });
-    let law = Distribution::Trace(trace);
-    assert!(law.mean() > 0.0 && law.mean() <= longest.unwrap_or(f64::MAX) * (1.0 + 1e-12));
-    let Some(mut delays) = taken(Delays::new(law, &Slow::default(), 2, 0)) else { return true };
+    let distribution = Distribution::Trace(trace);
+    assert!(
+        distribution.mean() > 0.0
+            && distribution.mean() <= longest.unwrap_or(f64::MAX) * (1.0 + 1e-12)
+    );
+    let Some(mut delays) = taken(Delays::new(distribution, &Slow::default(), 2, 0)) else {
+        return true;
+    };
     for learner in [0, 1, 1, 0] {
         assert!(delays.sample(learner) > Duration::ZERO);
     }
@@ -154,7 +159,7 @@ fn check_timeline(text: &str) {
     }
 }
 
-/// Two finished durations have a fit, whose laws are laws.
+/// Two finished durations have a fit, whose distributions are distributions.
 fn check_fit(observed: &[Observed]) {
     let finished = observed.iter().filter(|one| one.finished).count();
     let fit = match fit(observed) {
@@ -165,7 +170,7 @@ fn check_fit(observed: &[Observed]) {
     assert!((-1e-9..=1.0 + 1e-9).contains(&fit.distance), "{}", fit.distance);
     for candidate in &fit.candidates {
         assert!(candidate.bic.is_finite(), "{candidate:?}");
-        let law: Distribution = candidate.law.to_string().parse().unwrap();
-        assert_eq!(law, candidate.law);
+        let distribution: Distribution = candidate.distribution.to_string().parse().unwrap();
+        assert_eq!(distribution, candidate.distribution);
     }
 }

@@ -6,7 +6,7 @@ use super::{Advice, Forecast, Goal, check, sort, times::UpdateTimes};
 use crate::{
     Error, Result,
     numbers::Shown,
-    sgd::{Entrant, Terms, learning_rate::RateRule},
+    sgd::{Entrant, RunConfig, learning_rate::RateRule},
     spec,
     theory::{
         error::{Bound, Constants, GammaPrime, NoBound, Step},
@@ -59,20 +59,20 @@ impl FromStr for Given {
 /// learners, or the learning rate changes.
 pub fn advise_given(
     given: &Given,
-    terms: &Terms,
+    run_config: &RunConfig,
     entrants: &[Entrant],
     goal: Goal,
 ) -> Result<Advice> {
     check(goal)?;
-    if terms.rate_rule != RateRule::Constant {
+    if run_config.rate_rule != RateRule::Constant {
         return Err(Error::config("the bounds are of a constant rate, without a --rate-rule"));
     }
-    let Terms { learners: p, learning_rate: rate, minibatch, ref slow, .. } = *terms;
-    let (Given { constants, gamma }, delay) = (given, terms.law()?);
+    let RunConfig { learners: p, learning_rate: rate, minibatch, ref slow, .. } = *run_config;
+    let (Given { constants, gamma }, delay) = (given, run_config.distribution()?);
     let mut forecasts = Vec::new();
     for entrant in entrants {
         let (rules, k) = (entrant.rules(), entrant.fixed_k(p)?);
-        let times = UpdateTimes::of(entrant, terms)?;
+        let times = UpdateTimes::of(entrant, run_config)?;
         let step = Step { rate, k, minibatch };
         let bound = staleness::expected(rules, delay, slow, p, k)
             .ok_or(NoBound::Unknown)

@@ -8,7 +8,7 @@
 //! Where a run with little averaging or much staleness does not get to a loss at all, nothing that
 //! averages less or is staler is expected to.
 
-use crate::{Error, Result, sgd::course::Point};
+use crate::{Error, Result, sgd::trajectory::Point};
 
 /// How many times as far as a run went a loss may be looked for.
 const FARTHEST: f64 = 10.0;
@@ -17,7 +17,7 @@ const TAIL: f64 = 0.5;
 
 /// A pilot run.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Course {
+pub struct PilotRun {
     /// K, the gradients an update.
     pub k: usize,
     /// Mean of s = j - tau over its gradients.
@@ -26,7 +26,7 @@ pub struct Course {
     pub points: Vec<Point>,
 }
 
-impl Course {
+impl PilotRun {
     /// Updates to the first loss at or below `loss`, and whether that is within the run. Beyond it,
     /// the loss goes on as the power of the updates that fits its last half.
     pub fn updates_to(&self, loss: f64) -> Option<(f64, bool)> {
@@ -97,9 +97,9 @@ impl Course {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// With fresh gradients, by K.
-    fresh: Vec<Course>,
+    fresh: Vec<PilotRun>,
     /// With stale gradients, by staleness.
-    stale: Vec<Course>,
+    stale: Vec<PilotRun>,
 }
 
 /// A number of updates.
@@ -116,12 +116,12 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Config`] if no run with fresh gradients lowers the loss.
-    pub fn new(courses: Vec<Course>) -> Result<Self> {
-        let (mut fresh, mut stale): (Vec<Course>, Vec<Course>) =
+    pub fn new(courses: Vec<PilotRun>) -> Result<Self> {
+        let (mut fresh, mut stale): (Vec<PilotRun>, Vec<PilotRun>) =
             courses.into_iter().partition(|course| course.mean_staleness == 0.0);
         fresh.sort_by_key(|course| course.k);
         stale.sort_by(|one, other| one.mean_staleness.total_cmp(&other.mean_staleness));
-        let falls = |course: &Course| course.lowest() < course.points[0].loss;
+        let falls = |course: &PilotRun| course.lowest() < course.points[0].loss;
         if !fresh.iter().any(falls) {
             return Err(Error::config(
                 "no pilot run lowers the loss, so there is nothing to go by; choose a smaller \
@@ -170,7 +170,7 @@ impl Model {
 
     /// N(K) = A + B/K through the runs with the least and the most averaging that get to `loss`.
     fn fresh_updates(&self, loss: f64, k: f64) -> Option<Updates> {
-        let reaching = |course: &Course| Some((course.k as f64, course.updates_to(loss)?));
+        let reaching = |course: &PilotRun| Some((course.k as f64, course.updates_to(loss)?));
         let mut reached = self.fresh.iter().filter_map(reaching);
         let (k0, (n0, within0)) = reached.next()?;
         let Some((k1, (n1, within1))) = reached.next_back() else {

@@ -2,10 +2,10 @@
 
 use serde::Serialize;
 
-use super::{Goal, model::Course, times::UpdateTimes};
+use super::{Goal, model::PilotRun, times::UpdateTimes};
 use crate::{
     Result,
-    sgd::{Entrant, Objective, Terms, course::Point, scheduler::Variant},
+    sgd::{Entrant, Objective, RunConfig, scheduler::Variant, trajectory::Point},
     theory::staleness,
 };
 
@@ -14,7 +14,7 @@ const EVALUATIONS: f64 = 60.0;
 
 /// How many pilot runs there are, and how long they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Plan {
+pub struct PilotBudget {
     /// Updates of each pilot run, at most.
     pub updates: u64,
     /// Repetitions with different seeds, from `seed` on.
@@ -30,7 +30,7 @@ pub struct Pilots(Vec<Pilot>);
 #[derive(Debug, Clone)]
 struct Pilot {
     entrant: Entrant,
-    courses: Vec<Course>,
+    courses: Vec<PilotRun>,
     gradients: u64,
 }
 
@@ -55,13 +55,13 @@ impl Pilots {
     /// averaging, and stale ones with the most and with half of the staleness. Where one does not get
     /// near the target, the next that averages twice as much.
     pub(super) fn run(
-        terms: &Terms,
+        run_config: &RunConfig,
         objective: &Objective,
         initial: &dyn Fn(u64) -> Vec<f32>,
         target: Option<f64>,
-        plan: &Plan,
+        budget: &PilotBudget,
     ) -> Result<Self> {
-        let p = terms.learners;
+        let p = run_config.learners;
         let mut pilots = Vec::new();
         for (variant, needed) in [(Variant::KSync, 1), (Variant::KBatchAsync, 2)] {
             let (mut k, mut reached) = (1, 0);
@@ -71,19 +71,19 @@ impl Pilots {
                     (Variant::KBatchAsync, 1) => Entrant::ASYNC,
                     _ => Entrant::with_k(variant, k),
                 };
-                let pilot = Pilot::run(&entrant, terms, objective, initial, plan)?;
+                let pilot = Pilot::run(&entrant, run_config, objective, initial, budget)?;
                 reached += usize::from(pilot.updates_to(target).is_some());
                 pilots.push(pilot);
                 k *= 2;
             }
         }
-        pilots.push(Pilot::run(&Entrant::SYNC, terms, objective, initial, plan)?);
+        pilots.push(Pilot::run(&Entrant::SYNC, run_config, objective, initial, budget)?);
         Ok(Self(pilots))
     }
 
     /// The courses of each repetition. A target is reached by the first loss that is low enough, a
     /// budget ends at some loss; so for a budget the noise of the courses is smoothed away.
-    pub(super) fn repetitions(&self, goal: Goal) -> impl Iterator<Item = Vec<Course>> {
+    pub(super) fn repetitions(&self, goal: Goal) -> impl Iterator<Item = Vec<PilotRun>> {
         let count = self.0[0].courses.len();
         let course = move |pilot: &Pilot, n: usize| match goal {
             Goal::Target(_) => pilot.courses[n].clone(),
@@ -96,7 +96,7 @@ impl Pilots {
     pub(super) fn shown(&self, target: Option<f64>) -> Vec<Shown> {
         let shown = |pilot: &Pilot| {
             let n = pilot.courses.len() as f64;
-            let last = |course: &Course| course.points[course.points.len() - 1].loss;
+            let last = |course: &PilotRun| course.points[course.points.len() - 1].loss;
             Shown {
                 entrant: pilot.entrant,
                 gradients: pilot.gradients,
@@ -112,26 +112,30 @@ impl Pilots {
 impl Pilot {
     fn run(
         entrant: &Entrant,
-        terms: &Terms,
+        run_config: &RunConfig,
         objective: &Objective,
         initial: &dyn Fn(u64) -> Vec<f32>,
-        plan: &Plan,
+        budget: &PilotBudget,
     ) -> Result<Self> {
-        let length = UpdateTimes::of(entrant, terms)?.of_update(plan.updates as f64);
+        let length = UpdateTimes::of(entrant, run_config)?.of_update(budget.updates as f64);
         // No clock tells less than a nanosecond.
         let evaluate_every = Some((length / EVALUATIONS).max(1e-9));
-        let terms =
-            Terms { budget: None, updates: Some(plan.updates), evaluate_every, ..terms.clone() };
+        let run_config = RunConfig {
+            budget: None,
+            updates: Some(budget.updates),
+            evaluate_every,
+            ..run_config.clone()
+        };
         let (mut courses, mut gradients) = (Vec::new(), 0);
-        for seed in plan.seed..plan.seed + plan.repetitions {
-            let run = objective.course(&terms, entrant, seed, &initial(seed))?;
+        for seed in budget.seed..budget.seed + budget.repetitions {
+            let run = objective.trajectory(&run_config, entrant, seed, &initial(seed))?;
             gradients += run.tally.used;
-            let k = entrant.fixed_k(terms.learners)?;
-            let known = staleness::mean(entrant.rules(), terms.learners, k);
+            let k = entrant.fixed_k(run_config.learners)?;
+            let known = staleness::mean(entrant.rules(), run_config.learners, k);
             let mean_staleness = known.unwrap_or_else(|| run.tally.mean_staleness());
             let finite = |point: &Point| point.loss.is_finite();
             let points = run.points.into_iter().take_while(finite).collect();
-            courses.push(Course { k, mean_staleness, points });
+            courses.push(PilotRun { k, mean_staleness, points });
         }
         Ok(Self { entrant: *entrant, courses, gradients })
     }

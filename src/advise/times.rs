@@ -6,7 +6,7 @@ use crate::{
     Result,
     cluster::delay::Delays,
     ids::Version,
-    sgd::{Entrant, Event, Limits, Observer, Tally, Terms, simulate::times_only},
+    sgd::{Entrant, Event, Limits, Observer, RunConfig, Tally, simulate::times_only},
     statistics,
     theory::{runtime, staleness},
 };
@@ -33,16 +33,16 @@ impl UpdateTimes {
     ///
     /// # Errors
     /// [`crate::Error::Config`] where entrant or delays do not fit the learners.
-    pub fn of(entrant: &Entrant, terms: &Terms) -> Result<Self> {
-        let Terms { learners, cancellation, ref slow, .. } = *terms;
-        let delay = terms.law()?;
+    pub fn of(entrant: &Entrant, run_config: &RunConfig) -> Result<Self> {
+        let RunConfig { learners, cancellation, ref slow, .. } = *run_config;
+        let delay = run_config.distribution()?;
         let k = entrant.fixed_k(learners)?;
         let mut runs = Vec::new();
         let mut stale = Vec::new();
         for seed in SEEDS {
             let delays = Delays::new(delay.clone(), slow, learners, seed)?;
             let limits = Limits { updates: Some(SIMULATED), ..Limits::default() };
-            let mut watch = Watch::default();
+            let mut watch = UpdateCounter::default();
             times_only(entrant, cancellation, learners, delays)?.train(&limits, &mut watch)?;
             stale.push(watch.tally.mean_staleness());
             runs.push(watch.updates);
@@ -101,12 +101,12 @@ impl UpdateTimes {
 }
 
 #[derive(Default)]
-struct Watch {
+struct UpdateCounter {
     updates: Vec<f64>,
     tally: Tally,
 }
 
-impl Observer for Watch {
+impl Observer for UpdateCounter {
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
         self.tally.count(time, event);
         if let Event::Update { .. } = event {

@@ -17,7 +17,7 @@ use crate::{
     advise::{
         self, Advice, Forecast, Goal,
         given::{Given, advise_given},
-        pilot::Plan,
+        pilot::PilotBudget,
     },
     numbers::Shown,
     race::{Clock, Config, runner::Runner},
@@ -103,7 +103,7 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     let mut config = Config::new(named, &given, output.config.as_deref(), &scope)?;
     if config.clock == Clock::Real {
         return Err(Error::config(
-            "advise plans in virtual time: leave --clock real out, and name the law that a race in \
+            "advise plans in virtual time: leave --clock real out, and name the distribution that a race in \
              real time tells with --delay",
         ));
     }
@@ -132,22 +132,22 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
         without_follow(args)?;
     }
     if let Some(constants) = &args.constants {
-        let advice = advise_given(constants, &config.terms(), &entrants, goal)?;
+        let advice = advise_given(constants, &config.run_config(), &entrants, goal)?;
         let caption = config.caption();
         return tell(&advice, &caption, output.show.json).map(|()| Exit::Done);
     }
     // The pilots see other delays and minibatches than the run that is advised.
-    let plan = Plan {
+    let budget = PilotBudget {
         updates: args.pilot,
         repetitions: args.repetitions,
         seed: config.seed + config.seeds,
     };
     config.entrants.clear();
     let mut race = Runner::open(config, context.progress(&output.show), context.set_variable)?;
-    let (terms, model) = (race.config.terms(), race.model.clone());
+    let (run_config, model) = (race.config.run_config(), race.model.clone());
     let objective = race.objective(EVALUATED)?;
     let initial = |seed| model.initial(seed);
-    let advice = advise::advise(&terms, &objective, &initial, &entrants, goal, &plan)?;
+    let advice = advise::advise(&run_config, &objective, &initial, &entrants, goal, &budget)?;
     drop(objective);
     let caption = race.config.caption();
     let followed = match (args.follow, advice.best()) {

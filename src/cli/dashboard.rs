@@ -96,13 +96,14 @@ impl Dashboard {
         self.interrupt.before_exit(move || shared.end());
         let (shared, interrupt) = (Arc::clone(&self.shared), self.interrupt.clone());
         let drawing = thread::Builder::new().name("dashboard".into()).spawn(move || {
-            let mut hand = Hand { shared: &shared, interrupt, palette, view: View::default() };
-            let drawn = catch_unwind(AssertUnwindSafe(|| hand.draw_to_the_end()));
+            let mut operator =
+                Operator { shared: &shared, interrupt, palette, view: View::default() };
+            let drawn = catch_unwind(AssertUnwindSafe(|| operator.draw_to_the_end()));
             // Whatever happened, the race goes on, and the terminal is not left as it is.
             shared.end();
             if let Ok(Err(error)) = drawn {
                 if Screen::is_gone() {
-                    hand.interrupt.hang_up();
+                    operator.interrupt.hang_up();
                 }
                 say(&format!("no dashboard any more: {error}"));
             }
@@ -161,14 +162,14 @@ impl Shared {
 }
 
 /// Draws, and reads keys.
-struct Hand<'a> {
+struct Operator<'a> {
     shared: &'a Shared,
     interrupt: Interrupt,
     palette: Palette,
     view: View,
 }
 
-impl Hand<'_> {
+impl Operator<'_> {
     fn draw_to_the_end(&mut self) -> io::Result<()> {
         let mut next = Instant::now();
         while !self.shared.over.load(Ordering::Relaxed) {

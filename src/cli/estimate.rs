@@ -1,4 +1,4 @@
-//! `tortoise estimate`: the constants of theory and the law of the delays, from a run.
+//! `tortoise estimate`: the constants of theory and the distribution of the delays, from a run.
 
 use std::fmt::Write as _;
 
@@ -60,8 +60,11 @@ fn text(estimates: &Estimates) -> String {
     let fits = if delay.fits { "fits" } else { "nearest, does not fit" };
     let best = delay.best();
     let parameters = best.parameters.iter().map(|p| format!("{} {}", p.name, p.estimate));
-    let law =
-        [best.law.name().to_owned()].into_iter().chain(parameters).collect::<Vec<_>>().join(", ");
+    let distribution = [best.distribution.name().to_owned()]
+        .into_iter()
+        .chain(parameters)
+        .collect::<Vec<_>>()
+        .join(", ");
     let how = format!("{fits}: {} finished, {} cut off", delay.finished, delay.unfinished);
     let rows = [
         ("L", estimates.smoothness.to_string(), at),
@@ -84,7 +87,7 @@ fn text(estimates: &Estimates) -> String {
         ("p0", estimates.p0.to_string(), "share of fresh gradients".to_owned()),
         ("F(w_0)", format!("{:.4}", estimates.initial_loss), String::new()),
         ("F*", estimates.f_star.to_string(), "lowest loss found; it is not above".to_owned()),
-        ("delay", law, how),
+        ("delay", distribution, how),
     ];
     let width = rows.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);
     let mut text = String::new();

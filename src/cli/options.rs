@@ -10,7 +10,7 @@ use super::{
     usage::{named_folder, number, whole},
 };
 use crate::{
-    cluster::{chaos::Plan, delay::Slow},
+    cluster::{chaos::FaultPlan, delay::Slow},
     engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
     race::{Clock, Delay},
     sgd::{
@@ -25,7 +25,7 @@ const SECONDS: &str = "seconds above 0";
 
 /// Headings of the help.
 const TRAINED: &str = "What is trained";
-const LEARNERS: &str = "Learners and their time";
+const LEARNERS: &str = "LearnerThreads and their time";
 const LENGTH: &str = "How long, and what is looked at";
 const WHERE: &str = "Where it is computed";
 const FAULTS: &str = "Faults";
@@ -39,7 +39,7 @@ pub(super) struct Flags {
     setup: Setup,
     #[command(flatten)]
     #[serde(flatten)]
-    course: Course,
+    length: Length,
     #[command(flatten)]
     #[serde(flatten)]
     kept: Kept,
@@ -59,7 +59,7 @@ pub(super) struct EstimateFlags {
     setup: Setup,
     #[command(flatten)]
     #[serde(flatten)]
-    course: Course,
+    length: Length,
     #[command(flatten)]
     #[serde(flatten)]
     kept: Kept,
@@ -125,16 +125,16 @@ pub(super) struct Setup {
     #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     learners: Option<usize>,
-    /// Law of the time of a minibatch
+    /// Distribution of the time of a minibatch
     ///
     /// In seconds, one of constant:1, exponential:mean=1, shifted-exponential:shift=1,mean=1,
     /// uniform:low=0,high=2, pareto:shape=2,scale=1, weibull:shape=0.5,scale=1,
     /// hyperexponential:p=0.9,mean1=0.5,mean2=5.5, bimodal:fast=1,slow=10,p=0.1, trace:FILE; in
     /// real time the default is measured: as long as it takes.
-    #[arg(long, value_name = "LAW", help_heading = LEARNERS)]
+    #[arg(long, value_name = "DISTRIBUTION", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<Delay>,
-    /// Learners that are slower than the law says, as in 0=3,5=2
+    /// LearnerThreads that are slower than the distribution says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
@@ -178,7 +178,7 @@ pub(super) struct Setup {
 /// How a run goes, and how long.
 #[derive(Debug, Clone, Default, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub(super) struct Course {
+pub(super) struct Length {
     /// Run time of each run
     ///
     /// No default with --updates.
@@ -235,7 +235,7 @@ pub(super) struct Course {
     /// die or hang, pushes that are late, come twice or are not finite
     #[arg(long, value_name = "SEED[:RATE]", help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    chaos: Option<Plan>,
+    chaos: Option<FaultPlan>,
 }
 
 /// What is kept of a run, besides what always is.

@@ -44,11 +44,11 @@ pub(super) struct SimulateArgs {
     #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     learners: Option<usize>,
-    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them
+    /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<Delay>,
-    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
+    /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
@@ -127,8 +127,10 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
         return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
-    let Delay::Law(delay) = layers::with_trace(wanted.delay, &given, source)? else {
-        return Err(Error::config("delays that were measured have no law: name one with --delay"));
+    let Delay::Distribution(delay) = layers::with_trace(wanted.delay, &given, source)? else {
+        return Err(Error::config(
+            "delays that were measured have no distribution: name one with --delay",
+        ));
     };
     let case = Case::new(entrant, learners, delay, slow, cancel);
     let k = case.k()?;

@@ -34,11 +34,11 @@ pub(super) struct TheoryArgs {
     #[arg(long, value_name = "P", short = 'p', default_value_t = 8)]
     #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576, for tables to 4096"))]
     learners: usize,
-    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them. Tables take
-    /// several [default: exponential:mean=1; for tables one of each kind]
+    /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them.
+    /// Tables take several [default: exponential:mean=1; for tables one of each kind]
     #[arg(long)]
     delay: Vec<Distribution>,
-    /// LEARNER=FACTOR[,...]: learners that are slower than the law says; not for tables
+    /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says; not for tables
     #[arg(long, default_value = "", hide_default_value = true)]
     slow: Slow,
     /// Whether cancelled work stops at once or is dropped when it arrives; not for tables [default:
@@ -103,7 +103,7 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The class of a law in words.
+/// The class of a distribution in words.
 fn class(class: Ageing) -> &'static str {
     match class {
         Ageing::Memoryless => "a fresh minibatch takes as long as what is left of another",
@@ -131,7 +131,7 @@ fn text(theory: &Theory<'_>) -> String {
     format!(
         "{entrant}, P={learners}, K={k}, {delay}\n\
          mean update time  {time}\n\
-         law               {class}\n\
+         distribution      {class}\n\
          mean staleness    {mean}\n\
          fresh gradients   {fresh}\n",
         time = case::in_words(time),

@@ -46,11 +46,11 @@ pub(super) struct TimelineArgs {
     #[arg(long, value_name = "P", short = 'p', default_value_t = 4)]
     #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
     learners: usize,
-    /// Law of the time a minibatch takes, in seconds; `tortoise race --help` lists them. trace:FILE
-    /// with lines LEARNER,SECONDS gives each learner the times you choose
+    /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them.
+    /// trace:FILE with lines LEARNER,SECONDS gives each learner the times you choose
     #[arg(long, default_value = "exponential:mean=1")]
     delay: Distribution,
-    /// LEARNER=FACTOR[,...]: learners that are slower than the law says
+    /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long, default_value = "", hide_default_value = true)]
     slow: Slow,
     /// Whether cancelled work stops at once or is dropped when it arrives

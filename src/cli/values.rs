@@ -29,7 +29,7 @@ macro_rules! words {
 }
 
 words!(Clock {
-    Self::Virtual = "virtual", "Durations are drawn from the delay law";
+    Self::Virtual = "virtual", "Durations are drawn from the delay distribution";
     Self::Real = "real",
         "The wall clock: each learner has a thread, a device and a queue of its own";
 });

@@ -18,7 +18,7 @@ use crate::{
 
 /// Which faults, and how many. Written `SEED` or `SEED:RATE`.
 #[derive(Debug, Clone, Copy, PartialEq, SerializeDisplay, DeserializeFromStr)]
-pub struct Plan {
+pub struct FaultPlan {
     /// Chooses the minibatches that meet a fault, and the faults.
     pub seed: u64,
     /// Share of minibatches that meet one, from 0 to 1.
@@ -28,13 +28,13 @@ pub struct Plan {
 /// Share of minibatches that meet a fault, if not said otherwise.
 const RATE: f64 = 0.05;
 
-impl fmt::Display for Plan {
+impl fmt::Display for FaultPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.seed, Shown(self.rate))
     }
 }
 
-impl FromStr for Plan {
+impl FromStr for FaultPlan {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -75,7 +75,7 @@ impl Fault {
 #[derive(Debug)]
 pub struct Chaos<C> {
     cluster: C,
-    plan: Plan,
+    plan: FaultPlan,
     patience: Duration,
     /// Pushes that come later, and when.
     later: Vec<(Duration, Push)>,
@@ -83,7 +83,7 @@ pub struct Chaos<C> {
 
 impl<C: Cluster> Chaos<C> {
     /// Faults in `cluster`, where who is silent for more than `patience` may be given up.
-    pub fn new(cluster: C, plan: Plan, patience: Duration) -> Self {
+    pub fn new(cluster: C, plan: FaultPlan, patience: Duration) -> Self {
         Self { cluster, plan, patience, later: Vec::new() }
     }
 
@@ -186,12 +186,12 @@ mod tests {
 
     #[test]
     fn a_plan_is_written_as_it_is_read() {
-        let plan: Plan = "7:0.25".parse().unwrap();
-        assert_eq!(plan, Plan { seed: 7, rate: 0.25 });
+        let plan: FaultPlan = "7:0.25".parse().unwrap();
+        assert_eq!(plan, FaultPlan { seed: 7, rate: 0.25 });
         assert_eq!(plan.to_string(), "7:0.25");
-        assert_eq!("7".parse::<Plan>().unwrap(), Plan { seed: 7, rate: RATE });
+        assert_eq!("7".parse::<FaultPlan>().unwrap(), FaultPlan { seed: 7, rate: RATE });
         for wrong in ["", "x", "7:2", "7:-1", "7:NaN", "-1", "7:"] {
-            assert!(wrong.parse::<Plan>().is_err(), "{wrong}");
+            assert!(wrong.parse::<FaultPlan>().is_err(), "{wrong}");
         }
     }
 
@@ -200,7 +200,7 @@ mod tests {
         let delays = Delays::new("constant:1".parse().unwrap(), &Slow::default(), 1, 0).unwrap();
         let patience = Duration::from_secs(2);
         let cluster = Simulated::times_only(1, delays);
-        let mut chaos = Chaos::new(cluster, Plan { seed, rate: 1.0 }, patience);
+        let mut chaos = Chaos::new(cluster, FaultPlan { seed, rate: 1.0 }, patience);
         chaos.assign(Order { learner: 0, task: 0, params: [].into() });
         let mut heard = Vec::new();
         while let Some(message) = chaos.recv(Duration::from_secs(100), None).unwrap() {

@@ -1,7 +1,7 @@
 //! How long a minibatch takes: X of the paper, per learner and minibatch.
 //!
-//! Every law draws by inversion, one uniform number a duration, from one stream per learner, so that
-//! X\[i\]\[n\] is the same in every variant that races on the same seed.
+//! Every distribution draws by inversion, one uniform number a duration, from one stream per learner,
+//! so that X\[i\]\[n\] is the same in every variant that races on the same seed.
 
 mod distribution;
 mod trace;
@@ -36,7 +36,7 @@ pub trait DelayModel {
     }
 }
 
-/// One law for all learners, with a factor for each.
+/// One distribution for all learners, with a factor for each.
 #[derive(Debug, Clone)]
 pub struct Delays {
     distribution: Distribution,
@@ -95,7 +95,7 @@ impl DelayModel for Delays {
         let Stream { factor, task, rng } = &mut self.learners[learner];
         let seconds = match &self.distribution {
             Distribution::Trace(trace) if trace.is_replay() => trace.replay(learner, *task),
-            law => law.quantile(rng.random()),
+            distribution => distribution.quantile(rng.random()),
         };
         *task += 1;
         // Rounded to the nearest. The cast saturates: no duration is longer than 584 years.
@@ -103,17 +103,17 @@ impl DelayModel for Delays {
     }
 }
 
-/// By which factor some learners are slower than the law says. Written `0=3,5=2`.
+/// By which factor some learners are slower than the distribution says. Written `0=3,5=2`.
 #[derive(Debug, Clone, Default, PartialEq, SerializeDisplay, DeserializeFromStr)]
 pub struct Slow(Vec<(LearnerId, f64)>);
 
 impl Slow {
-    /// Learners and their factors.
+    /// LearnerThreads and their factors.
     pub fn new(factors: impl IntoIterator<Item = (LearnerId, f64)>) -> Self {
         Self(factors.into_iter().collect())
     }
 
-    /// No learner is slower than the law says.
+    /// No learner is slower than the distribution says.
     pub fn is_none(&self) -> bool {
         self.0.iter().all(|(_, factor)| *factor == 1.0)
     }

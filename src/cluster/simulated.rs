@@ -1,4 +1,4 @@
-//! Learners in virtual time: durations are drawn, gradients are real.
+//! LearnerThreads in virtual time: durations are drawn, gradients are real.
 //!
 //! The clock counts integer nanoseconds, so that ties are exact and order is total; ties go to the
 //! lowest learner id.
@@ -11,7 +11,7 @@ use self::earliest::Earliest;
 use super::{
     Cluster, Message, Order, Push,
     delay::DelayModel,
-    queues::{Computed, Computing, Queues},
+    engine_pool::{Computed, Computing, EnginePool},
 };
 use crate::{
     Error, Result,
@@ -49,40 +49,40 @@ pub struct Simulated<'a, D> {
     now: u64,
     /// When each learner finishes what it has in hand; with nothing in hand, when it is back.
     finish: Earliest,
-    hands: Vec<Option<Hand>>,
+    assigned: Vec<Option<Assigned>>,
     gradients: Option<Gradients<'a>>,
 }
 
 /// The minibatch a learner has in hand.
 #[derive(Debug)]
-struct Hand {
+struct Assigned {
     order: Order,
     computing: Option<Computing>,
 }
 
 #[derive(Debug)]
 struct Gradients<'a> {
-    queues: &'a Queues,
+    queues: &'a EnginePool,
     minibatches: Minibatches,
 }
 
 impl<'a, D: DelayModel> Simulated<'a, D> {
-    /// Learners that compute nothing: a push has no loss and an empty gradient.
+    /// LearnerThreads that compute nothing: a push has no loss and an empty gradient.
     pub fn times_only(learners: usize, delays: D) -> Self {
         Self {
             delays,
             now: 0,
             finish: Earliest::new(learners),
-            hands: (0..learners).map(|_| None).collect(),
+            assigned: (0..learners).map(|_| None).collect(),
             gradients: None,
         }
     }
 
-    /// Learners that compute their gradients on `queues`, in the order of virtual finish.
+    /// LearnerThreads that compute their gradients on `queues`, in the order of virtual finish.
     pub fn with_gradients(
         learners: usize,
         delays: D,
-        queues: &'a Queues,
+        queues: &'a EnginePool,
         minibatches: Minibatches,
     ) -> Self {
         let gradients = Some(Gradients { queues, minibatches });
@@ -109,7 +109,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
                 let task = started.task;
                 self.finish.set(learner, nanoseconds(started.due.unwrap_or(now)));
                 let order = Order { learner, task, params };
-                self.hands[learner] = Some(Hand { order, computing: None });
+                self.assigned[learner] = Some(Assigned { order, computing: None });
             }
         }
         self
@@ -121,7 +121,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
         // Twice as many as there are queues, so that none runs out of work while the server works.
         let most = 2 * queues.count();
         for learner in self.finish.first(wanted.map_or(most, |wanted| wanted.min(most))) {
-            let Some(Hand { order, computing }) = &mut self.hands[learner] else { continue };
+            let Some(Assigned { order, computing }) = &mut self.assigned[learner] else { continue };
             computing.get_or_insert_with(|| queues.compute(order.clone(), *minibatches));
         }
     }
@@ -133,7 +133,7 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
         let duration = nanoseconds(self.delays.sample(learner));
         let due = self.now.saturating_add(duration);
         self.finish.set(learner, due);
-        self.hands[learner] = Some(Hand { order, computing: None });
+        self.assigned[learner] = Some(Assigned { order, computing: None });
         Some(Duration::from_nanos(due))
     }
 
@@ -147,7 +147,7 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
         self.compute_ahead(wanted);
         self.now = finish;
         self.finish.clear(learner);
-        let Some(Hand { order, computing }) = self.hands[learner].take() else {
+        let Some(Assigned { order, computing }) = self.assigned[learner].take() else {
             return Ok(Some(Message::Returned(learner)));
         };
         let (loss, gradient) = match computing {
@@ -166,17 +166,17 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
     }
 
     fn restart(&mut self, learner: LearnerId, after: Duration) {
-        self.hands[learner] = None;
+        self.assigned[learner] = None;
         self.finish.set(learner, self.now.saturating_add(nanoseconds(after)));
     }
 
     fn leave(&mut self, learner: LearnerId) {
-        self.hands[learner] = None;
+        self.assigned[learner] = None;
         self.finish.clear(learner);
     }
 
     fn held(&self, learner: LearnerId) -> Option<&Snapshot> {
-        self.hands[learner].as_ref().map(|hand| &hand.order.params)
+        self.assigned[learner].as_ref().map(|assigned| &assigned.order.params)
     }
 
     fn now(&self) -> Duration {

@@ -1,4 +1,4 @@
-//! Learners in real time.
+//! LearnerThreads in real time.
 //!
 //! Where there are delays, a gradient that is done is held back until its drawn time has passed, so
 //! that all that is observed is as if the learner had taken that long. One that has been overtaken by
@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::{
     Cluster, Message, Order, Push,
     delay::{DelayModel, Delays},
-    learners::{Learners, News, Report},
+    learner_threads::{LearnerThreads, ThreadMessage, ThreadNews},
 };
 use crate::{
     Result, awake,
@@ -21,29 +21,29 @@ use crate::{
 /// P learners on threads, and the wall clock, which stands still while this process is stopped.
 #[derive(Debug)]
 pub struct Threaded<'a> {
-    learners: &'a mut Learners,
+    learners: &'a mut LearnerThreads,
     minibatches: Minibatches,
     delays: Option<Delays>,
     /// When the run began or went on, by [`awake::now`], and at which run time.
     origin: (Duration, Duration),
     now: Duration,
     /// The number of the minibatch that each has in hand, and when it is due.
-    hands: Vec<Option<(Task, Duration)>>,
+    assigned: Vec<Option<(Task, Duration)>>,
     /// What has come, and when it may be told.
     ready: Vec<(Duration, LearnerId, Message)>,
-    /// Learners to start again, and when.
+    /// LearnerThreads to start again, and when.
     returning: Vec<(Duration, LearnerId)>,
 }
 
 impl<'a> Threaded<'a> {
-    /// Learners that begin as soon as all rest, for which they have `patience`, at run time `start`,
-    /// when those minibatches have been `started`. With `delays`, which must be new, no gradient comes
-    /// before its drawn time.
+    /// LearnerThreads that begin as soon as all rest, for which they have `patience`, at run time
+    /// `start`, when those minibatches have been `started`. With `delays`, which must be new, no
+    /// gradient comes before its drawn time.
     ///
     /// # Errors
     /// Where a learner that was still at work has to be replaced and cannot be.
     pub fn new(
-        learners: &'a mut Learners,
+        learners: &'a mut LearnerThreads,
         minibatches: Minibatches,
         mut delays: Option<Delays>,
         patience: Duration,
@@ -54,10 +54,10 @@ impl<'a> Threaded<'a> {
         if let Some(delays) = &mut delays {
             delays.skip(started);
         }
-        let hands = vec![None; learners.count()];
+        let assigned = vec![None; learners.count()];
         let (ready, returning) = (Vec::new(), Vec::new());
         let (origin, now) = ((awake::now(), start), start);
-        Ok(Self { learners, minibatches, delays, origin, now, hands, ready, returning })
+        Ok(Self { learners, minibatches, delays, origin, now, assigned, ready, returning })
     }
 
     /// Run time when this process has run for so long.
@@ -67,17 +67,17 @@ impl<'a> Threaded<'a> {
     }
 
     /// Takes in what a learner says.
-    fn hear(&mut self, Report { learner, time, news, .. }: Report) {
+    fn hear(&mut self, ThreadMessage { learner, time, news, .. }: ThreadMessage) {
         let time = self.at(time);
         let (time, message) = match news {
-            News::Rested => return,
-            News::Opened(kill) => {
+            ThreadNews::Rested => return,
+            ThreadNews::Opened(kill) => {
                 self.learners.opened(learner, kill);
                 (time, Message::Returned(learner))
             }
-            News::Failed(cause) => (time, Message::Lost { learner, cause }),
-            News::Computed { task, computed, computing, .. } => {
-                let in_hand = self.hands[learner].filter(|(hand, _)| *hand == task);
+            ThreadNews::Failed(cause) => (time, Message::Lost { learner, cause }),
+            ThreadNews::Computed { task, computed, computing, .. } => {
+                let in_hand = self.assigned[learner].filter(|(own, _)| *own == task);
                 let (loss, gradient) = (Some(computed.loss), computed.gradient);
                 let computing = Some(computing);
                 let push = Push { learner, task, loss, gradient, computing };
@@ -114,7 +114,7 @@ impl Cluster for Threaded<'_> {
         });
         let delay = self.delays.as_mut().map(|delays| delays.sample(learner));
         let due = delay.map(|delay| self.now.saturating_add(delay));
-        self.hands[learner] = Some((task, due.unwrap_or(self.now)));
+        self.assigned[learner] = Some((task, due.unwrap_or(self.now)));
         self.learners.order(order, self.minibatches);
         due
     }
@@ -152,7 +152,7 @@ impl Cluster for Threaded<'_> {
 
     fn leave(&mut self, learner: LearnerId) {
         self.learners.kill(learner);
-        self.hands[learner] = None;
+        self.assigned[learner] = None;
         self.returning.retain(|(_, other)| *other != learner);
         // What it has said of itself was of the one that is lost; what it computed, numbers tell.
         let pushed = |message: &Message| matches!(message, Message::Push(_));

@@ -22,8 +22,8 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use self::{
-    process::{Ears, Guard, Mouth, Process},
-    wire::{Fault, Kind, Reader, Writer, pack, unpack},
+    process::{FromProcess, Guard, Process, ToProcess},
+    wire::{Kind, Reader, WireFault, Writer, pack, unpack},
 };
 use super::{Engine, Evaluation, backend::Backend, model::Model};
 use crate::{
@@ -43,7 +43,7 @@ const PORTION: usize = 1 << 20;
 
 /// What a learner's process opens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Job {
+pub struct EngineSetup {
     /// Where it computes.
     pub backend: Backend,
     /// What it computes.
@@ -52,7 +52,7 @@ pub struct Job {
     pub minibatch: usize,
 }
 
-impl Job {
+impl EngineSetup {
     /// The most bytes of a frame's payload, either way.
     fn most(&self) -> u64 {
         let bytes = |words: usize| 4 * words as u64;
@@ -68,8 +68,8 @@ impl Job {
 /// Once the process has ended, whatever is asked of it is an [`Error::Process`] that says how.
 #[derive(Debug)]
 pub struct Isolated {
-    to: Writer<Mouth>,
-    from: Reader<Ears>,
+    to: Writer<ToProcess>,
+    from: Reader<FromProcess>,
     model: Model,
     minibatch: usize,
     /// How the process ended.
@@ -101,7 +101,7 @@ impl Isolated {
     ///
     /// # Errors
     /// As [`Self::start`] and [`Opening::ready`].
-    pub fn open(program: impl Into<PathBuf>, job: &Job) -> Result<Self> {
+    pub fn open(program: impl Into<PathBuf>, job: &EngineSetup) -> Result<Self> {
         Self::start(program, job)?.ready()
     }
 
@@ -109,7 +109,7 @@ impl Isolated {
     ///
     /// # Errors
     /// [`Error::Io`] where the program cannot be started; [`Error::Process`] where it ends at once.
-    pub fn start(program: impl Into<PathBuf>, job: &Job) -> Result<Opening> {
+    pub fn start(program: impl Into<PathBuf>, job: &EngineSetup) -> Result<Opening> {
         let (process, from, to) = Process::start(program.into())?;
         let mut isolated = Self {
             to: Writer::new(to),
@@ -150,11 +150,11 @@ impl Isolated {
             Ok(Some((kind @ Kind::Failed, payload))) => {
                 Err(match serde_json::from_slice(payload) {
                     Ok(error) => error,
-                    Err(problem) => lost(ended, process, &Fault::Unreadable { kind, problem }),
+                    Err(problem) => lost(ended, process, &WireFault::Unreadable { kind, problem }),
                 })
             }
-            Ok(Some((kind, _))) => Err(lost(ended, process, &Fault::OutOfPlace(kind))),
-            Ok(None) => Err(lost(ended, process, &Fault::Truncated)),
+            Ok(Some((kind, _))) => Err(lost(ended, process, &WireFault::OutOfPlace(kind))),
+            Ok(None) => Err(lost(ended, process, &WireFault::Truncated)),
             Err(fault) => Err(lost(ended, process, &fault)),
         }
     }
@@ -170,7 +170,7 @@ impl Isolated {
 }
 
 /// The process has ended, or has to, since nobody knows what it will say next.
-fn lost(ended: &mut Option<String>, process: &Process, fault: &Fault) -> Error {
+fn lost(ended: &mut Option<String>, process: &Process, fault: &WireFault) -> Error {
     let how = if fault.is_parting() {
         process.end()
     } else {

@@ -45,25 +45,25 @@ pub struct Iterate {
 /// ```
 /// use std::sync::Arc;
 /// use tortoise::{
-///     cluster::queues::Queues,
+///     cluster::engine_pool::EnginePool,
 ///     engine::quadratic::{Quadratic, coins},
 ///     estimate::{Settings, Watch, estimate},
-///     sgd::Terms,
+///     sgd::RunConfig,
 /// };
 ///
 /// # fn main() -> tortoise::Result<()> {
 /// let train = Arc::new(coins(8192, 3, 0)?);
 /// let mut engine = Quadratic::new(&train, vec![1.0, 0.5, 4.0]);
-/// let queues = Queues::here(&train, engine.clone());
-/// let terms = Terms { minibatch: 8, updates: Some(200), ..Terms::new(4, 0.05) };
-/// let settings = Settings::new(terms.learning_rate, 1, terms.minibatch, 0);
+/// let queues = EnginePool::here(&train, engine.clone());
+/// let run_config = RunConfig { minibatch: 8, updates: Some(200), ..RunConfig::new(4, 0.05) };
+/// let settings = Settings::new(run_config.learning_rate, 1, run_config.minibatch, 0);
 /// let mut watch = Watch::new((), &settings);
-/// terms.run(&"async".parse()?, 0, &[0.0; 3][..], &queues, None, &mut watch)?;
+/// run_config.run(&"async".parse()?, 0, &[0.0; 3][..], &queues, None, &mut watch)?;
 /// let ((), seen) = watch.finish();
 /// let estimates = estimate(&seen, &mut engine, &train, &settings)?;
-/// // The largest curvature, and the mean of the law that `Terms` have if nothing is said.
+/// // The largest curvature, and the mean of the distribution that `RunConfig` have if nothing is said.
 /// assert!((estimates.smoothness.value - 4.0).abs() < 0.01);
-/// assert!((estimates.delay.best().law.mean() - 1.0).abs() < 0.2);
+/// assert!((estimates.delay.best().distribution.mean() - 1.0).abs() < 0.2);
 /// # Ok(())
 /// # }
 /// ```

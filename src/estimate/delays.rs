@@ -1,10 +1,10 @@
-//! The law of the delays, from durations that were observed.
+//! The distribution of the delays, from durations that were observed.
 //!
-//! Each closed law gets its likeliest parameters. Minibatches that were cancelled count as what they
-//! are, longer than they were waited for (right-censored): leaving them out would make every law look
-//! quick, since it is the slow ones that are cancelled.
+//! Each parametric distribution gets its likeliest parameters. Minibatches that were cancelled count as
+//! what they are, longer than they were waited for (right-censored): leaving them out would make every
+//! distribution look quick, since it is the slow ones that are cancelled.
 
-mod laws;
+mod families;
 mod learners;
 mod newton;
 mod observed;
@@ -15,7 +15,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 pub use self::observed::{Observed, Recording, parse_events, read_events};
-use self::{laws::FAMILIES, sample::Sample};
+use self::{families::FAMILIES, sample::Sample};
 use super::Estimate;
 use crate::{
     Error, Result,
@@ -23,12 +23,13 @@ use crate::{
     ids::LearnerId,
 };
 
-/// A law with the parameters that the durations give it.
+/// A distribution with the parameters that the durations give it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Candidate {
-    /// The law, as `--delay` takes it.
-    pub law: Distribution,
+    /// The distribution, as `--delay` takes it.
+    #[serde(rename = "law")]
+    pub distribution: Distribution,
     /// Its parameters by name.
     pub parameters: Vec<Parameter>,
     /// ln of the probability of the durations, each of those that were finished up to a nanosecond.
@@ -42,10 +43,10 @@ pub struct Candidate {
     pub bic: f64,
 }
 
-/// A parameter of a law.
+/// A parameter of a distribution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// As the law names it.
+    /// As the distribution names it.
     pub name: Cow<'static, str>,
     /// Its value; times in seconds.
     #[serde(flatten)]
@@ -57,23 +58,24 @@ pub struct Parameter {
 pub struct Factor {
     /// Which learner it is.
     pub learner: LearnerId,
-    /// What multiplies its times; above 1 it is slower than the law says.
+    /// What multiplies its times; above 1 it is slower than the distribution says.
     pub factor: Estimate,
 }
 
-/// What durations say of their law.
+/// What durations say of their distribution.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Fit {
-    /// The laws that can have given the durations, the best first: that of the least BIC. AIC takes a
-    /// shifted exponential law for every third sample of an exponential one, however large it is.
+    /// The distributions that can have given the durations, the best first: that of the least BIC. AIC
+    /// takes a shifted exponential distribution for every third sample of an exponential one, however
+    /// large it is.
     pub candidates: Vec<Candidate>,
-    /// The largest distance between the best law and the shares of durations that are longer
+    /// The largest distance between the best distribution and the shares of durations that are longer
     /// (Kolmogorov and Smirnov).
     pub distance: f64,
     /// Whether that is no more than chance does.
     pub fits: bool,
-    /// Learners that differ from the others; the law is that of the others.
+    /// LearnerThreads that differ from the others; the distribution is that of the others.
     pub slow: Vec<Factor>,
     /// Minibatches that were finished.
     pub finished: usize,
@@ -83,11 +85,11 @@ pub struct Fit {
     pub warnings: Vec<String>,
 }
 
-/// What Kolmogorov's statistic exceeds once in a hundred samples of a law that is known; of one that
-/// was fitted, less often.
+/// What Kolmogorov's statistic exceeds once in a hundred samples of a distribution that is known; of
+/// one that was fitted, less often.
 const CHANCE: f64 = 1.63;
 
-/// Fits every closed law of [`Distribution`] to durations.
+/// Fits every parametric distribution of [`Distribution`] to durations.
 ///
 /// # Errors
 /// [`Error::Config`] where fewer than two are finished, or one is no number of seconds from 0 on.
@@ -100,7 +102,7 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
     let finished = observed.iter().filter(|observed| observed.finished).count();
     if finished < 2 {
         return Err(Error::config(format!(
-            "a law of delays takes two finished minibatches at least, and there are {finished}"
+            "a distribution of delays takes two finished minibatches at least, and there are {finished}"
         )));
     }
     let slow = learners::factors(observed);
@@ -119,7 +121,7 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
             };
             Candidate {
                 parameters: fitted.parameters.into_iter().map(parameter).collect(),
-                law: fitted.law,
+                distribution: fitted.distribution,
                 log_likelihood,
                 aic: 2.0 * count - 2.0 * log_likelihood,
                 bic: count * events.ln() - 2.0 * log_likelihood,
@@ -127,15 +129,15 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
         })
         .collect();
     candidates.sort_by(|a, b| a.bic.total_cmp(&b.bic));
-    let best = &candidates.first().expect("an exponential law can always be").law;
+    let best = &candidates.first().expect("an exponential distribution can always be").distribution;
     let (distance, units) =
-        sample.distance(|t| laws::log_from(best, t).exp(), |t| best.survival(t));
+        sample.distance(|t| families::log_from(best, t).exp(), |t| best.survival(t));
     let fits = units <= CHANCE;
     let mut warnings = Vec::new();
     if !fits {
         warnings.push(format!(
-            "no closed law fits the delays: the best, {best}, is off by {distance:.4}, {:.1} times \
-             what chance allows; the durations themselves are the law to use, as trace:FILE",
+            "no parametric distribution fits the delays: the best, {best}, is off by {distance:.4}, {:.1} times \
+             what chance allows; the durations themselves are the distribution to use, as trace:FILE",
             units / CHANCE
         ));
     }
@@ -149,16 +151,16 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
 }
 
 impl Fit {
-    /// By which factor learners are slower than the best law says.
+    /// By which factor learners are slower than the best distribution says.
     pub fn slow(&self) -> Slow {
         Slow::new(self.slow.iter().map(|slow| (slow.learner, slow.factor.value)))
     }
 
-    /// The best law.
+    /// The best distribution.
     ///
     /// # Panics
     /// If there is none, which [`fit`] sees to.
     pub fn best(&self) -> &Candidate {
-        self.candidates.first().expect("a fit has a law")
+        self.candidates.first().expect("a fit has a distribution")
     }
 }

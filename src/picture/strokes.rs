@@ -139,7 +139,7 @@ pub(super) fn above(ink: &Plane, share: f32) -> Option<f32> {
     let mut values: Vec<f32> = ink.pixels().map(|pixel| pixel.0[0]).collect();
     let paper = level(values.iter().copied()) / 2.0;
     // Ink is nowhere less than nothing, so that half of the paper has none: of noise with a normal
-    // law the third quartile is what the median of its magnitude is.
+    // distribution the third quartile is what the median of its magnitude is.
     let mut noise: Vec<f32> = values.iter().copied().filter(|value| *value <= paper).collect();
     if noise.is_empty() {
         return None;

@@ -21,7 +21,7 @@ pub use self::{
 use crate::{
     Error, Result,
     cluster::{
-        chaos::Plan,
+        chaos::FaultPlan,
         delay::{Distribution, Slow, Trace},
     },
     dataset::mnist,
@@ -30,7 +30,7 @@ use crate::{
     numbers::Shown,
     record::{Extension, Length},
     sgd::{
-        Cancellation, Entrant, Terms, Tolerance,
+        Cancellation, Entrant, RunConfig, Tolerance,
         faults::{NonFinite, OnLoss},
         learning_rate::RateRule,
     },
@@ -89,7 +89,7 @@ pub struct Config {
     patience: f64,
     non_finite: NonFinite,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) chaos: Option<Plan>,
+    pub(crate) chaos: Option<FaultPlan>,
     pub(crate) checkpoint_every: f64,
     pub(crate) estimate: bool,
     pub(crate) events: bool,
@@ -200,13 +200,13 @@ impl Config {
     }
 
     /// What is the same for all entrants.
-    pub(crate) fn terms(&self) -> Terms {
-        Terms {
+    pub(crate) fn run_config(&self) -> RunConfig {
+        RunConfig {
             learners: self.learners,
             minibatch: self.minibatch,
             learning_rate: self.learning_rate,
             rate_rule: self.rate_rule,
-            delay: self.law().cloned(),
+            delay: self.distribution().cloned(),
             slow: self.slow.clone(),
             cancellation: self.cancel,
             budget: self.budget,
@@ -225,17 +225,17 @@ impl Config {
         }
     }
 
-    /// Law of the delays; none where they are measured.
-    pub(crate) fn law(&self) -> Option<&Distribution> {
+    /// Distribution of the delays; none where they are measured.
+    pub(crate) fn distribution(&self) -> Option<&Distribution> {
         match &self.delay {
-            Delay::Law(law) => Some(law),
+            Delay::Distribution(distribution) => Some(distribution),
             Delay::Measured | Delay::Trace(_) => None,
         }
     }
 
     /// The trace that gives the delays, if one does.
     pub(crate) fn trace(&self) -> Option<&Trace> {
-        match self.law() {
+        match self.distribution() {
             Some(Distribution::Trace(trace)) => Some(trace),
             _ => None,
         }
@@ -244,7 +244,7 @@ impl Config {
     /// Draws the delays from the copy of their trace that a run directory has.
     pub(crate) fn use_own_trace(&mut self) {
         if let Some(trace) = self.trace() {
-            self.delay = Delay::Law(Distribution::Trace(trace.copied_to(TRACE)));
+            self.delay = Delay::Distribution(Distribution::Trace(trace.copied_to(TRACE)));
         }
     }
 

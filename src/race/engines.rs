@@ -7,39 +7,39 @@ use super::config::{Clock, Config};
 use crate::{
     Result,
     cluster::{
-        learners::{Kill, Learners, Opened},
-        queues::Queues,
+        engine_pool::EnginePool,
+        learner_threads::{Kill, LearnerThreads, Opened},
     },
     dataset::Dataset,
     engine::{
         backend::Backend,
-        isolated::{self, Isolated, Job},
+        isolated::{self, EngineSetup, Isolated},
         model::Model,
     },
     sgd::{
-        Entrant, Observer, Terms,
-        terms::{Finished, Start},
+        Entrant, Observer, RunConfig,
+        run_config::{Finished, Start},
     },
 };
 
 /// How long a learner's process may take to open its device.
 const OPENING: Duration = Duration::from_secs(60);
 
-/// Engines for the gradients, and where they are.
+/// Owned for the gradients, and where they are.
 #[derive(Debug)]
-pub(super) struct Workers {
+pub(super) struct Engines {
     backends: Vec<Backend>,
     learners: usize,
-    engines: Engines,
+    engines: Owned,
 }
 
 #[derive(Debug)]
-enum Engines {
-    Shared(Queues),
-    Own(Learners),
+enum Owned {
+    Shared(EnginePool),
+    Own(LearnerThreads),
 }
 
-impl Workers {
+impl Engines {
     /// Opens what the race needs on `backends`, over which learners in real time are spread.
     pub(super) fn open(
         config: &Config,
@@ -49,7 +49,7 @@ impl Workers {
     ) -> Result<Self> {
         let Config { minibatch, learners, isolate, .. } = *config;
         let engines = match config.clock {
-            Clock::Virtual => Engines::Shared(queues(config, data, model, &backends[0])?),
+            Clock::Virtual => Owned::Shared(queues(config, data, model, &backends[0])?),
             Clock::Real => {
                 let (backends, model) = (backends.to_vec(), model.clone());
                 let open = move |learner: usize| {
@@ -57,14 +57,14 @@ impl Workers {
                     if !isolate {
                         return Ok(Opened { engine: backend.open(&model, minibatch)?, kill: None });
                     }
-                    let job = Job { backend, model: model.clone(), minibatch };
+                    let job = EngineSetup { backend, model: model.clone(), minibatch };
                     let opening = Isolated::start(isolated::this_program()?, &job)?;
                     let isolated = opening.ready_within(OPENING)?;
                     let killer = isolated.killer();
                     let kill: Kill = Box::new(move || killer.kill());
                     Ok(Opened { engine: Box::new(isolated), kill: Some(kill) })
                 };
-                Engines::Own(Learners::open(learners, &data.train, open)?)
+                Owned::Own(LearnerThreads::open(learners, &data.train, open)?)
             }
         };
         Ok(Self { backends: backends.to_vec(), learners, engines })
@@ -73,7 +73,7 @@ impl Workers {
     /// One run of `entrant`.
     pub(super) fn run<'s>(
         &mut self,
-        terms: &Terms,
+        run_config: &RunConfig,
         entrant: &Entrant,
         seed: u64,
         start: impl Into<Start<'s>>,
@@ -82,31 +82,33 @@ impl Workers {
     ) -> Result<Finished> {
         let interrupt = Some(interrupt);
         match &mut self.engines {
-            Engines::Shared(queues) => terms.run(entrant, seed, start, queues, interrupt, observer),
-            Engines::Own(learners) => {
-                terms.run_in_real_time(entrant, seed, start, learners, interrupt, observer)
+            Owned::Shared(queues) => {
+                run_config.run(entrant, seed, start, queues, interrupt, observer)
+            }
+            Owned::Own(learners) => {
+                run_config.run_in_real_time(entrant, seed, start, learners, interrupt, observer)
             }
         }
     }
 
     /// The queues of a race in virtual time; none in real time.
-    pub(super) fn into_queues(self) -> Option<Queues> {
+    pub(super) fn into_queues(self) -> Option<EnginePool> {
         match self.engines {
-            Engines::Shared(queues) => Some(queues),
-            Engines::Own(_) => None,
+            Owned::Shared(queues) => Some(queues),
+            Owned::Own(_) => None,
         }
     }
 
     /// How many engines there are.
     pub(super) fn count(&self) -> usize {
         match &self.engines {
-            Engines::Shared(queues) => queues.count(),
-            Engines::Own(learners) => learners.count(),
+            Owned::Shared(queues) => queues.count(),
+            Owned::Own(learners) => learners.count(),
         }
     }
 }
 
-impl fmt::Display for Workers {
+impl fmt::Display for Engines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let devices = self.backends.len();
         if devices == 1 {
@@ -122,18 +124,18 @@ impl fmt::Display for Workers {
     }
 }
 
-/// Queues for the learners, as many as pay unless it is said how many.
+/// EnginePool for the learners, as many as pay unless it is said how many.
 pub(super) fn queues(
     config: &Config,
     data: &Dataset,
     model: &Model,
     gradients: &Backend,
-) -> Result<Queues> {
+) -> Result<EnginePool> {
     let Config { minibatch: m, learners, queues, .. } = *config;
     if learners == 1 {
-        return Ok(Queues::here(&data.train, gradients.open(model, m)?));
+        return Ok(EnginePool::here(&data.train, gradients.open(model, m)?));
     }
     let count = queues.unwrap_or_else(|| gradients.queues(learners));
     let (gradients, model) = (gradients.clone(), model.clone());
-    Queues::open(count, &data.train, move || gradients.open(&model, m))
+    EnginePool::open(count, &data.train, move || gradients.open(&model, m))
 }

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     config::{Clock, Config},
-    engines::Workers,
+    engines::Engines,
     progress::{News, Progress, Shown},
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     },
     sgd::{
         Ended, Entrant, Observer,
-        terms::{Finished, Start},
+        run_config::{Finished, Start},
     },
 };
 
@@ -34,7 +34,7 @@ pub(super) struct Run<'a> {
     pub(super) config: &'a Config,
     pub(super) data: &'a Dataset,
     pub(super) model: &'a Model,
-    pub(super) workers: &'a mut Workers,
+    pub(super) engines: &'a mut Engines,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) interrupt: &'a AtomicBool,
 }
@@ -161,7 +161,7 @@ impl Run<'_> {
             recorder = recorder.resume(recorded)?;
         }
         if self.is_real() {
-            let measured = config.law().is_none();
+            let measured = config.distribution().is_none();
             let recording = if measured { Recording::of_engines() } else { Recording::default() };
             recorder = recorder.in_real_time(recording)?;
         }
@@ -191,8 +191,8 @@ impl Run<'_> {
 
     fn run(&mut self, start: Start<'_>, observer: &mut impl Observer) -> Result<Finished> {
         let mut shown = Shown { inner: observer, progress: self.progress };
-        let terms = self.config.terms();
-        self.workers.run(&terms, &self.entrant, self.seed, start, self.interrupt, &mut shown)
+        let run_config = self.config.run_config();
+        self.engines.run(&run_config, &self.entrant, self.seed, start, self.interrupt, &mut shown)
     }
 
     /// Adds the estimates to the summary, or says why there are none.

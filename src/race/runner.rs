@@ -12,7 +12,7 @@ use toml::Table;
 use super::{
     SetVariable,
     config::{Config, TRACE},
-    engines::{Workers, queues},
+    engines::{Engines, queues},
     progress::{News, Progress},
     run::Run,
 };
@@ -28,7 +28,7 @@ use crate::{
         Computed, Data, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, TraceOrigin,
         learners_csv, read_origin, write_origin, write_summary, write_whole,
     },
-    sgd::{Cancellation, Course, Ended, Entrant, Objective, learning_rate::RateRule},
+    sgd::{Cancellation, Ended, Entrant, Objective, Trajectory, learning_rate::RateRule},
     share::both,
     theory::{runtime, staleness},
 };
@@ -49,7 +49,7 @@ pub(crate) struct Runner {
     pub(super) digests: Digests,
     pub(crate) model: Model,
     pub(super) gradients: Vec<Backend>,
-    workers: Workers,
+    engines: Engines,
     evaluator: Box<dyn Engine>,
     evaluations: Backend,
     pub(super) progress: Box<dyn Progress>,
@@ -93,9 +93,9 @@ impl Runner {
         notes.chain(config.note()).for_each(|note| progress.tell(News::Note(&note)));
         let evaluations = gradients[0].for_evaluation();
         let evaluator = evaluations.open(&model, m)?;
-        let workers = Workers::open(&config, &data, &model, &gradients)?;
+        let engines = Engines::open(&config, &data, &model, &gradients)?;
         if gradients.len() > 1 {
-            progress.tell(News::Note(&workers.to_string()));
+            progress.tell(News::Note(&engines.to_string()));
         }
         Ok(Self {
             config,
@@ -104,7 +104,7 @@ impl Runner {
             digests,
             model,
             gradients,
-            workers,
+            engines,
             evaluator,
             evaluations,
             progress,
@@ -124,16 +124,19 @@ impl Runner {
     }
 
     /// Runs all entrants in virtual time and keeps their trajectories, one a seed.
-    pub(crate) fn trajectories(self) -> Result<Vec<Course>> {
-        let Self { config, data, model, workers, evaluator, .. } = self;
-        let queues = workers.into_queues().ok_or_else(|| Error::config(REAL_IS_RECORDED))?;
-        let (terms, objective) = (config.terms(), Objective::new(&data.train, queues, evaluator));
+    pub(crate) fn trajectories(self) -> Result<Vec<Trajectory>> {
+        let Self { config, data, model, engines, evaluator, .. } = self;
+        let queues = engines.into_queues().ok_or_else(|| Error::config(REAL_IS_RECORDED))?;
+        let (run_config, objective) =
+            (config.run_config(), Objective::new(&data.train, queues, evaluator));
         let seeds = config.seed..config.seed + config.seeds;
         let runs = config
             .entrants
             .iter()
             .flat_map(|entrant| seeds.clone().map(move |seed| (entrant, seed)));
-        let run = |(entrant, seed)| objective.course(&terms, entrant, seed, &model.initial(seed));
+        let run = |(entrant, seed)| {
+            objective.trajectory(&run_config, entrant, seed, &model.initial(seed))
+        };
         runs.map(run).collect()
     }
 
@@ -236,11 +239,11 @@ impl Runner {
             tortoise: env!("CARGO_PKG_VERSION").into(),
             machine: machine(),
             configuration: self.config.clone(),
-            gradients_on: self.in_turn(origin, &self.workers.to_string(), Computed::gradients),
+            gradients_on: self.in_turn(origin, &self.engines.to_string(), Computed::gradients),
             evaluations_on: self.in_turn(origin, &self.evaluations.to_string(), |computed| {
                 computed.evaluations.to_string()
             }),
-            queues: self.workers.count(),
+            queues: self.engines.count(),
             entrants,
             interrupted,
         })
@@ -266,7 +269,7 @@ impl Runner {
                 config: &self.config,
                 data: &self.data,
                 model: &self.model,
-                workers: &mut self.workers,
+                engines: &mut self.engines,
                 progress: &mut *self.progress,
                 interrupt,
             };
@@ -295,17 +298,17 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
     let first = &summary.runs[0];
     // Where delays are measured, theory goes by the distribution that fits them; and what a device is at
     // work on is not cancelled, but dropped on arrival.
-    let delays = match (config.law(), &first.delays) {
-        (Some(law), _) => Some((law.clone(), config.slow.clone(), config.cancel)),
-        (None, fit) => {
-            fit.as_ref().map(|fit| (fit.best().law.clone(), fit.slow(), Cancellation::OnArrival))
-        }
+    let delays = match (config.distribution(), &first.delays) {
+        (Some(distribution), _) => Some((distribution.clone(), config.slow.clone(), config.cancel)),
+        (None, fit) => fit
+            .as_ref()
+            .map(|fit| (fit.best().distribution.clone(), fit.slow(), Cancellation::OnArrival)),
     };
     // While K grows there is no long run.
-    if let Some((law, slow, cancel)) = delays.filter(|_| !entrant.adapts()) {
+    if let Some((distribution, slow, cancel)) = delays.filter(|_| !entrant.adapts()) {
         let rules = entrant.rules();
-        summary.theory = runtime::update_time_of(rules, &law, &slow, cancel, learners, k);
-        summary.staleness_theory = staleness::expected(rules, &law, &slow, learners, k);
+        summary.theory = runtime::update_time_of(rules, &distribution, &slow, cancel, learners, k);
+        summary.staleness_theory = staleness::expected(rules, &distribution, &slow, learners, k);
     }
     // The bound is one of a constant rate, and of one K.
     if config.rate_rule == RateRule::Constant

@@ -177,7 +177,7 @@ pub struct RunSummary {
     pub time_to_loss: Vec<TimeToLoss>,
     /// What each learner did, by learner id.
     pub learners: Vec<Activity>,
-    /// The law of the times that minibatches took, in real time.
+    /// The distribution of the times that minibatches took, in real time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delays: Option<Fit>,
     /// The constants of theory, if they were asked for.

@@ -105,7 +105,7 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
                     div.chart id="shares" {}
                     p.note {
                         "Updates made since a gradient's parameters were read. Dots are measured; \
-                         lines are theory, where there is a law."
+                         lines are theory, where there is a distribution."
                     }
                 }
             }

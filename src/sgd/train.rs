@@ -55,8 +55,8 @@ pub enum Ended {
     Diverged,
 }
 
-/// A run: who decides, who holds the parameters, who computes, and the policies. [`Terms::run`] makes
-/// one out of a few numbers; this is for parts of one's own.
+/// A run: who decides, who holds the parameters, who computes, and the policies. [`RunConfig::run`]
+/// makes one out of a few numbers; this is for parts of one's own.
 ///
 /// Sync with two learners that compute nothing and take a second for it:
 ///
@@ -82,7 +82,7 @@ pub enum Ended {
 /// # }
 /// ```
 ///
-/// [`Terms::run`]: super::Terms::run
+/// [`RunConfig::run`]: super::RunConfig::run
 #[derive(Debug)]
 pub struct Run<C, K, R> {
     /// Decides which gradients make an update.

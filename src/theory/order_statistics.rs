@@ -11,13 +11,13 @@ use crate::cluster::delay::Distribution;
 /// statistics (David and Nagaraja, Order Statistics, 2003).
 ///
 /// # Panics
-/// If K is out of range, or for a trace that is replayed, which is no law.
-pub fn expected(law: &Distribution, k: usize, p: usize) -> f64 {
+/// If K is out of range, or for a trace that is replayed, which is no distribution.
+pub fn expected(distribution: &Distribution, k: usize, p: usize) -> f64 {
     assert!(0 < k && k <= p, "the K-th of P has 1 <= K <= P");
     let (kf, pf) = (k as f64, p as f64);
     // H_P - H_{P-K}, smallest terms first.
     let harmonic = || (p - k + 1..=p).rev().map(|i| 1.0 / i as f64).sum::<f64>();
-    match *law {
+    match *distribution {
         Distribution::Constant(seconds) => seconds,
         Distribution::Exponential { mean } => mean * harmonic(),
         Distribution::ShiftedExponential { shift, mean } => shift + mean * harmonic(),
@@ -39,7 +39,8 @@ pub fn expected(law: &Distribution, k: usize, p: usize) -> f64 {
             fast + (slow - fast) * binomial_below(p, 1.0 - q, k)
         }
         Distribution::Trace(ref trace) => {
-            let mut times = trace.law().expect("a replayed trace is no law").to_vec();
+            let mut times =
+                trace.distribution().expect("a replayed trace is no distribution").to_vec();
             times.sort_by(f64::total_cmp);
             let n = times.len() as f64;
             let rises = times.windows(2).zip(1_u32..).filter(|(pair, _)| pair[1] > pair[0]);
@@ -50,7 +51,7 @@ pub fn expected(law: &Distribution, k: usize, p: usize) -> f64 {
     }
 }
 
-/// E\[(T_{K:P})^r\] for T from a mixture of exponential laws, given as (weight, mean).
+/// E\[(T_{K:P})^r\] for T from a mixture of exponential distributions, given as (weight, mean).
 ///
 /// The trapezoidal rule in ln t over the density of T_{K:P}, whose constant is the sum of the
 /// weights: no gamma function is needed. For analytic integrands that vanish at both ends the rule

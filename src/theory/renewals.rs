@@ -1,5 +1,5 @@
-//! E\[T\] of K-batch-sync under any law: the time in which P learners that start afresh, and go on
-//! with another minibatch after each, finish K minibatches together.
+//! E\[T\] of K-batch-sync under any distribution: the time in which P learners that start afresh, and
+//! go on with another minibatch after each, finish K minibatches together.
 //!
 //! With N(t) the minibatches finished by t, E\[T\] is the integral of Pr(N(t) < K). On a lattice the
 //! n-th minibatch of a learner ends at a sum of n lattice times, a convolution; N(t) is the sum of P
@@ -12,8 +12,8 @@ use crate::cluster::delay::Distribution;
 /// E\[T\] and what encloses it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Enclosed {
-    /// From times rounded to the nearest: for smooth laws the error falls with the square of the
-    /// step.
+    /// From times rounded to the nearest: for smooth distributions the error falls with the square of
+    /// the step.
     pub(super) value: f64,
     /// What halving the step has changed.
     pub(super) error: f64,
@@ -33,14 +33,14 @@ const NEAREST: f64 = 0.5;
 const UP: f64 = 0.0;
 
 /// E\[T\] for P = `p` learners; none where it would take long to compute or has too long a tail.
-pub(super) fn time_of(law: &Distribution, k: usize, p: usize) -> Option<Enclosed> {
+pub(super) fn time_of(distribution: &Distribution, k: usize, p: usize) -> Option<Enclosed> {
     if k.checked_mul(k)?.checked_mul(p.ilog2() as usize + 1)? > 1 << 19 {
         return None;
     }
-    let horizon = horizon(law, k, p)?;
+    let horizon = horizon(distribution, k, p)?;
     let mut step = horizon / FINE as f64;
     // Two times only: let the shorter one be a point of the lattice.
-    if let Distribution::Bimodal { fast, .. } = *law
+    if let Distribution::Bimodal { fast, .. } = *distribution
         && fast > step
     {
         // And one of the lattice with twice the step.
@@ -48,7 +48,7 @@ pub(super) fn time_of(law: &Distribution, k: usize, p: usize) -> Option<Enclosed
     }
     let mean = |step: f64, point| {
         let points = (horizon / step).ceil() as usize;
-        step * not_yet(law, k, p, step, points, point).iter().sum::<f64>()
+        step * not_yet(distribution, k, p, step, points, point).iter().sum::<f64>()
     };
     let (lower, upper) = (mean(step, DOWN), mean(step, UP));
     let value = mean(step, NEAREST);
@@ -57,11 +57,11 @@ pub(super) fn time_of(law: &Distribution, k: usize, p: usize) -> Option<Enclosed
 }
 
 /// A time that T hardly ever exceeds, not far above the least.
-fn horizon(law: &Distribution, k: usize, p: usize) -> Option<f64> {
-    let mut horizon = 4.0 * order_statistics::expected(law, 1, p) * k.div_ceil(p) as f64;
+fn horizon(distribution: &Distribution, k: usize, p: usize) -> Option<f64> {
+    let mut horizon = 4.0 * order_statistics::expected(distribution, 1, p) * k.div_ceil(p) as f64;
     for _ in 0..48 {
         let step = horizon / COARSE as f64;
-        let tail = not_yet(law, k, p, step, COARSE, UP);
+        let tail = not_yet(distribution, k, p, step, COARSE, UP);
         match tail.len() {
             COARSE => horizon *= 2.0,
             short if short < COARSE / 3 => horizon = step * (short + 1) as f64,
@@ -76,14 +76,14 @@ fn horizon(law: &Distribution, k: usize, p: usize) -> Option<f64> {
 
 /// Pr(T > i step) for i from 0 on, to `points` or to where it is negligible.
 fn not_yet(
-    law: &Distribution,
+    distribution: &Distribution,
     k: usize,
     p: usize,
     step: f64,
     points: usize,
     point: f64,
 ) -> Vec<f64> {
-    let survival = |i: f64| if i < 0.0 { 1.0 } else { law.survival(i * step) };
+    let survival = |i: f64| if i < 0.0 { 1.0 } else { distribution.survival(i * step) };
     let one: Vec<f64> = (0..points)
         .map(|i| i as f64 + point)
         .map(|edge| survival(edge - 1.0) - survival(edge))

@@ -25,9 +25,9 @@ pub enum Ageing {
     Neither,
 }
 
-/// The class of a law (Dutta et al. 2018, definition 3; Barlow and Proschan 1975).
-pub fn ageing(law: &Distribution) -> Ageing {
-    match *law {
+/// The class of a distribution (Dutta et al. 2018, definition 3; Barlow and Proschan 1975).
+pub fn ageing(distribution: &Distribution) -> Ageing {
+    match *distribution {
         Distribution::Exponential { .. } => Ageing::Memoryless,
         Distribution::Constant(_)
         | Distribution::ShiftedExponential { .. }
@@ -84,22 +84,22 @@ impl UpdateTime {
     }
 }
 
-/// The long-run mean time per update among P = `p` independent learners with the law `law`:
-/// lemmas 3 to 5 of Dutta et al. 2018, and the elementary renewal theorem; for K-batch-sync, which
-/// has a closed form for a few laws only, a numeric value. Nothing is known of other rules than those of
-/// the four base variants.
+/// The long-run mean time per update among P = `p` independent learners with the distribution
+/// `distribution`: lemmas 3 to 5 of Dutta et al. 2018, and the elementary renewal theorem; for
+/// K-batch-sync, which has a closed form for a few distributions only, a numeric value. Nothing is
+/// known of other rules than those of the four base variants.
 ///
 /// ```
 /// use tortoise::{cluster::delay::Distribution, sgd::Variant, theory::runtime::update_time};
 ///
 /// # fn main() -> tortoise::Result<()> {
-/// let law: Distribution = "exponential:mean=1".parse()?;
-/// let sync = update_time(Variant::KSync, &law, 4, 4);
+/// let distribution: Distribution = "exponential:mean=1".parse()?;
+/// let sync = update_time(Variant::KSync, &distribution, 4, 4);
 /// assert!((sync.mean_update_time.unwrap() - (1.0 + 1.0 / 2.0 + 1.0 / 3.0 + 1.0 / 4.0)).abs() < 1e-9);
 /// assert!(sync.exact);
 ///
-/// let law: Distribution = "uniform:low=0,high=2".parse()?;
-/// let k_async = update_time(Variant::KAsync, &law, 4, 2);
+/// let distribution: Distribution = "uniform:low=0,high=2".parse()?;
+/// let k_async = update_time(Variant::KAsync, &distribution, 4, 2);
 /// assert_eq!(k_async.mean_update_time, None);
 /// // 2 E[X] / 4, and E of the second of four.
 /// assert_eq!(k_async.lower, Some(0.5));
@@ -110,11 +110,16 @@ impl UpdateTime {
 ///
 /// # Panics
 /// If K is zero, or above P where it counts learners, or for a trace that is replayed.
-pub fn update_time(rules: impl Into<Rules>, law: &Distribution, p: usize, k: usize) -> UpdateTime {
+pub fn update_time(
+    rules: impl Into<Rules>,
+    distribution: &Distribution,
+    p: usize,
+    k: usize,
+) -> UpdateTime {
     let Some(variant) = Variant::of(rules.into()) else { return UpdateTime::default() };
-    let order = |k| order_statistics::expected(law, k, p);
-    let renewal = k as f64 * law.mean() / p as f64;
-    let ageing = ageing(law);
+    let order = |k| order_statistics::expected(distribution, k, p);
+    let renewal = k as f64 * distribution.mean() / p as f64;
+    let ageing = ageing(distribution);
     let shorter = matches!(ageing, Ageing::NewShorter | Ageing::Memoryless);
     let longer = matches!(ageing, Ageing::NewLonger | Ageing::Memoryless);
     match variant {
@@ -128,16 +133,16 @@ pub fn update_time(rules: impl Into<Rules>, law: &Distribution, p: usize, k: usi
             upper: longer.then(|| order(k)),
             ..UpdateTime::default()
         },
-        Variant::KBatchSync => match *law {
+        Variant::KBatchSync => match *distribution {
             Distribution::Constant(seconds) => UpdateTime::exactly(k.div_ceil(p) as f64 * seconds),
             // A lone learner has nobody whose push would cancel its work.
             _ if p == 1 || ageing == Ageing::Memoryless => UpdateTime::exactly(renewal),
             _ if k == 1 => UpdateTime::exactly(order(1)),
             _ => {
-                let numeric = renewals::time_of(law, k, p);
+                let numeric = renewals::time_of(distribution, k, p);
                 let waiting = (k <= p).then(|| order(k));
                 let renewals = match ageing {
-                    Ageing::NewLonger => Some((k + p - 1) as f64 * law.mean() / p as f64),
+                    Ageing::NewLonger => Some((k + p - 1) as f64 * distribution.mean() / p as f64),
                     Ageing::NewShorter => Some(renewal),
                     _ => None,
                 };
@@ -163,16 +168,16 @@ pub fn update_time(rules: impl Into<Rules>, law: &Distribution, p: usize, k: usi
     }
 }
 
-/// Whether the mean time per update is finite at all: for a Pareto law, whether enough learners are
-/// drawn from at each update. Where nothing is known of the rules, it may be.
+/// Whether the mean time per update is finite at all: for a Pareto distribution, whether enough
+/// learners are drawn from at each update. Where nothing is known of the rules, it may be.
 pub fn has_mean(
     rules: impl Into<Rules>,
     preempts: bool,
-    law: &Distribution,
+    distribution: &Distribution,
     p: usize,
     k: usize,
 ) -> bool {
-    let Distribution::Pareto { shape, .. } = *law else { return true };
+    let Distribution::Pareto { shape, .. } = *distribution else { return true };
     let Some(variant) = Variant::of(rules.into()) else { return true };
     let fresh = match variant {
         Variant::KSync if preempts => p - k + 1,
@@ -186,19 +191,19 @@ pub fn has_mean(
 /// others, or where cancelled work runs to its end.
 pub fn update_time_of(
     rules: impl Into<Rules>,
-    law: &Distribution,
+    distribution: &Distribution,
     slow: &Slow,
     cancellation: Cancellation,
     p: usize,
     k: usize,
 ) -> UpdateTime {
     let rules = rules.into();
-    let replayed = matches!(law, Distribution::Trace(trace) if trace.is_replay());
+    let replayed = matches!(distribution, Distribution::Trace(trace) if trace.is_replay());
     // Sync leaves nothing unfinished.
     let leaves_none = rules.waits && k >= p;
     let lazy = cancellation == Cancellation::OnArrival && rules.cancels && !leaves_none;
     if lazy || replayed || !slow.is_none() {
         return UpdateTime::default();
     }
-    update_time(rules, law, p, k)
+    update_time(rules, distribution, p, k)
 }

@@ -1,9 +1,9 @@
 //! How stale gradients are in the long run: s = j - tau, the updates made since the parameters were
 //! read.
 //!
-//! The mean hangs on counting alone, and is known for any times. The law is known where times are
-//! memoryless, and where every gradient is fresh. Under other times the staleness of all learners is
-//! no Markov chain (how long each has been at work matters too), and there are bounds on the share
+//! The mean hangs on counting alone, and is known for any times. The distribution is known where times
+//! are memoryless, and where every gradient is fresh. Under other times the staleness of all learners
+//! is no Markov chain (how long each has been at work matters too), and there are bounds on the share
 //! of fresh gradients, and simulation.
 
 mod chain;
@@ -19,7 +19,7 @@ use crate::{
     sgd::scheduler::{Rules, Variant},
 };
 
-/// A law of s: fresh or not, and geometric from 1 on. All that come up are of this kind.
+/// A distribution of s: fresh or not, and geometric from 1 on. All that come up are of this kind.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Staleness {
     /// Pr(s >= 1).
@@ -32,7 +32,7 @@ impl Staleness {
     /// s = 0 always, as where unfinished work is cancelled.
     pub const FRESH: Self = Self { stale: 0.0, ratio: 0.0 };
 
-    /// The law over all gradients among P = `p` learners with exponential times.
+    /// The distribution over all gradients among P = `p` learners with exponential times.
     ///
     /// K-async: Pr(s) = (K/P) (1 - K/P)^s, as any K learners are equally likely to be the next. With
     /// q = 1 - 1/P, K-batch-async: Pr(s >= n) = ((P - 1) / K) (1 - q^K) q^{(n-1) K} for n >= 1.
@@ -54,7 +54,7 @@ impl Staleness {
         }
     }
 
-    /// The law of the `l`-th gradient of an update, 1 <= l <= K, with exponential times.
+    /// The distribution of the `l`-th gradient of an update, 1 <= l <= K, with exponential times.
     ///
     /// K-async: the same for each. K-batch-async: it is stale if its learner is neither the one that
     /// made the last update nor among the l - 1 before, Pr(s >= n) = q^{l + (n-1) K} for n >= 1.
@@ -137,8 +137,9 @@ fn check(variant: Variant, p: usize, k: usize) {
 pub struct Expected {
     /// E\[s\]; none where times have no finite mean.
     pub mean: Option<f64>,
-    /// The law, where it is known.
-    pub law: Option<Staleness>,
+    /// The distribution, where it is known.
+    #[serde(rename = "law")]
+    pub distribution: Option<Staleness>,
     /// The share of fresh gradients in an update is at least this in expectation, whatever came
     /// before: p0, as the bounds on the error need it.
     pub fresh_at_least: f64,
@@ -146,8 +147,8 @@ pub struct Expected {
     pub fresh_at_most: f64,
 }
 
-/// What is known of P = `p` learners with the law `law`, some of them slower; none where nothing is known
-/// of the rules.
+/// What is known of P = `p` learners with the distribution `distribution`, some of them slower; none
+/// where nothing is known of the rules.
 ///
 /// Fresh gradients, by counting: K learners read w_j in K-async, so that P - K gradients of its
 /// update are stale at most; in K-batch-async the first of each of the P - 1 others may be. So at
@@ -161,7 +162,7 @@ pub struct Expected {
 /// If K or P is zero, or K above P where it counts learners.
 pub fn expected(
     rules: impl Into<Rules>,
-    law: &Distribution,
+    distribution: &Distribution,
     slow: &Slow,
     p: usize,
     k: usize,
@@ -174,17 +175,22 @@ pub fn expected(
         Variant::KBatchAsync => (k + 1).saturating_sub(p),
     };
     let counted = counted as f64 / k as f64;
-    let mean = (variant.cancels() || law.mean().is_finite()).then_some(mean);
-    let mut expected = Expected { mean, law: None, fresh_at_least: counted, fresh_at_most: 1.0 };
+    let mean = (variant.cancels() || distribution.mean().is_finite()).then_some(mean);
+    let mut expected =
+        Expected { mean, distribution: None, fresh_at_least: counted, fresh_at_most: 1.0 };
     let alike = slow.is_none();
-    let class = ageing(law);
+    let class = ageing(distribution);
     if counted == 1.0 {
-        expected.law = Some(Staleness::FRESH);
+        expected.distribution = Some(Staleness::FRESH);
     } else if alike && class == Ageing::Memoryless {
-        let law = Staleness::memoryless(variant, p, k);
-        let fresh = law.fresh();
-        expected =
-            Expected { law: Some(law), fresh_at_least: fresh, fresh_at_most: fresh, ..expected };
+        let distribution = Staleness::memoryless(variant, p, k);
+        let fresh = distribution.fresh();
+        expected = Expected {
+            distribution: Some(distribution),
+            fresh_at_least: fresh,
+            fresh_at_most: fresh,
+            ..expected
+        };
     } else if alike && (variant == Variant::KAsync || k == 1) {
         let share = k as f64 / p as f64;
         match class {

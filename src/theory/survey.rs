@@ -1,5 +1,5 @@
-//! All variants side by side under one law: update times by K and by P, and how error falls with
-//! time.
+//! All variants side by side under one distribution: update times by K and by P, and how error falls
+//! with time.
 
 use serde::Serialize;
 
@@ -13,10 +13,10 @@ use crate::{
     sgd::{Entrant, scheduler::Variant},
 };
 
-/// What theory says of every variant under a law.
+/// What theory says of every variant under a distribution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Survey {
-    /// The law of the time a minibatch takes.
+    /// The distribution of the time a minibatch takes.
     pub delay: Distribution,
     /// How a fresh minibatch compares with what is left of another.
     pub class: Ageing,
@@ -54,15 +54,18 @@ impl Survey {
     ///
     /// # Panics
     /// If there is no learner, or for a trace that is replayed.
-    pub fn new(law: &Distribution, learners: usize) -> Self {
-        let mean = law.mean();
+    pub fn new(distribution: &Distribution, learners: usize) -> Self {
+        let mean = distribution.mean();
         Self {
-            delay: law.clone(),
-            class: ageing(law),
+            delay: distribution.clone(),
+            class: ageing(distribution),
             mean: mean.is_finite().then_some(mean),
             learners,
-            speed_up: speed_up::sync_over_async(law, learners).filter(|ratio| ratio.is_finite()),
-            rows: ks(learners).map(|k| Row { k, times: times(law, learners, k) }).collect(),
+            speed_up: speed_up::sync_over_async(distribution, learners)
+                .filter(|ratio| ratio.is_finite()),
+            rows: ks(learners)
+                .map(|k| Row { k, times: times(distribution, learners, k) })
+                .collect(),
         }
     }
 }
@@ -71,9 +74,9 @@ impl Survey {
 ///
 /// # Panics
 /// As [`runtime::update_time`] has it.
-pub fn times(law: &Distribution, p: usize, k: usize) -> [UpdateTime; 4] {
-    Variant::ALL.map(|variant| match runtime::has_mean(variant, true, law, p, k) {
-        true => runtime::update_time(variant, law, p, k),
+pub fn times(distribution: &Distribution, p: usize, k: usize) -> [UpdateTime; 4] {
+    Variant::ALL.map(|variant| match runtime::has_mean(variant, true, distribution, p, k) {
+        true => runtime::update_time(variant, distribution, p, k),
         false => UpdateTime::default(),
     })
 }
@@ -105,20 +108,20 @@ impl ErrorRuntime {
     /// If the constants do not pass [`Constants::check`], or gamma is negative.
     pub fn new(
         entrant: Entrant,
-        law: &Distribution,
+        distribution: &Distribution,
         p: usize,
         constants: &Constants,
         (rate, minibatch): (f64, usize),
         gamma: f64,
     ) -> crate::Result<Self> {
         let (rules, k) = (entrant.rules(), entrant.fixed_k(p)?);
-        let gamma_prime = staleness::expected(rules, law, &Slow::default(), p, k)
+        let gamma_prime = staleness::expected(rules, distribution, &Slow::default(), p, k)
             .ok_or(NoBound::Unknown)
             .and_then(|staleness| GammaPrime::of(&staleness, gamma));
         let step = Step { rate, k, minibatch };
         let bound = gamma_prime.and_then(|gamma| Bound::strongly_convex(constants, step, gamma));
-        let time = match runtime::has_mean(rules, true, law, p, k) {
-            true => runtime::update_time(rules, law, p, k),
+        let time = match runtime::has_mean(rules, true, distribution, p, k) {
+            true => runtime::update_time(rules, distribution, p, k),
             false => UpdateTime::default(),
         };
         Ok(Self {

@@ -5,13 +5,13 @@ use std::{sync::Arc, time::Duration};
 use tortoise::{
     Error, Result,
     cluster::{
-        chaos::Plan,
+        chaos::FaultPlan,
         delay::{Delays, Slow},
-        queues::Queues,
+        engine_pool::EnginePool,
     },
     engine::quadratic::{Quadratic, coins},
     sgd::{
-        Cancellation, Entrant, Event, Limits, Observer, Tally, Terms, Tolerance, Variant,
+        Cancellation, Entrant, Event, Limits, Observer, RunConfig, Tally, Tolerance, Variant,
         activity::Activities,
         faults::{NonFinite, OnLoss},
         simulate::times_only,
@@ -50,22 +50,22 @@ pub(crate) fn run(
     cancellation: Cancellation,
     on_loss: OnLoss,
 ) -> Seen {
-    let plan: Plan = format!("{seed}:0.2").parse().unwrap();
+    let plan: FaultPlan = format!("{seed}:0.2").parse().unwrap();
     let non_finite = NonFinite::Reject;
-    let terms = Terms {
+    let run_config = RunConfig {
         updates: Some(60),
         evaluate_every: Some(5.0),
         chaos: Some(plan),
         cancellation,
         tolerance: Tolerance { on_loss, non_finite, ..Tolerance::default() },
-        ..Terms::new(LEARNERS, 0.05)
+        ..RunConfig::new(LEARNERS, 0.05)
     };
     let train = Arc::new(coins(50, 3, 0).unwrap());
-    let queues = Queues::here(&train, Quadratic::new(&train, vec![1.0; 3]));
+    let queues = EnginePool::here(&train, Quadratic::new(&train, vec![1.0; 3]));
     let (tally, activities) = (Tally::default(), Activities::default());
     let mut seen =
         Seen { collector: Collector::new(10_000), tally, activities, events: Vec::new() };
-    match terms.run(entrant, seed, &[0.0; 3][..], &queues, None, &mut seen) {
+    match run_config.run(entrant, seed, &[0.0; 3][..], &queues, None, &mut seen) {
         // Some end for want of learners, which is an end like another.
         Ok(_) | Err(Error::NoQuorum { .. } | Error::LearnerLost { .. }) => {}
         Err(error) => panic!("{error}"),
@@ -88,8 +88,8 @@ pub(crate) fn runs() -> impl Iterator<Item = Seen> {
 
 /// A run without faults.
 pub(crate) fn plain(entrant: &str, learners: usize, updates: u64) -> Timeline {
-    let law = "exponential:mean=1".parse().unwrap();
-    let delays = Delays::new(law, &Slow::default(), learners, 0).unwrap();
+    let distribution = "exponential:mean=1".parse().unwrap();
+    let delays = Delays::new(distribution, &Slow::default(), learners, 0).unwrap();
     let entrant = entrant.parse().unwrap();
     let mut run = times_only(&entrant, Cancellation::Preempt, learners, delays).unwrap();
     let mut collector = Collector::new(100_000);

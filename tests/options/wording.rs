@@ -46,7 +46,7 @@ fn an_option_is_suggested_by_what_it_means() {
         ("race K_Sync:3", "did you mean \"k-sync\""),
         ("race hogwild", "did you mean \"async\""),
         ("race --delay exp:mean=1", "did you mean \"exponential\""),
-        ("race --delay normal:mean=1", "there is no such law"),
+        ("race --delay normal:mean=1", "there is no such distribution"),
         ("race --rate-rule exponential", "did you mean \"decay\""),
         ("race --clock wall", "a similar value exists: 'real'"),
     ] {

@@ -54,7 +54,7 @@ fn a_record_needs_no_file_outside_of_it() {
     let again = format!("race --config moved/config.toml --quiet --data {data} --out again");
     succeeds(&run(&again));
     assert!(runs(&there.path().join("again")) == before);
-    // Nor does the report of a record whose law names a file that is gone.
+    // Nor does the report of a record whose distribution names a file that is gone.
     let summary = fs::read_to_string(moved.join("summary.json")).unwrap();
     let gone = summary.replace("trace:trace.csv", "trace:gone/delays.csv");
     assert!(gone != summary);

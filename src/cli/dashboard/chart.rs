@@ -13,8 +13,8 @@ use ratatui::{
 };
 
 use super::{
-    curve::Point,
-    palette::{Look, Palette},
+    curve::Evaluated,
+    palette::{EntrantStyle, Palette},
     state::State,
     view::{Across, View},
 };
@@ -22,12 +22,12 @@ use crate::report::plot::axis::Axis;
 
 /// One curve: its look, its places between the axes, and whether it is that of the run in progress.
 struct Curve {
-    look: Look,
+    look: EntrantStyle,
     points: Vec<(f64, f64)>,
     current: bool,
 }
 
-/// Draws all courses so far.
+/// Draws all curves so far.
 pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, palette: &Palette, view: &View) {
     let (curves, trace) = curves(state, palette, view);
     let all = || curves.iter().flat_map(|curve| &curve.points).chain(&trace).copied();
@@ -81,18 +81,18 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, palette: &Pal
 /// The curves, that of the run in progress last, and the losses of its minibatches. Where these are
 /// all that is known of it, they are its curve.
 fn curves(state: &State, palette: &Palette, view: &View) -> (Vec<Curve>, Vec<(f64, f64)>) {
-    let x = |point: &Point| match view.across {
+    let x = |point: &Evaluated| match view.across {
         Across::Time => point.time,
         Across::Updates => point.updates,
         Across::Gradients => point.gradients,
     };
-    let known = |point: &Point| point.loss.is_finite() && (point.loss > 0.0 || !view.log_up);
-    let place = |point: Point| (x(&point), point.loss);
+    let known = |point: &Evaluated| point.loss.is_finite() && (point.loss > 0.0 || !view.log_up);
+    let place = |point: Evaluated| (x(&point), point.loss);
     let mut curves = Vec::new();
     for (at, entrant) in state.entrants.iter().enumerate() {
         let look = palette.entrant(at);
-        for course in &entrant.courses {
-            let points = course.points().filter(known).map(place).collect();
+        for curve in &entrant.curves {
+            let points = curve.points().filter(known).map(place).collect();
             curves.push(Curve { look, points, current: false });
         }
     }

@@ -2,7 +2,7 @@
 
 /// A training loss, and when it was had.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(super) struct Point {
+pub(super) struct Evaluated {
     /// Run time in seconds.
     pub(super) time: f64,
     /// Updates made.
@@ -21,8 +21,8 @@ const MEANS: usize = 128;
 /// Evaluations: where there are too many, every other is forgotten.
 #[derive(Debug, Clone)]
 pub(super) struct Curve {
-    points: Vec<Point>,
-    last: Option<Point>,
+    points: Vec<Evaluated>,
+    last: Option<Evaluated>,
     every: usize,
     seen: usize,
 }
@@ -34,7 +34,7 @@ impl Default for Curve {
 }
 
 impl Curve {
-    pub(super) fn push(&mut self, point: Point) {
+    pub(super) fn push(&mut self, point: Evaluated) {
         if self.seen.is_multiple_of(self.every) {
             self.points.push(point);
         }
@@ -51,7 +51,7 @@ impl Curve {
     }
 
     /// What is left, from the first to the last.
-    pub(super) fn points(&self) -> impl Iterator<Item = Point> + Clone {
+    pub(super) fn points(&self) -> impl Iterator<Item = Evaluated> + Clone {
         let more = self.last.filter(|last| self.points.last() != Some(last));
         self.points.iter().copied().chain(more)
     }
@@ -61,8 +61,8 @@ impl Curve {
     }
 }
 
-impl FromIterator<Point> for Curve {
-    fn from_iter<I: IntoIterator<Item = Point>>(points: I) -> Self {
+impl FromIterator<Evaluated> for Curve {
+    fn from_iter<I: IntoIterator<Item = Evaluated>>(points: I) -> Self {
         let mut curve = Self::default();
         points.into_iter().for_each(|point| curve.push(point));
         curve
@@ -72,21 +72,21 @@ impl FromIterator<Point> for Curve {
 /// Losses of minibatches: where there are too many, the mean of two takes their place.
 #[derive(Debug, Clone)]
 pub(super) struct Trace {
-    means: Vec<Point>,
+    means: Vec<Evaluated>,
     /// Sums of those that make no mean yet, and how many they are.
-    sum: Point,
+    sum: Evaluated,
     gathered: u64,
     every: u64,
 }
 
 impl Default for Trace {
     fn default() -> Self {
-        Self { means: Vec::new(), sum: Point::default(), gathered: 0, every: 1 }
+        Self { means: Vec::new(), sum: Evaluated::default(), gathered: 0, every: 1 }
     }
 }
 
 impl Trace {
-    pub(super) fn push(&mut self, point: Point) {
+    pub(super) fn push(&mut self, point: Evaluated) {
         self.sum = sum(self.sum, point);
         self.gathered += 1;
         if self.gathered < self.every {
@@ -96,23 +96,23 @@ impl Trace {
         self.means.push(scaled(sum, 1.0 / self.gathered as f64));
         self.gathered = 0;
         if self.means.len() >= MEANS {
-            let mean = |pair: &[Point]| scaled(sum_of(pair), 1.0 / pair.len() as f64);
+            let mean = |pair: &[Evaluated]| scaled(sum_of(pair), 1.0 / pair.len() as f64);
             self.means = self.means.chunks(2).map(mean).collect();
             self.every *= 2;
         }
     }
 
-    pub(super) fn points(&self) -> impl Iterator<Item = Point> + Clone {
+    pub(super) fn points(&self) -> impl Iterator<Item = Evaluated> + Clone {
         self.means.iter().copied()
     }
 }
 
-fn sum_of(points: &[Point]) -> Point {
-    points.iter().fold(Point::default(), |all, point| sum(all, *point))
+fn sum_of(points: &[Evaluated]) -> Evaluated {
+    points.iter().fold(Evaluated::default(), |all, point| sum(all, *point))
 }
 
-fn sum(a: Point, b: Point) -> Point {
-    Point {
+fn sum(a: Evaluated, b: Evaluated) -> Evaluated {
+    Evaluated {
         time: a.time + b.time,
         updates: a.updates + b.updates,
         gradients: a.gradients + b.gradients,
@@ -120,16 +120,16 @@ fn sum(a: Point, b: Point) -> Point {
     }
 }
 
-fn scaled(Point { time, updates, gradients, loss }: Point, by: f64) -> Point {
-    Point { time: by * time, updates: by * updates, gradients: by * gradients, loss: by * loss }
+fn scaled(Evaluated { time, updates, gradients, loss }: Evaluated, by: f64) -> Evaluated {
+    Evaluated { time: by * time, updates: by * updates, gradients: by * gradients, loss: by * loss }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn at(time: usize) -> Point {
-        Point { time: time as f64, loss: 2.0 * time as f64, ..Point::default() }
+    fn at(time: usize) -> Evaluated {
+        Evaluated { time: time as f64, loss: 2.0 * time as f64, ..Evaluated::default() }
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         for count in [1, 100, MEANS, 64 * MEANS] {
             let mut trace = Trace::default();
             (0..count).for_each(|time| trace.push(at(time)));
-            let means: Vec<Point> = trace.points().collect();
+            let means: Vec<Evaluated> = trace.points().collect();
             assert!(means.len() <= MEANS && means.len() >= count.min(MEANS / 2), "{count}");
             let mean = means.iter().map(|point| point.time).sum::<f64>() / means.len() as f64;
             assert_eq!(mean, (count - 1) as f64 / 2.0);

@@ -7,7 +7,7 @@ use crate::{
     sgd::{event::Event, scheduler::Verdict},
 };
 
-/// Learners that are kept a lane for.
+/// LearnerThreads that are kept a lane for.
 const LANES: usize = 128;
 /// What is kept of a lane.
 const STINTS: usize = 256;

@@ -12,7 +12,7 @@ use ratatui::{
 
 use super::{
     lanes::{Cell, Doing, End, Lane},
-    palette::{Look, Palette},
+    palette::{EntrantStyle, Palette},
     picture::Picture,
     state::Run,
 };
@@ -110,7 +110,7 @@ fn strip(
     now: Duration,
     window: Duration,
     cells: usize,
-    look: Look,
+    look: EntrantStyle,
     palette: &Palette,
 ) -> Vec<Span<'static>> {
     let strip = lane.strip(now, window, cells);
@@ -133,7 +133,7 @@ fn glyph(cell: Cell) -> &'static str {
     }
 }
 
-fn style(cell: Cell, look: Look, palette: &Palette) -> Style {
+fn style(cell: Cell, look: EntrantStyle, palette: &Palette) -> Style {
     match cell {
         Cell::Waiting => Style::new(),
         Cell::Computing => palette.faint(),

@@ -26,12 +26,12 @@ const MARKS: [[&str; 2]; 6] =
 
 /// The look of an entrant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Look {
+pub(super) struct EntrantStyle {
     pub(super) colour: Color,
     pub(super) mark: &'static str,
 }
 
-impl Look {
+impl EntrantStyle {
     pub(super) fn style(self) -> Style {
         Style::new().fg(self.colour)
     }
@@ -41,7 +41,7 @@ impl Look {
 #[derive(Debug, Clone)]
 pub(super) struct Palette {
     depth: Depth,
-    pub(super) entrants: Vec<Look>,
+    pub(super) entrants: Vec<EntrantStyle>,
 }
 
 impl Depth {
@@ -61,7 +61,7 @@ impl Depth {
 impl Palette {
     pub(super) fn new<'a>(depth: Depth, names: impl Iterator<Item = &'a str>) -> Self {
         let names: Vec<Name> = names.map(Name::from).collect();
-        let look = |style: style::Style| Look {
+        let look = |style: style::Style| EntrantStyle {
             colour: colour(depth, style.rgb),
             mark: MARKS[style.marker % MARKS.len()][usize::from(style.hollow)],
         };
@@ -69,8 +69,8 @@ impl Palette {
     }
 
     /// The look of the entrant at this place.
-    pub(super) fn entrant(&self, place: usize) -> Look {
-        let plain = Look { colour: Color::Reset, mark: MARKS[0][0] };
+    pub(super) fn entrant(&self, place: usize) -> EntrantStyle {
+        let plain = EntrantStyle { colour: Color::Reset, mark: MARKS[0][0] };
         self.entrants.get(place).copied().unwrap_or(plain)
     }
 
@@ -130,7 +130,7 @@ mod tests {
     const SIX: [&str; 6] =
         ["sync", "k-sync:4", "k-batch-sync:4", "async", "k-async:4", "k-batch-async:4"];
 
-    fn looks(depth: Depth, names: &[&'static str]) -> Vec<Look> {
+    fn looks(depth: Depth, names: &[&'static str]) -> Vec<EntrantStyle> {
         Palette::new(depth, names.iter().copied()).entrants
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{
-    curve::{Curve, Point, Trace},
+    curve::{Curve, Evaluated, Trace},
     lanes::Lanes,
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 /// Lines of finished runs and notes that are kept.
 const LINES: usize = 200;
 /// Courses of an entrant that are drawn: those of its last seeds.
-const COURSES: usize = 8;
+const CURVES: usize = 8;
 
 /// All that is known of a race.
 #[derive(Debug, Clone, Default)]
@@ -44,8 +44,8 @@ pub(super) struct Entrant {
     pub(super) name: String,
     /// What came of its runs.
     pub(super) runs: Vec<Figures>,
-    /// The courses of the last of them.
-    pub(super) courses: VecDeque<Arc<Curve>>,
+    /// The curves of the last of them.
+    pub(super) curves: VecDeque<Arc<Curve>>,
     pub(super) diverged: bool,
 }
 
@@ -130,7 +130,7 @@ impl State {
                     let (updates, gradients) = (version as f64, run.tally.used as f64);
                     if let Some(loss) = loss {
                         let time = time.as_secs_f64();
-                        run.evaluated.push(Point { time, updates, gradients, loss });
+                        run.evaluated.push(Evaluated { time, updates, gradients, loss });
                     }
                 }
             }
@@ -190,10 +190,10 @@ impl State {
             loss: Some(run.train_loss),
             accuracy: Some(run.test_accuracy),
         });
-        if entrant.courses.len() == COURSES {
-            entrant.courses.pop_front();
+        if entrant.curves.len() == CURVES {
+            entrant.curves.pop_front();
         }
-        entrant.courses.push_back(Arc::new(run.evaluations.iter().map(point).collect()));
+        entrant.curves.push_back(Arc::new(run.evaluations.iter().map(point).collect()));
     }
 
     fn place(&self, name: &str) -> Option<usize> {
@@ -232,7 +232,7 @@ impl Run {
         self.lanes.count(time, event);
         match *event {
             Event::Push { verdict: Verdict::Accept, loss: Some(loss), .. } => {
-                self.trace.push(Point {
+                self.trace.push(Evaluated {
                     time: time.as_secs_f64(),
                     updates: self.tally.updates as f64,
                     gradients: (self.tally.used + self.tally.pending) as f64,
@@ -275,8 +275,8 @@ impl Run {
     }
 }
 
-fn point(row: &EvaluationRow) -> Point {
-    Point {
+fn point(row: &EvaluationRow) -> Evaluated {
+    Evaluated {
         time: row.t,
         updates: row.update as f64,
         gradients: row.gradients as f64,

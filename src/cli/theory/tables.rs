@@ -1,4 +1,4 @@
-//! Tables and pictures of all variants, a law each.
+//! Tables and pictures of all variants, a distribution each.
 
 use std::fmt::Write as _;
 
@@ -25,8 +25,8 @@ use crate::{
     },
 };
 
-/// One law of each kind.
-const LAWS: [&str; 9] = [
+/// One distribution of each kind.
+const DISTRIBUTIONS: [&str; 9] = [
     "exponential:mean=1",
     "shifted-exponential:shift=1,mean=1",
     "constant:1",
@@ -78,7 +78,8 @@ pub(super) struct BoundArgs {
 
 #[derive(Serialize)]
 struct Tables {
-    laws: Vec<Survey>,
+    #[serde(rename = "laws")]
+    distributions: Vec<Survey>,
     constants: Constants,
     error_runtime: Vec<Vec<ErrorRuntime>>,
 }
@@ -98,31 +99,36 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
             "tables are of cancelled work that stops at once: name an entrant or leave out --cancel",
         ));
     }
-    let mut laws = delay.clone();
-    if laws.is_empty() {
-        laws = LAWS.iter().map(|law| law.parse()).collect::<Result<_>>()?;
+    let mut distributions = delay.clone();
+    if distributions.is_empty() {
+        distributions =
+            DISTRIBUTIONS.iter().map(|distribution| distribution.parse()).collect::<Result<_>>()?;
     }
-    if let Some(law) =
-        laws.iter().find(|law| matches!(law, Distribution::Trace(trace) if trace.is_replay()))
-    {
-        return Err(Error::config(format!("{law} is replayed, which is no law")));
+    if let Some(distribution) = distributions.iter().find(
+        |distribution| matches!(distribution, Distribution::Trace(trace) if trace.is_replay()),
+    ) {
+        return Err(Error::config(format!("{distribution} is replayed, which is no distribution")));
     }
     let constants = bounds.constants()?;
-    let surveys: Vec<Survey> = laws.iter().map(|law| Survey::new(law, *learners)).collect();
-    let errors = |law: &Distribution| -> Result<Vec<ErrorRuntime>> {
+    let surveys: Vec<Survey> =
+        distributions.iter().map(|distribution| Survey::new(distribution, *learners)).collect();
+    let errors = |distribution: &Distribution| -> Result<Vec<ErrorRuntime>> {
         let step = (bounds.learning_rate, bounds.minibatch);
-        let of =
-            |entrant| ErrorRuntime::new(entrant, law, *learners, &constants, step, bounds.gamma);
+        let of = |entrant| {
+            ErrorRuntime::new(entrant, distribution, *learners, &constants, step, bounds.gamma)
+        };
         Entrant::six(*learners).into_iter().map(of).collect()
     };
-    let error_runtime: Vec<Vec<ErrorRuntime>> = laws.iter().map(errors).collect::<Result<_>>()?;
-    let tables = Tables { laws: surveys, constants, error_runtime };
+    let error_runtime: Vec<Vec<ErrorRuntime>> =
+        distributions.iter().map(errors).collect::<Result<_>>()?;
+    let tables = Tables { distributions: surveys, constants, error_runtime };
     let caption = bounds.caption();
     let drawn = match &args.out {
         Some(out) => {
             let directory = RunDirectory::create(Some(out), "theory")?;
-            let (laws, errors) = (&tables.laws, &tables.error_runtime);
-            let pictures = report::figures::theory::draw(laws, errors, &caption, directory.path())?;
+            let (distributions, errors) = (&tables.distributions, &tables.error_runtime);
+            let pictures =
+                report::figures::theory::draw(distributions, errors, &caption, directory.path())?;
             Some(said(directory.path(), &pictures))
         }
         None => None,
@@ -130,7 +136,7 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     if args.json {
         print_json(&tables)?;
     } else {
-        for (survey, errors) in tables.laws.iter().zip(&tables.error_runtime) {
+        for (survey, errors) in tables.distributions.iter().zip(&tables.error_runtime) {
             print(&text(survey, errors))?;
         }
         print(&format!("bounds: {caption}\n"))?;

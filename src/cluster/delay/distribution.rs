@@ -1,4 +1,4 @@
-//! The laws of X, always with named parameters: a rate is never mistaken for a mean.
+//! The distributions of X, always with named parameters: a rate is never mistaken for a mean.
 
 use std::{fmt, str::FromStr};
 
@@ -7,16 +7,16 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use super::Trace;
 use crate::{Error, Result, numbers::Shown, spec};
 
-/// A law of the time a minibatch takes, in seconds. Written by its name and its parameters:
+/// A distribution of the time a minibatch takes, in seconds. Written by its name and its parameters:
 ///
 /// ```
 /// use tortoise::cluster::delay::Distribution;
 ///
 /// # fn main() -> tortoise::Result<()> {
-/// let law: Distribution = "pareto:shape=2,scale=1".parse()?;
-/// assert_eq!(law, Distribution::Pareto { shape: 2.0, scale: 1.0 });
-/// assert_eq!(law.mean(), 2.0);
-/// assert_eq!(law.to_string(), "pareto:shape=2,scale=1");
+/// let distribution: Distribution = "pareto:shape=2,scale=1".parse()?;
+/// assert_eq!(distribution, Distribution::Pareto { shape: 2.0, scale: 1.0 });
+/// assert_eq!(distribution.mean(), 2.0);
+/// assert_eq!(distribution.to_string(), "pareto:shape=2,scale=1");
 ///
 /// let error = "paretto:shape=2,scale=1".parse::<Distribution>().unwrap_err();
 /// assert!(error.to_string().ends_with("did you mean \"pareto\"?"));
@@ -95,7 +95,7 @@ impl Distribution {
     /// Pr(X > t), for t from 0 on.
     ///
     /// # Panics
-    /// For a trace that is replayed, which is no law.
+    /// For a trace that is replayed, which is no distribution.
     pub fn survival(&self, t: f64) -> f64 {
         match *self {
             Self::Constant(seconds) => f64::from(t < seconds),
@@ -110,13 +110,15 @@ impl Distribution {
             Self::Bimodal { fast, .. } if t < fast => 1.0,
             Self::Bimodal { slow, p, .. } => p * f64::from(t < slow),
             Self::Trace(ref trace) => {
-                let law = trace.law().expect("a replayed trace is no law");
-                law.iter().filter(|seconds| **seconds > t).count() as f64 / law.len() as f64
+                let distribution =
+                    trace.distribution().expect("a replayed trace is no distribution");
+                distribution.iter().filter(|seconds| **seconds > t).count() as f64
+                    / distribution.len() as f64
             }
         }
     }
 
-    /// E\[X\]; infinite for a Pareto law of shape 1 or less.
+    /// E\[X\]; infinite for a Pareto distribution of shape 1 or less.
     pub fn mean(&self) -> f64 {
         match *self {
             Self::Constant(seconds) => seconds,
@@ -136,7 +138,7 @@ impl Distribution {
     pub(super) fn median(&self) -> f64 {
         match self {
             Self::Trace(trace) => trace.median(),
-            law => law.quantile(0.5),
+            distribution => distribution.quantile(0.5),
         }
     }
 

@@ -30,7 +30,7 @@ impl PartialEq for Trace {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Times {
-    Law(Arc<[f64]>),
+    Distribution(Arc<[f64]>),
     Replay(Arc<[Own]>),
 }
 
@@ -66,7 +66,7 @@ impl Trace {
     /// # Errors
     /// [`Error::Config`] naming the line that is wrong.
     pub fn parse(path: &Path, text: &str) -> Result<Self> {
-        let (mut law, mut replay) = (Vec::new(), Vec::<Own>::new());
+        let (mut distribution, mut replay) = (Vec::new(), Vec::<Own>::new());
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -88,14 +88,16 @@ impl Trace {
                      or as LEARNER,SECONDS",
                 )
             })?;
-            if learner.is_some() && !law.is_empty() || learner.is_none() && !replay.is_empty() {
+            if learner.is_some() && !distribution.is_empty()
+                || learner.is_none() && !replay.is_empty()
+            {
                 return Err(wrong(
                     "either every line names its learner or none does (a comma is no decimal point), \
                      so a line here is like those before it",
                 ));
             }
             match learner.map(str::parse::<usize>) {
-                None => law.push(seconds),
+                None => distribution.push(seconds),
                 Some(Ok(learner)) if learner < MOST_LEARNERS => {
                     if learner >= replay.len() {
                         replay.resize(learner + 1, Own::default());
@@ -113,8 +115,8 @@ impl Trace {
                 }
             }
         }
-        let times = match (law.is_empty(), replay.is_empty()) {
-            (false, _) => Times::Law(law.into()),
+        let times = match (distribution.is_empty(), replay.is_empty()) {
+            (false, _) => Times::Distribution(distribution.into()),
             (true, false) => Times::Replay(replay.into()),
             (true, true) => {
                 let path = file::name(path);
@@ -140,15 +142,15 @@ impl Trace {
         &self.path
     }
 
-    /// Whether each learner replays durations of its own, so that there is no common law.
+    /// Whether each learner replays durations of its own, so that there is no common distribution.
     pub fn is_replay(&self) -> bool {
         matches!(self.times, Times::Replay(_))
     }
 
     /// The durations that are drawn from, each as likely as the others; none of a replay.
-    pub fn law(&self) -> Option<&[f64]> {
+    pub fn distribution(&self) -> Option<&[f64]> {
         match &self.times {
-            Times::Law(law) => Some(law),
+            Times::Distribution(distribution) => Some(distribution),
             Times::Replay(_) => None,
         }
     }
@@ -185,13 +187,15 @@ impl Trace {
                 let seconds = &replay[learner].seconds;
                 seconds[task % seconds.len()]
             }
-            Times::Law(_) => unreachable!("only a trace that names learners is replayed"),
+            Times::Distribution(_) => unreachable!("only a trace that names learners is replayed"),
         }
     }
 
     pub(super) fn draw(&self, u: f64) -> f64 {
         match &self.times {
-            Times::Law(law) => law[(u * law.len() as f64) as usize],
+            Times::Distribution(distribution) => {
+                distribution[(u * distribution.len() as f64) as usize]
+            }
             Times::Replay(_) => unreachable!("a trace that names learners is replayed"),
         }
     }
@@ -207,7 +211,7 @@ impl Trace {
 
     fn all(&self) -> Vec<f64> {
         match &self.times {
-            Times::Law(law) => law.to_vec(),
+            Times::Distribution(distribution) => distribution.to_vec(),
             Times::Replay(replay) => replay.iter().flat_map(|own| &own.seconds).copied().collect(),
         }
     }

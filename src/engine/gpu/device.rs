@@ -40,7 +40,7 @@ pub(crate) fn beside_others() {
 }
 
 /// The first thing that went wrong, as the driver's callbacks report it from any thread.
-type Fault = Arc<Mutex<Option<String>>>;
+type DeviceFault = Arc<Mutex<Option<String>>>;
 
 /// A device and its queue, in an instance of their own.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) struct Device {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     adapter: AdapterId,
-    fault: Fault,
+    fault: DeviceFault,
     /// Whether a core is idle while the driver computes for this device alone.
     inline: bool,
     spin: Mutex<Spin>,
@@ -76,7 +76,7 @@ impl Device {
         }))
         .map_err(|error| failed(error.to_string()))?;
 
-        let fault = Fault::default();
+        let fault = DeviceFault::default();
         let report = fault.clone();
         device.on_uncaptured_error(Arc::new(move |error| record(&report, describe(&error))));
         let report = fault.clone();
@@ -252,7 +252,7 @@ fn entry(family: Family, at: u32, binding: &Binding) -> wgpu::BindGroupLayoutEnt
     }
 }
 
-fn record(fault: &Fault, problem: String) {
+fn record(fault: &DeviceFault, problem: String) {
     fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(problem);
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     OPENING,
     process::{Guard, Process},
-    wire::{Fault, Kind, Reader, Writer, fail},
+    wire::{Kind, Reader, WireFault, Writer, fail},
 };
 use crate::{
     Error, Result, awake,
@@ -64,21 +64,21 @@ pub fn check(
         .map_err(|error| Error::config(format!("a check cannot be told what to do: {error}")))?;
     let (process, from, to) = Process::start(program.into())?;
     let process = Guard(Arc::new(process));
-    let (mut from, watch) = (Reader::new(from, OPENING), Watch::over(&process.0, patience)?);
+    let (mut from, watch) = (Reader::new(from, OPENING), Watchdog::over(&process.0, patience)?);
     let mut checks = Vec::new();
-    let hear = || -> std::result::Result<Result<()>, Fault> {
+    let hear = || -> std::result::Result<Result<()>, WireFault> {
         Writer::new(to).send(Kind::Check, &[&task])?;
         loop {
-            let (kind, payload) = from.receive()?.ok_or(Fault::Truncated)?;
+            let (kind, payload) = from.receive()?.ok_or(WireFault::Truncated)?;
             watch.heard();
-            let unreadable = |problem| Fault::Unreadable { kind, problem };
+            let unreadable = |problem| WireFault::Unreadable { kind, problem };
             match kind {
                 Kind::Checked => checks.push(serde_json::from_slice(payload).map_err(unreadable)?),
                 Kind::Failed => {
                     break Ok(Err(serde_json::from_slice(payload).map_err(unreadable)?));
                 }
                 Kind::Ready => break Ok(Ok(())),
-                kind => break Err(Fault::OutOfPlace(kind)),
+                kind => break Err(WireFault::OutOfPlace(kind)),
             }
         }
     };
@@ -101,12 +101,12 @@ pub fn check(
 }
 
 /// Ends a process that says nothing for too long.
-struct Watch {
+struct Watchdog {
     heard: mpsc::Sender<()>,
     over: Arc<AtomicBool>,
 }
 
-impl Watch {
+impl Watchdog {
     fn over(process: &Arc<Process>, patience: Duration) -> Result<Self> {
         let (heard, hears) = mpsc::channel();
         let over = Arc::new(AtomicBool::new(false));
@@ -134,9 +134,12 @@ impl Watch {
 }
 
 /// The other side: does what the [`Task`] says, and tells of each shape at once.
-pub(super) fn serve(task: &[u8], to: &mut Writer<impl Write>) -> std::result::Result<bool, Fault> {
+pub(super) fn serve(
+    task: &[u8],
+    to: &mut Writer<impl Write>,
+) -> std::result::Result<bool, WireFault> {
     let task: Task<'_> = serde_json::from_slice(task)
-        .map_err(|problem| Fault::Unreadable { kind: Kind::Check, problem })?;
+        .map_err(|problem| WireFault::Unreadable { kind: Kind::Check, problem })?;
     let Task { adapter, shaders, kernel, sizes } = &task;
     let Some(kernel) = kernels::by_name(kernel) else {
         fail(to, &Error::config(format!("there is no kernel {kernel}")))?;
@@ -145,7 +148,7 @@ pub(super) fn serve(task: &[u8], to: &mut Writer<impl Write>) -> std::result::Re
     let mut unsaid = None;
     let checked = check::each(adapter, shaders, kernel, *sizes, &mut |check| {
         let told = serde_json::to_vec(&check)
-            .map_err(|problem| Fault::Unreadable { kind: Kind::Checked, problem })
+            .map_err(|problem| WireFault::Unreadable { kind: Kind::Checked, problem })
             .and_then(|check| to.send(Kind::Checked, &[&check]));
         told.map_err(|fault| {
             let error = Error::Process(fault.to_string());

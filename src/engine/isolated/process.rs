@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-pub(super) use self::ends::{Ears, Mouth};
+pub(super) use self::ends::{FromProcess, ToProcess};
 use crate::{Error, Result, awake};
 
 /// How long a process may take to end by itself, and then once it was killed: one in the hands of a
@@ -20,11 +20,11 @@ const LOOK: Duration = Duration::from_millis(1);
 /// The longest line of its standard error, in bytes.
 const LINE: u64 = 1 << 12;
 
-/// A process, and how to cut off whoever waits for it.
+/// A process, and how to cutoff off whoever waits for it.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Mutex<Child>,
-    cut: ends::Cut,
+    cutoff: ends::Cutoff,
     /// The last line of its standard error, as soon as that is closed.
     last_words: Mutex<mpsc::Receiver<String>>,
 }
@@ -35,14 +35,14 @@ pub(super) struct Guard(pub(super) Arc<Process>);
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.0.cut.off();
+        self.0.cutoff.off();
         self.0.end();
     }
 }
 
 impl Process {
-    pub(super) fn start(program: PathBuf) -> Result<(Self, Ears, Mouth)> {
-        let (ears, mouth, cut, stdin, stdout) =
+    pub(super) fn start(program: PathBuf) -> Result<(Self, FromProcess, ToProcess)> {
+        let (from_process, to_process, cutoff, stdin, stdout) =
             ends::connect().map_err(Error::io("a line to a learner"))?;
         let mut child = Command::new(&program)
             .arg("learner")
@@ -55,10 +55,10 @@ impl Process {
         let stderr = child.stderr.take();
         // A guard from here on, so that no process is left behind where there is no thread.
         let child = Mutex::new(child);
-        let process = Self { child, cut, last_words: Mutex::new(last_words) };
+        let process = Self { child, cutoff, last_words: Mutex::new(last_words) };
         let listener = thread::Builder::new().name("standard error of a learner".into());
         match listener.spawn(move || said.send(pass_on(stderr))) {
-            Ok(_) => Ok((process, ears, mouth)),
+            Ok(_) => Ok((process, from_process, to_process)),
             Err(error) => {
                 drop(Guard(Arc::new(process)));
                 Err(Error::io("a thread for a learner")(error))
@@ -80,7 +80,7 @@ impl Process {
     pub(super) fn kill(&self) {
         // The only error is that it has ended.
         let _ = self.child().kill();
-        self.cut.off();
+        self.cutoff.off();
     }
 
     /// Waits until it has ended, by force if need be, and says how.
@@ -139,7 +139,7 @@ fn pass_on(stderr: Option<ChildStderr>) -> String {
     last
 }
 
-/// A socket, since a blocked thread can be cut off from it whatever the other end does.
+/// A socket, since a blocked thread can be cutoff off from it whatever the other end does.
 #[cfg(unix)]
 mod ends {
     use std::{
@@ -149,24 +149,24 @@ mod ends {
         process::Stdio,
     };
 
-    pub(crate) type Ears = UnixStream;
-    pub(crate) type Mouth = UnixStream;
+    pub(crate) type FromProcess = UnixStream;
+    pub(crate) type ToProcess = UnixStream;
 
     #[derive(Debug)]
-    pub(super) struct Cut(UnixStream);
+    pub(super) struct Cutoff(UnixStream);
 
-    impl Cut {
+    impl Cutoff {
         pub(super) fn off(&self) {
             // The only error is that it is.
             let _ = self.0.shutdown(Shutdown::Both);
         }
     }
 
-    pub(super) fn connect() -> io::Result<(Ears, Mouth, Cut, Stdio, Stdio)> {
+    pub(super) fn connect() -> io::Result<(FromProcess, ToProcess, Cutoff, Stdio, Stdio)> {
         let (ours, theirs) = UnixStream::pair()?;
         let stdin = OwnedFd::from(theirs.try_clone()?);
-        let cut = Cut(ours.try_clone()?);
-        Ok((ours.try_clone()?, ours, cut, stdin.into(), OwnedFd::from(theirs).into()))
+        let cutoff = Cutoff(ours.try_clone()?);
+        Ok((ours.try_clone()?, ours, cutoff, stdin.into(), OwnedFd::from(theirs).into()))
     }
 }
 
@@ -178,18 +178,18 @@ mod ends {
         process::Stdio,
     };
 
-    pub(crate) type Ears = PipeReader;
-    pub(crate) type Mouth = PipeWriter;
+    pub(crate) type FromProcess = PipeReader;
+    pub(crate) type ToProcess = PipeWriter;
 
     #[derive(Debug)]
-    pub(super) struct Cut;
+    pub(super) struct Cutoff;
 
-    impl Cut {
+    impl Cutoff {
         pub(super) fn off(&self) {}
     }
 
-    pub(super) fn connect() -> io::Result<(Ears, Mouth, Cut, Stdio, Stdio)> {
-        let ((ears, stdout), (stdin, mouth)) = (io::pipe()?, io::pipe()?);
-        Ok((ears, mouth, Cut, stdin.into(), stdout.into()))
+    pub(super) fn connect() -> io::Result<(FromProcess, ToProcess, Cutoff, Stdio, Stdio)> {
+        let ((from_process, stdout), (stdin, to_process)) = (io::pipe()?, io::pipe()?);
+        Ok((from_process, to_process, Cutoff, stdin.into(), stdout.into()))
     }
 }

@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 #[cfg(feature = "gpu")]
 use super::check;
 use super::{
-    Job, OPENING,
-    wire::{Fault, Kind, Reader, Writer, fail, pack, unpack},
+    EngineSetup, OPENING,
+    wire::{Kind, Reader, WireFault, Writer, fail, pack, unpack},
 };
 use crate::{
     Error, Result,
@@ -45,14 +45,14 @@ pub fn serve(input: impl Read, output: impl Write) -> Result<bool> {
 fn converse<R: Read, W: Write>(
     mut from: Reader<R>,
     mut to: Writer<W>,
-) -> std::result::Result<bool, Fault> {
-    let job: Job = match from.receive()? {
+) -> std::result::Result<bool, WireFault> {
+    let job: EngineSetup = match from.receive()? {
         None => return Ok(true),
         #[cfg(feature = "gpu")]
         Some((Kind::Check, payload)) => return check::serve(payload, &mut to),
         Some((kind @ Kind::Open, payload)) => serde_json::from_slice(payload)
-            .map_err(|problem| Fault::Unreadable { kind, problem })?,
-        Some((kind, _)) => return Err(Fault::OutOfPlace(kind)),
+            .map_err(|problem| WireFault::Unreadable { kind, problem })?,
+        Some((kind, _)) => return Err(WireFault::OutOfPlace(kind)),
     };
     from.limit(job.most());
     gpu::beside_others();
@@ -83,7 +83,7 @@ impl Learner {
         kind: Kind,
         payload: &[u8],
         to: &mut Writer<impl Write>,
-    ) -> std::result::Result<(), Fault> {
+    ) -> std::result::Result<(), WireFault> {
         let inputs = self.model.inputs();
         match kind {
             Kind::Params => {
@@ -125,7 +125,7 @@ impl Learner {
                     Err(error) => fail(to, &error),
                 }
             }
-            kind => Err(Fault::OutOfPlace(kind)),
+            kind => Err(WireFault::OutOfPlace(kind)),
         }
     }
 }

@@ -23,7 +23,7 @@ const STEP: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// What to open: a [`super::Job`] in JSON.
+    /// What to open: a [`super::EngineSetup`] in JSON.
     Open = 1,
     /// It is open; nothing.
     Ready,
@@ -65,7 +65,7 @@ impl Kind {
 
 /// What is wrong with a stream of frames.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Fault {
+pub(super) enum WireFault {
     #[error("the stream ends within a frame")]
     Truncated,
     #[error("a checksum does not fit: damaged, or no frame at all")]
@@ -84,7 +84,7 @@ pub(super) enum Fault {
     Io(io::Error),
 }
 
-impl Fault {
+impl WireFault {
     /// Whether it only says that there is nobody at the other end any more.
     pub(super) fn is_parting(&self) -> bool {
         let parted = [ErrorKind::BrokenPipe, ErrorKind::ConnectionReset, ErrorKind::NotConnected];
@@ -109,7 +109,7 @@ impl<W: Write> Writer<W> {
     }
 
     /// Writes one frame whose payload is all `parts` together.
-    pub(super) fn send(&mut self, kind: Kind, parts: &[&[u8]]) -> Result<(), Fault> {
+    pub(super) fn send(&mut self, kind: Kind, parts: &[&[u8]]) -> Result<(), WireFault> {
         let Self { to, frame } = self;
         frame.clear();
         frame.resize(HEADER, 0);
@@ -120,7 +120,7 @@ impl<W: Write> Writer<W> {
         header[9..13].copy_from_slice(&crc32fast::hash(payload).to_le_bytes());
         let checksum = crc32fast::hash(&header[..13]);
         header[13..].copy_from_slice(&checksum.to_le_bytes());
-        to.write_all(frame).and_then(|()| to.flush()).map_err(Fault::Io)
+        to.write_all(frame).and_then(|()| to.flush()).map_err(WireFault::Io)
     }
 }
 
@@ -145,7 +145,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next frame, or none where the stream ends between frames.
-    pub(super) fn receive(&mut self) -> Result<Option<(Kind, &[u8])>, Fault> {
+    pub(super) fn receive(&mut self) -> Result<Option<(Kind, &[u8])>, WireFault> {
         let Self { from, most, payload } = self;
         let mut header = [0; HEADER];
         if !begins(from, &mut header[0])? {
@@ -154,15 +154,15 @@ impl<R: Read> Reader<R> {
         fill(from, &mut header[1..])?;
         let (announced, checksum) = header.split_at(13);
         if checksum != crc32fast::hash(announced).to_le_bytes() {
-            return Err(Fault::Damaged);
+            return Err(WireFault::Damaged);
         }
         let kind = Kind::ALL.into_iter().find(|&kind| kind as u8 == header[0]);
-        let kind = kind.ok_or(Fault::Unknown(header[0]))?;
+        let kind = kind.ok_or(WireFault::Unknown(header[0]))?;
         let mut length = [0; 8];
         length.copy_from_slice(&header[1..9]);
         let length = u64::from_le_bytes(length);
         if length > *most {
-            return Err(Fault::TooLong { length, most: *most });
+            return Err(WireFault::TooLong { length, most: *most });
         }
         let length = length as usize;
         for start in (0..length).step_by(STEP) {
@@ -172,27 +172,27 @@ impl<R: Read> Reader<R> {
         }
         let payload = &payload[..length];
         if announced[9..] != crc32fast::hash(payload).to_le_bytes() {
-            return Err(Fault::Damaged);
+            return Err(WireFault::Damaged);
         }
         Ok(Some((kind, payload)))
     }
 }
 
 /// Whether there is a first byte.
-fn begins(from: &mut impl Read, first: &mut u8) -> Result<bool, Fault> {
+fn begins(from: &mut impl Read, first: &mut u8) -> Result<bool, WireFault> {
     loop {
         match from.read(std::slice::from_mut(first)) {
             Ok(read) => return Ok(read == 1),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(error) => return Err(Fault::Io(error)),
+            Err(error) => return Err(WireFault::Io(error)),
         }
     }
 }
 
-fn fill(from: &mut impl Read, bytes: &mut [u8]) -> Result<(), Fault> {
+fn fill(from: &mut impl Read, bytes: &mut [u8]) -> Result<(), WireFault> {
     from.read_exact(bytes).map_err(|error| match error.kind() {
-        ErrorKind::UnexpectedEof => Fault::Truncated,
-        _ => Fault::Io(error),
+        ErrorKind::UnexpectedEof => WireFault::Truncated,
+        _ => WireFault::Io(error),
     })
 }
 
@@ -206,10 +206,14 @@ pub(super) fn pack<T: Pod>(numbers: &[T]) -> Cow<'_, [u8]> {
 }
 
 /// Takes the numbers of a payload, or of a part of it, which must be as many as `numbers`.
-pub(super) fn unpack<T: Pod>(kind: Kind, payload: &[u8], numbers: &mut [T]) -> Result<(), Fault> {
+pub(super) fn unpack<T: Pod>(
+    kind: Kind,
+    payload: &[u8],
+    numbers: &mut [T],
+) -> Result<(), WireFault> {
     let bytes: &mut [u8] = bytemuck::cast_slice_mut(numbers);
     if payload.len() != bytes.len() {
-        return Err(Fault::Misshapen { kind, got: payload.len(), expected: bytes.len() });
+        return Err(WireFault::Misshapen { kind, got: payload.len(), expected: bytes.len() });
     }
     bytes.copy_from_slice(payload);
     if cfg!(target_endian = "big") {
@@ -219,9 +223,9 @@ pub(super) fn unpack<T: Pod>(kind: Kind, payload: &[u8], numbers: &mut [T]) -> R
 }
 
 /// Answers with the reason why there is no answer.
-pub(super) fn fail(to: &mut Writer<impl Write>, error: &Error) -> Result<(), Fault> {
+pub(super) fn fail(to: &mut Writer<impl Write>, error: &Error) -> Result<(), WireFault> {
     let told = serde_json::to_vec(error)
-        .map_err(|problem| Fault::Unreadable { kind: Kind::Failed, problem })?;
+        .map_err(|problem| WireFault::Unreadable { kind: Kind::Failed, problem })?;
     to.send(Kind::Failed, &[&told])
 }
 
@@ -237,7 +241,7 @@ mod tests {
         bytes
     }
 
-    fn read(bytes: &[u8]) -> Result<Option<(Kind, Vec<u8>)>, Fault> {
+    fn read(bytes: &[u8]) -> Result<Option<(Kind, Vec<u8>)>, WireFault> {
         let mut reader = Reader::new(bytes, MOST);
         reader.receive().map(|frame| frame.map(|(kind, payload)| (kind, payload.to_vec())))
     }
@@ -264,7 +268,7 @@ mod tests {
         for at in 0..whole.len() * 8 {
             let mut flipped = whole.clone();
             flipped[at / 8] ^= 1 << (at % 8);
-            assert!(matches!(read(&flipped), Err(Fault::Damaged)), "bit {at}");
+            assert!(matches!(read(&flipped), Err(WireFault::Damaged)), "bit {at}");
         }
     }
 
@@ -273,7 +277,7 @@ mod tests {
         let whole = frame(Kind::Gradient, &[&[9; 20]]);
         for length in 1..whole.len() {
             let error = read(&whole[..length]).unwrap_err();
-            assert!(matches!(error, Fault::Truncated) && error.is_parting(), "{length} bytes");
+            assert!(matches!(error, WireFault::Truncated) && error.is_parting(), "{length} bytes");
         }
         assert!(read(&[]).unwrap().is_none(), "an end between frames is none within one");
     }
@@ -294,7 +298,7 @@ mod tests {
             let bytes = header(Kind::Samples as u8, length);
             let mut reader = Reader::new(&bytes[..], MOST);
             let error = reader.receive().unwrap_err();
-            assert!(matches!(error, Fault::TooLong { length: l, most: MOST } if l == length));
+            assert!(matches!(error, WireFault::TooLong { length: l, most: MOST } if l == length));
             assert_eq!(reader.payload.capacity(), 0);
         }
     }
@@ -304,7 +308,7 @@ mod tests {
         let mut bytes = header(Kind::Params as u8, u64::MAX / 4);
         bytes.extend([0; 5]);
         let mut reader = Reader::new(&bytes[..], u64::MAX / 2);
-        assert!(matches!(reader.receive(), Err(Fault::Truncated)));
+        assert!(matches!(reader.receive(), Err(WireFault::Truncated)));
         assert_eq!(reader.payload.len(), STEP);
     }
 
@@ -312,7 +316,7 @@ mod tests {
     fn a_frame_of_no_known_kind_is_refused() {
         for kind in [0, Kind::ALL.len() as u8 + 1, u8::MAX] {
             assert!(
-                matches!(read(&header(kind, 0)), Err(Fault::Unknown(number)) if number == kind)
+                matches!(read(&header(kind, 0)), Err(WireFault::Unknown(number)) if number == kind)
             );
         }
     }
@@ -321,7 +325,7 @@ mod tests {
     fn what_is_no_frame_is_refused_however_long_it_is() {
         for noise in ["MESA: warning: something on standard output\n", "\u{1}aaaaaaaaaaaaaaaaaaaaa"]
         {
-            assert!(matches!(read(noise.as_bytes()), Err(Fault::Damaged)), "{noise}");
+            assert!(matches!(read(noise.as_bytes()), Err(WireFault::Damaged)), "{noise}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Who is slower than the others, whatever the law.
+//! Who is slower than the others, whatever the distribution.
 
 use super::{
     Observed,
@@ -11,7 +11,7 @@ const FALSE_ALARM: f64 = 0.01;
 /// The largest factor that is looked for, and one by the smallest.
 const LARGEST: f64 = 1e4;
 
-/// Finished durations without which a law, or a comparison, is worth nothing.
+/// Finished durations without which a distribution, or a comparison, is worth nothing.
 const LEAST: usize = 20;
 
 /// The factors by which some learners' durations differ from those of the others: the clearest first

@@ -1,4 +1,5 @@
-//! Durations of which some are only known to be longer, and what can be said of them without a law.
+//! Durations of which some are only known to be longer, and what can be said of them without a
+//! distribution.
 
 use super::Observed;
 
@@ -56,8 +57,8 @@ impl Sample {
         self.finished.chunk_by(|a, b| a == b).map(|equal| (equal[0], equal.len()))
     }
 
-    /// How far Pr(X > t) is from that of a law, whose Pr(X >= t) and Pr(X > t) are given: at most
-    /// (Kolmogorov and Smirnov, from the product-limit estimate of Kaplan and Meier 1958), and in
+    /// How far Pr(X > t) is from that of a distribution, whose Pr(X >= t) and Pr(X > t) are given: at
+    /// most (Kolmogorov and Smirnov, from the product-limit estimate of Kaplan and Meier 1958), and in
     /// units of what chance allows (Hall and Wellner 1980, without cancelled ones sqrt(n) times that).
     pub(super) fn distance(
         &self,

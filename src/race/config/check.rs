@@ -51,7 +51,7 @@ impl Config {
         let queues = self.queues.is_none_or(|queues| (1..=1024).contains(&queues));
         need(queues, "--queues must be from 1 to 1024")?;
         let real = self.clock == Clock::Real;
-        need(real || self.law().is_some(), "--delay measured needs --clock real")?;
+        need(real || self.distribution().is_some(), "--delay measured needs --clock real")?;
         need(real || !self.isolate, "--isolate needs --clock real")?;
         need(real || self.device.0.len() == 1, "several --device need --clock real")?;
         let shared = "in real time each learner has a queue of its own: leave --queues out";
@@ -68,11 +68,11 @@ impl Config {
             let remedy = "say how often it is evaluated with --evaluate-every, or give a --budget";
             need(sees_loss, &format!("{entrant} follows the training loss: {remedy}"))?;
         }
-        if let Some(law) = self.law() {
-            Delays::new(law.clone(), &self.slow, self.learners, self.seed)?;
+        if let Some(distribution) = self.distribution() {
+            Delays::new(distribution.clone(), &self.slow, self.learners, self.seed)?;
         }
-        let slow = "--slow slows a law down: name one with --delay";
-        need(self.law().is_some() || self.slow.is_none(), slow)
+        let slow = "--slow slows a distribution down: name one with --delay";
+        need(self.distribution().is_some() || self.slow.is_none(), slow)
     }
 
     /// Options that were `given` and that change nothing here are refused.

@@ -11,19 +11,19 @@ use crate::{Error, Result, cluster::delay::Distribution};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
-    /// Durations are drawn from the delay law.
+    /// Durations are drawn from the delay distribution.
     Virtual,
     /// The wall clock: each learner has a thread, a device and a queue of its own.
     Real,
 }
 
-/// How long minibatches take. Written `measured` or as the law is.
+/// How long minibatches take. Written `measured` or as the distribution is.
 #[derive(Debug, Clone, PartialEq, SerializeDisplay, DeserializeFromStr)]
 pub enum Delay {
     /// As long as it takes.
     Measured,
-    /// What is drawn from a law.
-    Law(Distribution),
+    /// What is drawn from a distribution.
+    Distribution(Distribution),
     /// What this file says, which has not been read.
     Trace(PathBuf),
 }
@@ -32,7 +32,7 @@ impl fmt::Display for Delay {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Measured => f.write_str("measured"),
-            Self::Law(law) => law.fmt(f),
+            Self::Distribution(distribution) => distribution.fmt(f),
             Self::Trace(path) => write!(f, "trace:{}", path.display()),
         }
     }
@@ -46,7 +46,7 @@ impl FromStr for Delay {
         match text.strip_prefix("trace:").filter(|path| !path.is_empty()) {
             Some(path) => Ok(Self::Trace(path.into())),
             None if text == "measured" => Ok(Self::Measured),
-            None => text.parse().map(Self::Law),
+            None => text.parse().map(Self::Distribution),
         }
     }
 }

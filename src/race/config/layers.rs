@@ -95,7 +95,7 @@ pub(crate) fn with_trace(delay: Delay, given: &Table, source: Source<'_>) -> Res
         Some((config, _)) => in_config(config)(format!("{error} in `delay`")),
         None => Error::config(format!("--delay: {error}")),
     })?;
-    Ok(Delay::Law(Distribution::Trace(trace)))
+    Ok(Delay::Distribution(Distribution::Trace(trace)))
 }
 
 /// The folder of the data set, wherever the command runs next.

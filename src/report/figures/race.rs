@@ -10,11 +10,11 @@ use super::super::{
         axis::{drawable, far_apart, span},
     },
 };
-pub use crate::sgd::course::Point;
+pub use crate::sgd::trajectory::Point;
 use crate::{
     Result,
     record::{EntrantSummary, EvaluationRow, RunSummary},
-    sgd::course,
+    sgd::trajectory,
     share::each,
 };
 
@@ -69,7 +69,7 @@ pub(super) fn mean(results: &EntrantSummary) -> Vec<Point> {
         run.evaluations.iter().map(point).collect()
     };
     let courses: Vec<Vec<Point>> = results.runs.iter().map(rows).collect();
-    course::mean(courses.iter().map(Vec::as_slice))
+    trajectory::mean(courses.iter().map(Vec::as_slice))
 }
 
 /// The loss above which an entrant has diverged. It is cut off there, so that it does not flatten the

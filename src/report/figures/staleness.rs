@@ -18,31 +18,33 @@ pub(in crate::report) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, O
         |s: usize| -> u64 { runs.iter().filter_map(|run| run.staleness_histogram.get(s)).sum() };
     let all: u64 = (0..longest).map(count).sum();
     let mut measured: Vec<f64> = (0..longest).map(|s| count(s) as f64 / all as f64).collect();
-    let law = staleness_theory.and_then(|expected| expected.law);
-    let law = law.map(|law| (0..longest as u64).map(|s| law.probability(s)).collect::<Vec<_>>());
+    let distribution = staleness_theory.and_then(|expected| expected.distribution);
+    let distribution = distribution.map(|distribution| {
+        (0..longest as u64).map(|s| distribution.probability(s)).collect::<Vec<_>>()
+    });
     if longest < 2 {
         return None;
     }
     let drawn =
         |shares: &[f64]| shares.iter().rposition(|share| *share >= RAREST).map_or(0, |s| s + 1);
-    let end = drawn(&measured).max(law.as_deref().map_or(0, drawn));
+    let end = drawn(&measured).max(distribution.as_deref().map_or(0, drawn));
     measured.truncate(end);
-    Some((measured, law.map(|law| law[..end].to_vec())))
+    Some((measured, distribution.map(|distribution| distribution[..end].to_vec())))
 }
 
 /// A line an entrant that has stale gradients.
 pub(in crate::report) fn sheet(entrants: &[Entrant<'_>], caption: &str) -> Sheet {
     let mut lines = Vec::new();
     for entrant in entrants {
-        let Some((measured, law)) = shares(entrant.results) else { continue };
+        let Some((measured, distribution)) = shares(entrant.results) else { continue };
         let mut line = |look, shares: &[f64]| {
             let points = shares.iter().enumerate().map(|(s, share)| Dot::from((s as f64, *share)));
             let points = points.filter(|dot| dot.y >= RAREST).collect();
             lines.push(Line { name: entrant.name.clone(), look, points });
         };
         line(Look::Dots, &measured);
-        if let Some(law) = law {
-            line(Look::Thin, &law);
+        if let Some(distribution) = distribution {
+            line(Look::Thin, &distribution);
         }
     }
     let chart = Chart {

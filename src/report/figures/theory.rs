@@ -68,7 +68,7 @@ pub fn draw(
 }
 
 /// The four variants: lines where there is a value, thin ones for bounds where there is none.
-fn by(law: &Distribution, across: Scale, rows: Vec<(f64, [UpdateTime; 4])>) -> Chart {
+fn by(distribution: &Distribution, across: Scale, rows: Vec<(f64, [UpdateTime; 4])>) -> Chart {
     let mut lines = Vec::new();
     for variant in Variant::ALL {
         let mut line = |look, of: &dyn Fn(&UpdateTime) -> Option<f64>| {
@@ -83,7 +83,7 @@ fn by(law: &Distribution, across: Scale, rows: Vec<(f64, [UpdateTime; 4])>) -> C
         }
     }
     let up = Scale::log("E[T] (s)");
-    Chart { title: law.to_string(), across, up, lines }
+    Chart { title: distribution.to_string(), across, up, lines }
 }
 
 fn error_runtime(survey: &Survey, bounds: &[ErrorRuntime]) -> Chart {

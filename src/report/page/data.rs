@@ -53,8 +53,8 @@ struct Drawn {
     name: String,
     dash: Vec<f64>,
     /// Over the seeds, evaluation by evaluation, as far as all of them came.
-    mean: Course,
-    seeds: Vec<Course>,
+    mean: Curve,
+    seeds: Vec<Curve>,
     /// Whether its loss at the end is too high, or no number.
     diverged: bool,
     /// Seconds, and the standard error.
@@ -64,7 +64,7 @@ struct Drawn {
 
 /// Columns of evaluations.
 #[derive(Default, Serialize)]
-struct Course {
+struct Curve {
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     time: Vec<f64>,
@@ -98,7 +98,7 @@ struct Stated {
 #[derive(Serialize)]
 struct Shares {
     measured: Vec<f64>,
-    law: Option<Vec<f64>>,
+    distribution: Option<Vec<f64>>,
 }
 
 impl Data {
@@ -112,7 +112,7 @@ impl Data {
             .zip(&series)
             .map(|((entrant, look), series)| Drawn::new(entrant, look, series.diverged(top)))
             .collect();
-        let log = |of: fn(&Course) -> &[f64]| {
+        let log = |of: fn(&Curve) -> &[f64]| {
             far_apart(span(drawn.iter().filter_map(|one| of(&one.mean).last().copied())))
         };
         let across = vec![
@@ -150,7 +150,7 @@ impl Drawn {
     fn new(entrant: &Entrant<'_>, look: &Style, diverged: bool) -> Self {
         let Entrant { name, results, .. } = entrant;
         let all: Vec<&[EvaluationRow]> = results.runs.iter().map(|run| &*run.evaluations).collect();
-        let mut mean = Course::mean(&all);
+        let mut mean = Curve::mean(&all);
         if let Some(error) = &results.error_bound
             && let Some(bound) = error.bound
         {
@@ -158,12 +158,13 @@ impl Drawn {
             mean.bound = mean.updates.iter().map(after).collect();
         }
         let seed =
-            |run: &RunSummary| Course { seed: Some(run.seed), ..Course::mean(&[&run.evaluations]) };
+            |run: &RunSummary| Curve { seed: Some(run.seed), ..Curve::mean(&[&run.evaluations]) };
         let several = results.runs.len() > 1;
         let (value, error) = results.mean(|run| run.mean_update_time);
-        let shares = staleness::shares(results).map(|(measured, law)| Shares {
+        let shares = staleness::shares(results).map(|(measured, distribution)| Shares {
             measured: measured.into_iter().map(rounded).collect(),
-            law: law.map(|law| law.into_iter().map(rounded).collect()),
+            distribution: distribution
+                .map(|distribution| distribution.into_iter().map(rounded).collect()),
         });
         Self {
             name: name.to_string(),
@@ -177,7 +178,7 @@ impl Drawn {
     }
 }
 
-impl Course {
+impl Curve {
     /// The mean of several runs, or one.
     fn mean(runs: &[&[EvaluationRow]]) -> Self {
         let evaluations = runs.iter().map(|rows| rows.len()).min().unwrap_or(0);

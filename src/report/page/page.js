@@ -97,7 +97,7 @@ function staleness() {
     if (!staleness) continue;
     const points = (shares) => shares.map((share, s) => [s, share >= 1e-4 ? share : null, null]);
     lines.push({ name, colour, look: "dots", size: 6, points: points(staleness.measured) });
-    if (staleness.law) lines.push({ name, colour, look: "thin", points: points(staleness.law) });
+    if (staleness.distribution) lines.push({ name, colour, look: "thin", points: points(staleness.distribution) });
   }
   at("staleness").hidden = !entrants.some((entrant) => entrant.staleness);
   if (at("staleness").hidden) return;

@@ -48,18 +48,18 @@ pub(in crate::report) fn cells(entrants: &[Entrant<'_>]) -> Option<Vec<Vec<Strin
 pub(in crate::report) fn notes(entrants: &[Entrant<'_>]) -> Vec<String> {
     let late = "a late gradient is one of a minibatch that was cancelled or lost while a device was at \
                 work on it";
-    let law = |entrant: &Entrant<'_>| {
+    let distribution = |entrant: &Entrant<'_>| {
         let fit = entrant.results.runs.first()?.delays.as_ref()?;
-        let fits = if fit.fits { "fits" } else { "is nearest; no closed law fits" };
-        Some(format!("{}: delays: {} {fits}", entrant.name, law(fit)))
+        let fits = if fit.fits { "fits" } else { "is nearest; no parametric distribution fits" };
+        Some(format!("{}: delays: {} {fits}", entrant.name, distribution(fit)))
     };
-    [late.to_owned()].into_iter().chain(entrants.iter().filter_map(law)).collect()
+    [late.to_owned()].into_iter().chain(entrants.iter().filter_map(distribution)).collect()
 }
 
 /// The distribution of delays that fits best, in a few digits, and the learners that are slower.
-fn law(fit: &Fit) -> String {
+fn distribution(fit: &Fit) -> String {
     let best = fit.best();
-    let kind = best.law.name();
+    let kind = best.distribution.name();
     let parameters = best.parameters.iter();
     let parameters = parameters.map(|p| format!("{}={}", p.name, significant(p.estimate.value, 3)));
     let slow =

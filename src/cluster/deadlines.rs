@@ -20,14 +20,14 @@ const FEW: usize = 8;
 /// Patience with a learner of which little has been seen, or that is being opened, in patiences: the
 /// first minibatch compiles kernels.
 pub const AT_FIRST: u32 = 30;
-/// Of a normal law, by what the standard deviation is more than the median deviation.
+/// Of a normal distribution, by what the standard deviation is more than the median deviation.
 const SCALE: f64 = 1.4826;
 /// Deviations that count as chance.
 const DEVIATIONS: f64 = 10.0;
 
 /// A cluster in which nobody is waited for without end.
 #[derive(Debug)]
-pub struct Supervised<C> {
+pub struct WithDeadlines<C> {
     cluster: C,
     patience: Duration,
     learners: Vec<Learner>,
@@ -50,7 +50,7 @@ struct Awaited {
     deadline: Duration,
 }
 
-impl<C: Cluster> Supervised<C> {
+impl<C: Cluster> WithDeadlines<C> {
     /// P = `learners` of `cluster`, each given at least `patience`.
     pub fn new(cluster: C, learners: usize, patience: Duration) -> Self {
         Self { cluster, patience, learners: (0..learners).map(|_| Learner::default()).collect() }
@@ -73,7 +73,7 @@ impl<C: Cluster> Supervised<C> {
     }
 }
 
-impl<C: Cluster> Cluster for Supervised<C> {
+impl<C: Cluster> Cluster for WithDeadlines<C> {
     fn assign(&mut self, order: Order) -> Option<Duration> {
         let Order { learner, task, .. } = order;
         let since = self.cluster.now();

@@ -1,4 +1,4 @@
-//! Learners on threads of their own, each with an engine, and so a device and a queue, of its own.
+//! LearnerThreads on threads of their own, each with an engine, and so a device and a queue, of its own.
 //!
 //! # The protocol
 //!
@@ -32,7 +32,7 @@ use std::{
 
 use super::{
     Order,
-    queues::{Computed, Worker},
+    engine_pool::{Computed, Worker},
 };
 use crate::{
     Error, Result, awake,
@@ -69,7 +69,7 @@ impl fmt::Debug for Opened {
 /// What opens the engine of a learner.
 type Open = dyn Fn(LearnerId) -> Result<Opened> + Send + Sync;
 
-enum Job {
+enum ThreadOrder {
     Compute {
         run: u64,
         order: Order,
@@ -80,15 +80,15 @@ enum Job {
 }
 
 /// What a learner has to say.
-pub(super) struct Report {
+pub(super) struct ThreadMessage {
     pub(super) learner: LearnerId,
     incarnation: u64,
     /// By [`awake::now`].
     pub(super) time: Duration,
-    pub(super) news: News,
+    pub(super) news: ThreadNews,
 }
 
-pub(super) enum News {
+pub(super) enum ThreadNews {
     Opened(Option<Kill>),
     Computed { run: u64, task: Task, computed: Computed, computing: Duration },
     Rested,
@@ -105,28 +105,28 @@ enum Awaited {
 }
 
 struct Member {
-    orders: mpsc::Sender<Job>,
+    orders: mpsc::Sender<ThreadOrder>,
     incarnation: u64,
     kill: Option<Kill>,
 }
 
 /// P learners that last for several runs.
-pub struct Learners {
+pub struct LearnerThreads {
     open: Arc<Open>,
     train: Arc<Split>,
     members: Vec<Member>,
-    sender: Option<mpsc::Sender<Report>>,
-    reports: mpsc::Receiver<Report>,
+    sender: Option<mpsc::Sender<ThreadMessage>>,
+    reports: mpsc::Receiver<ThreadMessage>,
     run: u64,
 }
 
-impl fmt::Debug for Learners {
+impl fmt::Debug for LearnerThreads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Learners").field("count", &self.count()).finish_non_exhaustive()
+        f.debug_struct("LearnerThreads").field("count", &self.count()).finish_non_exhaustive()
     }
 }
 
-impl Learners {
+impl LearnerThreads {
     /// Opens the engines of P = `count` learners over the training set `train`: the first before the
     /// others, so that those find the driver's cache of compiled kernels warm.
     ///
@@ -176,7 +176,7 @@ impl Learners {
         self.run += 1;
         let mut awaited = Vec::with_capacity(self.count());
         for learner in 0..self.count() {
-            awaited.push(match self.members[learner].orders.send(Job::Rest) {
+            awaited.push(match self.members[learner].orders.send(ThreadOrder::Rest) {
                 Ok(()) => Awaited::Rest,
                 Err(_) => self.replace(learner)?,
             });
@@ -184,7 +184,7 @@ impl Learners {
         let (mut deadline, mut failures) = (awake::now() + patience, 0);
         while awaited.iter().any(|one| *one != Awaited::Nothing) {
             let report = self.wait(deadline.saturating_sub(awake::now()));
-            let Some(Report { learner, news, .. }) = report else {
+            let Some(ThreadMessage { learner, news, .. }) = report else {
                 // The time is over. Who should rest and is silent is given up; who should open had all
                 // the time there is.
                 for (learner, awaited) in awaited.iter_mut().enumerate() {
@@ -198,26 +198,26 @@ impl Learners {
                 continue;
             };
             match (news, awaited[learner]) {
-                (News::Rested, _) => awaited[learner] = Awaited::Nothing,
-                (News::Opened(kill), was) => {
+                (ThreadNews::Rested, _) => awaited[learner] = Awaited::Nothing,
+                (ThreadNews::Opened(kill), was) => {
                     self.opened(learner, kill);
                     if was == Awaited::Open {
                         awaited[learner] = Awaited::Nothing;
                     }
                 }
                 // It ended in the run before; this one is another.
-                (News::Failed(_), Awaited::Rest) => {
+                (ThreadNews::Failed(_), Awaited::Rest) => {
                     awaited[learner] = self.replace(learner)?;
                     deadline = awake::now() + DEADLINE;
                 }
                 // It may have been bad luck, but not again and again.
-                (News::Failed(_), Awaited::Open) if failures < MOST_FAILURES => {
+                (ThreadNews::Failed(_), Awaited::Open) if failures < MOST_FAILURES => {
                     failures += 1;
                     awaited[learner] = self.replace(learner)?;
                     deadline = awake::now() + DEADLINE;
                 }
-                (News::Failed(error), _) => return Err(error),
-                (News::Computed { .. }, _) => {}
+                (ThreadNews::Failed(error), _) => return Err(error),
+                (ThreadNews::Computed { .. }, _) => {}
             }
         }
         Ok(())
@@ -236,11 +236,11 @@ impl Learners {
         let mut open = 0;
         while open < count {
             match self.wait(deadline.saturating_sub(awake::now())) {
-                Some(Report { learner, news: News::Opened(kill), .. }) => {
+                Some(ThreadMessage { learner, news: ThreadNews::Opened(kill), .. }) => {
                     self.opened(learner, kill);
                     open += 1;
                 }
-                Some(Report { news: News::Failed(error), .. }) => return Err(error),
+                Some(ThreadMessage { news: ThreadNews::Failed(error), .. }) => return Err(error),
                 Some(_) => {}
                 None => return Err(Error::Fault(NOT_OPEN.into())),
             }
@@ -252,11 +252,11 @@ impl Learners {
     pub(super) fn order(&mut self, order: Order, minibatches: Minibatches) {
         let (learner, run) = (order.learner, self.run);
         // Where the learner has ended, its report of that is on the way.
-        let _ = self.members[learner].orders.send(Job::Compute { run, order, minibatches });
+        let _ = self.members[learner].orders.send(ThreadOrder::Compute { run, order, minibatches });
     }
 
     /// The next report of this run, if one comes in `time`.
-    pub(super) fn wait(&mut self, time: Duration) -> Option<Report> {
+    pub(super) fn wait(&mut self, time: Duration) -> Option<ThreadMessage> {
         // Who waits forever means a time that no clock can add to now; an hour is as good, since
         // whoever waits looks again.
         let deadline = awake::now() + time.min(Duration::from_secs(3600));
@@ -276,10 +276,10 @@ impl Learners {
             };
             let stale = self.members.get(report.learner).is_some_and(|member| {
                 let earlier_run =
-                    matches!(report.news, News::Computed { run, .. } if run != self.run);
+                    matches!(report.news, ThreadNews::Computed { run, .. } if run != self.run);
                 let other = member.incarnation != report.incarnation;
                 // Work of an earlier incarnation still is work of this run.
-                earlier_run || other && !matches!(report.news, News::Computed { .. })
+                earlier_run || other && !matches!(report.news, ThreadNews::Computed { .. })
             });
             if !stale {
                 return Some(report);
@@ -316,7 +316,7 @@ impl Learners {
         let (open, train) = (Arc::clone(&self.open), Arc::clone(&self.train));
         let reports = self.sender.clone().expect("the learners are not dropped yet");
         let report = move |news| {
-            reports.send(Report { learner, incarnation, time: awake::now(), news }).is_ok()
+            reports.send(ThreadMessage { learner, incarnation, time: awake::now(), news }).is_ok()
         };
         thread::Builder::new()
             .name(format!("learner {learner}"))
@@ -326,7 +326,7 @@ impl Learners {
     }
 }
 
-impl Drop for Learners {
+impl Drop for LearnerThreads {
     fn drop(&mut self) {
         for learner in 0..self.count() {
             self.members[learner].orders = mpsc::channel().0;
@@ -354,16 +354,16 @@ fn work(
     learner: LearnerId,
     open: &Open,
     train: Arc<Split>,
-    inbox: &mpsc::Receiver<Job>,
-    report: impl Fn(News) -> bool,
+    inbox: &mpsc::Receiver<ThreadOrder>,
+    report: impl Fn(ThreadNews) -> bool,
 ) {
     let engine = match guarded(|| open(learner)) {
         Ok(Opened { engine, kill }) => {
-            report(News::Opened(kill));
+            report(ThreadNews::Opened(kill));
             engine
         }
         Err(error) => {
-            report(News::Failed(error));
+            report(ThreadNews::Failed(error));
             return;
         }
     };
@@ -373,18 +373,18 @@ fn work(
         while let Ok(newer) = inbox.try_recv() {
             job = newer;
         }
-        let Job::Compute { run, order, minibatches } = job else {
-            report(News::Rested);
+        let ThreadOrder::Compute { run, order, minibatches } = job else {
+            report(ThreadNews::Rested);
             continue;
         };
         let start = awake::now();
         let goes_on = match guarded(|| worker.compute(&order, &minibatches)) {
             Ok(computed) => {
                 let (task, computing) = (order.task, awake::now() - start);
-                report(News::Computed { run, task, computed, computing })
+                report(ThreadNews::Computed { run, task, computed, computing })
             }
             Err(error) => {
-                report(News::Failed(error));
+                report(ThreadNews::Failed(error));
                 false
             }
         };

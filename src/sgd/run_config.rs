@@ -15,12 +15,12 @@ use crate::{
     Error, Result,
     cluster::{
         Cluster, Snapshot,
-        chaos::{Chaos, Plan},
+        chaos::{Chaos, FaultPlan},
+        deadlines::{AT_FIRST, WithDeadlines},
         delay::{Delays, Distribution, Slow},
-        learners::Learners,
-        queues::Queues,
+        engine_pool::EnginePool,
+        learner_threads::LearnerThreads,
         simulated::Simulated,
-        supervised::{AT_FIRST, Supervised},
         threaded::Threaded,
     },
     dataset::minibatches::Minibatches,
@@ -36,30 +36,30 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// ```
 /// use std::sync::Arc;
 /// use tortoise::{
-///     cluster::queues::Queues,
+///     cluster::engine_pool::EnginePool,
 ///     engine::quadratic::{Quadratic, coins},
-///     sgd::{Ended, Terms},
+///     sgd::{Ended, RunConfig},
 /// };
 ///
 /// # fn main() -> tortoise::Result<()> {
 /// // Twice the distance from the mean of 512 throws of three coins, squared.
 /// let train = Arc::new(coins(512, 3, 0)?);
 /// let engine = Quadratic::new(&train, vec![4.0; 3]);
-/// let queues = Queues::here(&train, engine.clone());
-/// let terms = Terms {
+/// let queues = EnginePool::here(&train, engine.clone());
+/// let run_config = RunConfig {
 ///     minibatch: 8,
 ///     delay: Some("pareto:shape=2,scale=1".parse()?),
 ///     updates: Some(500),
-///     ..Terms::new(4, 0.02)
+///     ..RunConfig::new(4, 0.02)
 /// };
-/// let run = terms.run(&"k-batch-async:2".parse()?, 0, &[0.0; 3][..], &queues, None, &mut ())?;
+/// let run = run_config.run(&"k-batch-async:2".parse()?, 0, &[0.0; 3][..], &queues, None, &mut ())?;
 /// assert_eq!(run.ended, Ended::Done);
 /// assert!(engine.loss(&run.params) < 0.05 * engine.loss(&[0.0; 3]));
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Terms {
+pub struct RunConfig {
     /// P, the number of learners.
     pub learners: usize,
     /// m, the samples a gradient.
@@ -68,9 +68,10 @@ pub struct Terms {
     pub learning_rate: f64,
     /// What makes the rate of a gradient smaller.
     pub rate_rule: RateRule,
-    /// Law of the time a minibatch takes; none in real time, where it takes as long as it takes.
+    /// Distribution of the time a minibatch takes; none in real time, where it takes as long as it
+    /// takes.
     pub delay: Option<Distribution>,
-    /// Learners that are slower than the law says.
+    /// LearnerThreads that are slower than the distribution says.
     pub slow: Slow,
     /// What becomes of cancelled work.
     pub cancellation: Cancellation,
@@ -80,15 +81,15 @@ pub struct Terms {
     pub updates: Option<Version>,
     /// Run time between evaluations, in seconds; at the start and at the end there is always one.
     pub evaluate_every: Option<f64>,
-    /// Run time between looks of `AdaSync`, in seconds, at the loss that was evaluated last; as often as it is evaluated,
-    /// if nothing is said.
+    /// Run time between looks of `AdaSync`, in seconds, at the loss that was evaluated last; as often
+    /// as it is evaluated, if nothing is said.
     pub adasync_every: Option<f64>,
     /// The faults that a run puts up with.
     pub tolerance: Tolerance,
     /// The least that a silent learner is waited for, in seconds, where learners can be lost.
     pub patience: f64,
     /// Faults on purpose.
-    pub chaos: Option<Plan>,
+    pub chaos: Option<FaultPlan>,
 }
 
 /// Where a run starts: at some parameters, or where another stopped.
@@ -115,7 +116,7 @@ pub struct Finished {
     pub params: Snapshot,
 }
 
-impl Terms {
+impl RunConfig {
     /// P = `learners` with one minibatch of one sample in hand each, exponential times of mean 1 and
     /// pre-emptive cancellation, at a constant rate. Says nothing of when to stop.
     pub fn new(learners: usize, learning_rate: f64) -> Self {
@@ -153,12 +154,12 @@ impl Terms {
         entrant: &Entrant,
         seed: u64,
         start: impl Into<Start<'s>>,
-        queues: &Queues,
+        queues: &EnginePool,
         interrupt: Option<&AtomicBool>,
         observer: &mut impl Observer,
     ) -> Result<Finished> {
         let start = start.into();
-        let delays = self.delays(self.law()?, seed)?;
+        let delays = self.delays(self.distribution()?, seed)?;
         let minibatches = Minibatches::new(seed, queues.samples(), self.minibatch);
         let mut cluster = Simulated::with_gradients(self.learners, delays, queues, minibatches);
         let abandoned = self.chaos.is_some();
@@ -179,14 +180,14 @@ impl Terms {
             Some(plan) => {
                 let patience = self.patience();
                 let chaos = Chaos::new(cluster, plan, patience);
-                let cluster = Supervised::new(chaos, self.learners, patience);
+                let cluster = WithDeadlines::new(chaos, self.learners, patience);
                 self.train(entrant, start, abandoned, cluster, &limits, observer)
             }
         }
     }
 
-    /// One run of `entrant` in real time, on `learners`. Where there is a law of the delays, learners
-    /// are held back to the times drawn from it.
+    /// One run of `entrant` in real time, on `learners`. Where there is a distribution of the delays,
+    /// learners are held back to the times drawn from it.
     ///
     /// # Errors
     /// [`Error::Config`] where the entrant or the delays do not fit the learners,
@@ -200,14 +201,15 @@ impl Terms {
         entrant: &Entrant,
         seed: u64,
         start: impl Into<Start<'s>>,
-        learners: &mut Learners,
+        learners: &mut LearnerThreads,
         interrupt: Option<&AtomicBool>,
         observer: &mut impl Observer,
     ) -> Result<Finished> {
         assert_eq!(learners.count(), self.learners, "there are P learners");
         let (start, patience) = (start.into(), self.patience());
         let minibatches = Minibatches::new(seed, learners.samples(), self.minibatch);
-        let delays = self.delay.as_ref().map(|law| self.delays(law, seed)).transpose()?;
+        let delays =
+            self.delay.as_ref().map(|distribution| self.delays(distribution, seed)).transpose()?;
         let (now, started) = match &start {
             Start::Saved(state) => (state.now, state.position.in_flight.started()),
             Start::Initial(_) => (Duration::ZERO, &[][..]),
@@ -221,7 +223,7 @@ impl Terms {
             None => Box::new(threaded),
             Some(plan) => Box::new(Chaos::new(threaded, plan, patience)),
         };
-        let cluster = Supervised::new(cluster, self.learners, patience);
+        let cluster = WithDeadlines::new(cluster, self.learners, patience);
         self.train(entrant, start, true, cluster, &limits, observer)
     }
 
@@ -262,16 +264,18 @@ impl Terms {
         Ok(Finished { ended, params: run.server.pull() })
     }
 
-    /// Law of the time a minibatch takes.
+    /// Distribution of the time a minibatch takes.
     ///
     /// # Errors
     /// [`Error::Config`] where it takes as long as it takes.
-    pub fn law(&self) -> Result<&Distribution> {
-        self.delay.as_ref().ok_or_else(|| Error::config("in virtual time the delays need a law"))
+    pub fn distribution(&self) -> Result<&Distribution> {
+        self.delay
+            .as_ref()
+            .ok_or_else(|| Error::config("in virtual time the delays need a distribution"))
     }
 
-    fn delays(&self, law: &Distribution, seed: u64) -> Result<Delays> {
-        Delays::new(law.clone(), &self.slow, self.learners, seed)
+    fn delays(&self, distribution: &Distribution, seed: u64) -> Result<Delays> {
+        Delays::new(distribution.clone(), &self.slow, self.learners, seed)
     }
 
     fn patience(&self) -> Duration {

@@ -33,14 +33,14 @@ pub struct Computed {
 /// A gradient on its way; dropped, it is not computed unless that has begun.
 pub type Computing = oneshot::Receiver<Result<Computed>>;
 
-struct Job {
+struct GradientOrder {
     order: Order,
     minibatches: Minibatches,
     reply: oneshot::Sender<Result<Computed>>,
 }
 
 /// Engines that compute at the same time, each the next gradient that is wanted.
-pub struct Queues {
+pub struct EnginePool {
     engines: Engines,
     samples: usize,
 }
@@ -48,21 +48,21 @@ pub struct Queues {
 /// Where the engines are.
 enum Engines {
     /// Each on a thread, all with one inbox, which is closed when the queues are dropped.
-    Threads { jobs: Option<Sender<Job>>, threads: Vec<JoinHandle<()>> },
+    Threads { jobs: Option<Sender<GradientOrder>>, threads: Vec<JoinHandle<()>> },
     /// One, which computes where it is asked to.
     Here(RefCell<Compute>),
 }
 
 /// Carries out a job.
-type Compute = Box<dyn FnMut(Job)>;
+type Compute = Box<dyn FnMut(GradientOrder)>;
 
-impl fmt::Debug for Queues {
+impl fmt::Debug for EnginePool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Queues").field("count", &self.count()).finish_non_exhaustive()
+        f.debug_struct("EnginePool").field("count", &self.count()).finish_non_exhaustive()
     }
 }
 
-impl Queues {
+impl EnginePool {
     /// Opens `count` queues over the training set `train`: the first at once, so that those after
     /// it find the driver's cache of compiled kernels warm, and those while it is already at work.
     ///
@@ -74,7 +74,7 @@ impl Queues {
         open: impl Fn() -> Result<E> + Send + Sync + 'static,
     ) -> Result<Self> {
         let open = Arc::new(open);
-        let (jobs, inbox) = crossbeam_channel::unbounded::<Job>();
+        let (jobs, inbox) = crossbeam_channel::unbounded::<GradientOrder>();
         let mut threads = Vec::with_capacity(count);
         let mut start = |opened: oneshot::Sender<Result<()>>| {
             let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), inbox.clone());
@@ -136,7 +136,7 @@ impl Queues {
     /// Starts the gradient that is ordered, as soon as a queue is free.
     pub fn compute(&self, order: Order, minibatches: Minibatches) -> Computing {
         let (reply, computing) = oneshot::channel();
-        let job = Job { order, minibatches, reply };
+        let job = GradientOrder { order, minibatches, reply };
         match &self.engines {
             Engines::Here(compute) => compute.borrow_mut()(job),
             // Where every queue is gone the job is dropped, and whoever waits learns of that.
@@ -146,7 +146,7 @@ impl Queues {
     }
 }
 
-impl Drop for Queues {
+impl Drop for EnginePool {
     fn drop(&mut self) {
         if let Engines::Threads { jobs, threads } = &mut self.engines {
             *jobs = None;
@@ -156,9 +156,9 @@ impl Drop for Queues {
 }
 
 /// What carries out one job after the other.
-fn computer(engine: impl Engine, train: Arc<Split>) -> impl FnMut(Job) {
+fn computer(engine: impl Engine, train: Arc<Split>) -> impl FnMut(GradientOrder) {
     let mut worker = Worker::new(engine, train);
-    move |Job { order, minibatches, reply }| {
+    move |GradientOrder { order, minibatches, reply }| {
         if !reply.is_closed() {
             let _ = reply.send(worker.compute(&order, &minibatches));
         }
@@ -226,7 +226,7 @@ mod tests {
         Arc::new(Split::new(vec![0; 4], vec![0; 4], 1, 2).unwrap())
     }
 
-    fn start(queues: &Queues, task: u64) -> Computing {
+    fn start(queues: &EnginePool, task: u64) -> Computing {
         let order = Order { learner: 0, task, params: Arc::from([0.0]) };
         queues.compute(order, Minibatches::new(0, 4, 1))
     }
@@ -239,7 +239,7 @@ mod tests {
             true => Ok(Gated(Arc::clone(&gate))),
             false => Err(Error::config("no room")),
         };
-        let queues = Queues::open(2, &train(), open).unwrap();
+        let queues = EnginePool::open(2, &train(), open).unwrap();
         // Without a token the first queue is held up by one of these, and the other meets the second.
         let mut started = vec![start(&queues, 0), start(&queues, 1)];
         let (at, first) = loop {
@@ -257,13 +257,13 @@ mod tests {
     #[test]
     fn a_first_queue_that_does_not_open_is_an_error_at_once() {
         let open = || Err::<Gated, _>(Error::config("no room"));
-        assert_eq!(Queues::open(2, &train(), open).unwrap_err().to_string(), "no room");
+        assert_eq!(EnginePool::open(2, &train(), open).unwrap_err().to_string(), "no room");
     }
 
     #[test]
     fn a_gradient_that_nobody_waits_for_any_more_is_not_computed() {
         let (tokens, gate) = mpsc::channel();
-        let queues = Queues::open(1, &train(), {
+        let queues = EnginePool::open(1, &train(), {
             let gate = Arc::new(Mutex::new(gate));
             move || Ok(Gated(Arc::clone(&gate)))
         });

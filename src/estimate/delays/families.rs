@@ -1,4 +1,5 @@
-//! Each law with the parameters that are likeliest, where some durations are only known to be longer.
+//! Each distribution with the parameters that are likeliest, where some durations are only known to be
+//! longer.
 
 use super::{
     newton::{Top, maximise},
@@ -6,7 +7,7 @@ use super::{
 };
 use crate::cluster::delay::Distribution;
 
-/// A law with its parameters.
+/// A distribution with its parameters.
 #[derive(Debug)]
 pub(super) struct Fitted {
     /// The likeliest.
@@ -14,13 +15,13 @@ pub(super) struct Fitted {
     /// That with its ends where they are on average. The likeliest ends are the first and last
     /// duration seen, and X goes further: its log-likelihood rises towards them by a slope, and they
     /// are off by 1/slope on average, with that for a standard error.
-    pub(super) law: Distribution,
+    pub(super) distribution: Distribution,
     /// Names, values and standard errors.
     pub(super) parameters: Vec<(&'static str, f64, f64)>,
 }
 
-/// All closed laws. None of a law that cannot have given these durations, or of which they tell less
-/// than it has parameters.
+/// All parametric distributions. None of a distribution that cannot have given these durations, or of
+/// which they tell less than it has parameters.
 pub(super) const FAMILIES: [fn(&Sample) -> Option<Fitted>; 8] = [
     constant,
     exponential,
@@ -36,21 +37,21 @@ impl Fitted {
     fn new(likeliest: Distribution, parameters: Vec<(&'static str, f64, f64)>) -> Option<Self> {
         let finite =
             parameters.iter().all(|(_, value, error)| value.is_finite() && error.is_finite());
-        finite.then(|| Self { law: likeliest.clone(), likeliest, parameters })
+        finite.then(|| Self { distribution: likeliest.clone(), likeliest, parameters })
     }
 
-    /// ln of the probability of the sample, with a nanosecond for each finished duration: so laws that
-    /// take single values compare with those that have densities.
+    /// ln of the probability of the sample, with a nanosecond for each finished duration: so
+    /// distributions that take single values compare with those that have densities.
     pub(super) fn log_likelihood(&self, sample: &Sample) -> f64 {
-        let law = &self.likeliest;
-        let finished: f64 = sample.finished.iter().map(|t| log_probability(law, *t)).sum();
-        finished + sample.cancelled.iter().map(|t| log_from(law, *t)).sum::<f64>()
+        let distribution = &self.likeliest;
+        let finished: f64 = sample.finished.iter().map(|t| log_probability(distribution, *t)).sum();
+        finished + sample.cancelled.iter().map(|t| log_from(distribution, *t)).sum::<f64>()
     }
 }
 
 /// ln Pr(X >= t).
-pub(super) fn log_from(law: &Distribution, t: f64) -> f64 {
-    match *law {
+pub(super) fn log_from(distribution: &Distribution, t: f64) -> f64 {
+    match *distribution {
         Distribution::Constant(seconds) => ln_of(t <= seconds),
         Distribution::Bimodal { fast, .. } if t <= fast => 0.0,
         Distribution::Bimodal { slow, p, .. } => p.ln() + ln_of(t <= slow),
@@ -62,14 +63,14 @@ pub(super) fn log_from(law: &Distribution, t: f64) -> f64 {
             ln_sum(p.ln() - t / mean1, (-p).ln_1p() - t / mean2)
         }
         Distribution::Uniform { .. } | Distribution::Pareto { .. } | Distribution::Trace(_) => {
-            law.survival(t).ln()
+            distribution.survival(t).ln()
         }
     }
 }
 
 /// ln Pr(X = t), with t up to a nanosecond.
-fn log_probability(law: &Distribution, t: f64) -> f64 {
-    let density = match *law {
+fn log_probability(distribution: &Distribution, t: f64) -> f64 {
+    let density = match *distribution {
         Distribution::Constant(seconds) => return ln_of(t == seconds),
         Distribution::Bimodal { slow, p, .. } if t == slow => return p.ln(),
         Distribution::Bimodal { fast, p, .. } => return ln_of(t == fast) + (-p).ln_1p(),
@@ -88,7 +89,7 @@ fn log_probability(law: &Distribution, t: f64) -> f64 {
         Distribution::Hyperexponential { p, mean1, mean2 } => {
             ln_sum(p.ln() - mean1.ln() - t / mean1, (-p).ln_1p() - mean2.ln() - t / mean2)
         }
-        Distribution::Trace(_) => unreachable!("a trace is no closed law"),
+        Distribution::Trace(_) => unreachable!("a trace is no parametric distribution"),
     };
     density + RESOLUTION.ln()
 }
@@ -132,8 +133,8 @@ fn shifted_exponential(sample: &Sample) -> Option<Fitted> {
     let shift = (first - off).max(0.0);
     let errors = vec![("shift", shift, off), ("mean", mean, mean / finished.sqrt())];
     let likeliest = Distribution::ShiftedExponential { shift: first, mean: sum / finished };
-    let law = Distribution::ShiftedExponential { shift, mean };
-    Some(Fitted { law, ..Fitted::new(likeliest, errors)? })
+    let distribution = Distribution::ShiftedExponential { shift, mean };
+    Some(Fitted { distribution, ..Fitted::new(likeliest, errors)? })
 }
 
 fn pareto(sample: &Sample) -> Option<Fitted> {
@@ -143,7 +144,10 @@ fn pareto(sample: &Sample) -> Option<Fitted> {
     let scale = (first - off).max(RESOLUTION);
     let errors = vec![("shape", shape, shape / finished.sqrt()), ("scale", scale, off)];
     let likeliest = Distribution::Pareto { shape: finished / sum, scale: first };
-    Some(Fitted { law: Distribution::Pareto { shape, scale }, ..Fitted::new(likeliest, errors)? })
+    Some(Fitted {
+        distribution: Distribution::Pareto { shape, scale },
+        ..Fitted::new(likeliest, errors)?
+    })
 }
 
 fn uniform(sample: &Sample) -> Option<Fitted> {
@@ -177,24 +181,29 @@ fn uniform(sample: &Sample) -> Option<Fitted> {
     let low = (first - off).max(0.0);
     let likeliest = Distribution::Uniform { low: first, high: likeliest };
     let fitted = Fitted::new(likeliest, vec![("low", low, off), ("high", high, error)])?;
-    (finished > 2.0).then_some(Fitted { law: Distribution::Uniform { low, high }, ..fitted })
+    (finished > 2.0)
+        .then_some(Fitted { distribution: Distribution::Uniform { low, high }, ..fitted })
 }
 
 fn weibull(sample: &Sample) -> Option<Fitted> {
-    let law = |&[shape, scale]: &[f64; 2]| Distribution::Weibull {
+    let distribution = |&[shape, scale]: &[f64; 2]| Distribution::Weibull {
         shape: shape.exp(),
         scale: scale.exp(),
     };
     let mean = sample.all().sum::<f64>() / sample.finished.len() as f64;
-    let Top { at, covariance } = maximise(|at| value(law(at), sample), [0.0, mean.ln()])?;
+    let Top { at, covariance } = maximise(|at| value(distribution(at), sample), [0.0, mean.ln()])?;
     let parameters = ["shape", "scale"].into_iter().enumerate();
     let parameters =
         parameters.map(|(i, name)| (name, at[i].exp(), at[i].exp() * covariance[i][i].sqrt()));
-    Fitted::new(law(&at), parameters.collect())
+    Fitted::new(distribution(&at), parameters.collect())
 }
 
-fn value(law: Distribution, sample: &Sample) -> f64 {
-    let fitted = Fitted { law: law.clone(), likeliest: law, parameters: Vec::new() };
+fn value(distribution: Distribution, sample: &Sample) -> f64 {
+    let fitted = Fitted {
+        distribution: distribution.clone(),
+        likeliest: distribution,
+        parameters: Vec::new(),
+    };
     fitted.log_likelihood(sample)
 }
 
@@ -204,7 +213,7 @@ const STARTS: [f64; 3] = [0.5, 0.9, 0.99];
 const EM_STEPS: usize = 50;
 
 fn hyperexponential(sample: &Sample) -> Option<Fitted> {
-    let law = |&[logit, mean1, mean2]: &[f64; 3]| Distribution::Hyperexponential {
+    let distribution = |&[logit, mean1, mean2]: &[f64; 3]| Distribution::Hyperexponential {
         p: 1.0 / (1.0 + (-logit).exp()),
         mean1: mean1.exp(),
         mean2: mean2.exp(),
@@ -214,11 +223,11 @@ fn hyperexponential(sample: &Sample) -> Option<Fitted> {
         [(p / (1.0 - p)).ln(), mean1.ln(), mean2.ln()]
     });
     let finite = starts.into_iter().filter(|start| start.iter().all(|x| x.is_finite()));
-    let best = finite.map(|start| (value(law(&start), sample), start));
+    let best = finite.map(|start| (value(distribution(&start), sample), start));
     let (_, start) = best.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    let Top { at, covariance } = maximise(|at| value(law(at), sample), start)?;
-    let law = law(&at);
-    let &Distribution::Hyperexponential { p, mean1, mean2 } = &law else { return None };
+    let Top { at, covariance } = maximise(|at| value(distribution(at), sample), start)?;
+    let distribution = distribution(&at);
+    let &Distribution::Hyperexponential { p, mean1, mean2 } = &distribution else { return None };
     let error = |i: usize| covariance[i][i].sqrt();
     // Of two that are one, nothing could tell the share.
     let two = (1e-6..1.0 - 1e-6).contains(&p) && mean1 * (1.0 + 1e-3) < mean2;
@@ -227,7 +236,7 @@ fn hyperexponential(sample: &Sample) -> Option<Fitted> {
         ("mean1", mean1, mean1 * error(1)),
         ("mean2", mean2, mean2 * error(2)),
     ];
-    two.then(|| Fitted::new(law, parameters))?
+    two.then(|| Fitted::new(distribution, parameters))?
 }
 
 /// p and the two means: how likely each duration is to be a quick one, and by these shares the means,

@@ -1,6 +1,6 @@
-//! A law of each kind, with a variance that standard errors can be told from.
+//! A distribution of each kind, with a variance that standard errors can be told from.
 
-pub(crate) const LAWS: [&str; 9] = [
+pub(crate) const DISTRIBUTIONS: [&str; 9] = [
     "exponential:mean=1",
     "shifted-exponential:shift=1,mean=1",
     "uniform:low=0,high=2",

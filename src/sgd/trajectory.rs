@@ -1,17 +1,17 @@
-//! The course of a run: how the training loss falls, without a file being written.
+//! The trajectory of a run: how the training loss falls, without a file being written.
 
 use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
 
 use super::{
     entrant::Entrant,
     event::{Event, Observer},
+    run_config::{Finished, RunConfig},
     tally::Tally,
-    terms::{Finished, Terms},
     train::Ended,
 };
 use crate::{
     Result,
-    cluster::{Snapshot, queues::Queues},
+    cluster::{Snapshot, engine_pool::EnginePool},
     dataset::Split,
     engine::Engine,
     ids::Version,
@@ -21,7 +21,7 @@ use crate::{
 /// What is minimised: engines for the gradients, and one that evaluates.
 pub struct Objective {
     evaluated: Arc<Split>,
-    queues: Queues,
+    queues: EnginePool,
     evaluator: RefCell<Box<dyn Engine>>,
 }
 
@@ -34,36 +34,40 @@ impl fmt::Debug for Objective {
 impl Objective {
     /// Gradients from `queues`, the loss over `evaluated`, which is the training set or a part of it
     /// that is enough, from `evaluator`.
-    pub fn new(evaluated: &Arc<Split>, queues: Queues, evaluator: impl Engine + 'static) -> Self {
+    pub fn new(
+        evaluated: &Arc<Split>,
+        queues: EnginePool,
+        evaluator: impl Engine + 'static,
+    ) -> Self {
         let evaluator: RefCell<Box<dyn Engine>> = RefCell::new(Box::new(evaluator));
         Self { evaluated: Arc::clone(evaluated), queues, evaluator }
     }
 
-    /// The course of `entrant` from `initial` on these terms.
+    /// The trajectory of `entrant` from `initial` on these terms.
     ///
     /// # Errors
-    /// As [`Terms::run`] has them.
+    /// As [`RunConfig::run`] has them.
     ///
     /// # Panics
-    /// As [`Terms::run`] has them.
-    pub fn course(
+    /// As [`RunConfig::run`] has them.
+    pub fn trajectory(
         &self,
-        terms: &Terms,
+        run_config: &RunConfig,
         entrant: &Entrant,
         seed: u64,
         initial: &[f32],
-    ) -> Result<Course> {
+    ) -> Result<Trajectory> {
         let (points, tally) = (Vec::new(), Tally::default());
-        let mut watch = Watch { objective: self, points, tally };
-        let run = terms.run(entrant, seed, initial, &self.queues, None, &mut watch)?;
-        let (Finished { ended, params }, Watch { points, tally, .. }) = (run, watch);
-        Ok(Course { points, tally, ended, params })
+        let mut watch = Evaluations { objective: self, points, tally };
+        let run = run_config.run(entrant, seed, initial, &self.queues, None, &mut watch)?;
+        let (Finished { ended, params }, Evaluations { points, tally, .. }) = (run, watch);
+        Ok(Trajectory { points, tally, ended, params })
     }
 }
 
 /// A run that is over.
 #[derive(Debug, Clone)]
-pub struct Course {
+pub struct Trajectory {
     /// Evaluations, in the order of time.
     pub points: Vec<Point>,
     /// What became of every minibatch.
@@ -87,12 +91,12 @@ pub struct Point {
     pub loss_se: Option<f64>,
 }
 
-/// The mean of several courses, evaluation by evaluation, as far as all of them came.
-pub fn mean<'a>(courses: impl Iterator<Item = &'a [Point]> + Clone) -> Vec<Point> {
-    let shortest = courses.clone().map(<[Point]>::len).min().unwrap_or(0);
+/// The mean of several trajectories, evaluation by evaluation, as far as all of them came.
+pub fn mean<'a>(trajectories: impl Iterator<Item = &'a [Point]> + Clone) -> Vec<Point> {
+    let shortest = trajectories.clone().map(<[Point]>::len).min().unwrap_or(0);
     let point = |at: usize| {
         let of = |value: fn(&Point) -> f64| -> Vec<f64> {
-            courses.clone().map(|course| value(&course[at])).collect()
+            trajectories.clone().map(|trajectory| value(&trajectory[at])).collect()
         };
         let mean = |values: &[f64]| statistics::mean(values).unwrap_or(f64::NAN);
         let losses = of(|point| point.loss);
@@ -107,13 +111,13 @@ pub fn mean<'a>(courses: impl Iterator<Item = &'a [Point]> + Clone) -> Vec<Point
 }
 
 /// Evaluates and counts.
-struct Watch<'a> {
+struct Evaluations<'a> {
     objective: &'a Objective,
     points: Vec<Point>,
     tally: Tally,
 }
 
-impl Observer for Watch<'_> {
+impl Observer for Evaluations<'_> {
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
         self.tally.count(time, event);
         Ok(())
