@@ -25,7 +25,7 @@ use crate::{
 /// How long a learner's process may take to open its device.
 const OPENING: Duration = Duration::from_secs(60);
 
-/// Owned for the gradients, and where they are.
+/// Engines for the gradients, and where they are.
 #[derive(Debug)]
 pub(super) struct Engines {
     backends: Vec<Backend>,
