@@ -1,4 +1,4 @@
-//! `tortoise race` and `tortoise train`: runs on equal run_config, recorded and summed up.
+//! `tortoise race` and `tortoise train`: runs on equal terms, recorded and summed up.
 
 use clap::Args;
 

@@ -2,7 +2,7 @@
 //! where there is none, and evaluates where the adapter is this same processor.
 //!
 //! Neither the number of cores nor their haste shows in a bit of its results: cores share rows of a
-//! minibatch, then rows of the gradient, always in the same portions, and never the run_config of one
+//! minibatch, then rows of the gradient, always in the same portions, and never the terms of one
 //! sum.
 
 pub(super) mod pass;

@@ -57,7 +57,7 @@ struct Surface {
     coefficients: [[f64; 3]; TERMS],
 }
 
-/// A pixel: the run_config at its place, and its colour.
+/// A pixel: the terms at its place, and its colour.
 #[derive(Debug, Clone)]
 struct Sample {
     run_config: [f64; TERMS],
