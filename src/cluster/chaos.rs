@@ -111,12 +111,8 @@ impl<C: Cluster> Chaos<C> {
                 return Some(Message::Lost { learner, cause });
             }
             Fault::Hang => return None,
-            Fault::Delay => {
-                later(how, push);
-                return None;
-            }
-            Fault::Late => {
-                later(4.0, push);
+            Fault::Delay | Fault::Late => {
+                later(if fault == Fault::Late { 4.0 } else { how }, push);
                 return None;
             }
             Fault::NotFinite => {

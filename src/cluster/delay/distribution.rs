@@ -72,22 +72,12 @@ impl Distribution {
             Self::Uniform { low, high } => low + (high - low) * u,
             Self::Pareto { shape, scale } => scale * (1.0 - u).powf(-1.0 / shape),
             Self::Weibull { shape, scale } => scale * exponential(u, 1.0).powf(1.0 / shape),
-            Self::Bimodal { fast, slow, p } => {
-                if u < p {
-                    slow
-                } else {
-                    fast
-                }
-            }
+            Self::Bimodal { slow, p, .. } if u < p => slow,
+            Self::Bimodal { fast, .. } => fast,
             // Not the inverse of the mixture, but as uniform: the branch takes a part of u, and
             // what is left of it is uniform again.
-            Self::Hyperexponential { p, mean1, mean2 } => {
-                if u < p {
-                    exponential(u / p, mean1)
-                } else {
-                    exponential((u - p) / (1.0 - p), mean2)
-                }
-            }
+            Self::Hyperexponential { p, mean1, .. } if u < p => exponential(u / p, mean1),
+            Self::Hyperexponential { p, mean2, .. } => exponential((u - p) / (1.0 - p), mean2),
             Self::Trace(ref trace) => trace.draw(u),
         }
     }
@@ -144,16 +134,23 @@ impl Distribution {
 
     /// The name that it is written with, without its parameters.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Constant(_) => "constant",
-            Self::Exponential { .. } => "exponential",
-            Self::ShiftedExponential { .. } => "shifted-exponential",
-            Self::Uniform { .. } => "uniform",
-            Self::Pareto { .. } => "pareto",
-            Self::Weibull { .. } => "weibull",
-            Self::Hyperexponential { .. } => "hyperexponential",
-            Self::Bimodal { .. } => "bimodal",
-            Self::Trace(_) => "trace",
+        self.parts().0
+    }
+
+    /// Its name, and the values of its parameters in the order of the [`GRAMMAR`].
+    fn parts(&self) -> (&'static str, Vec<f64>) {
+        match *self {
+            Self::Constant(_) => ("constant", Vec::new()),
+            Self::Exponential { mean } => ("exponential", vec![mean]),
+            Self::ShiftedExponential { shift, mean } => ("shifted-exponential", vec![shift, mean]),
+            Self::Uniform { low, high } => ("uniform", vec![low, high]),
+            Self::Pareto { shape, scale } => ("pareto", vec![shape, scale]),
+            Self::Weibull { shape, scale } => ("weibull", vec![shape, scale]),
+            Self::Hyperexponential { p, mean1, mean2 } => {
+                ("hyperexponential", vec![p, mean1, mean2])
+            }
+            Self::Bimodal { fast, slow, p } => ("bimodal", vec![fast, slow, p]),
+            Self::Trace(_) => ("trace", Vec::new()),
         }
     }
 
@@ -182,10 +179,9 @@ impl Distribution {
             ("pareto" | "weibull", &[shape, scale]) => {
                 positive(shape, "shape")?;
                 positive(scale, "scale")?;
-                if name == "pareto" {
-                    Self::Pareto { shape, scale }
-                } else {
-                    Self::Weibull { shape, scale }
+                match name {
+                    "pareto" => Self::Pareto { shape, scale },
+                    _ => Self::Weibull { shape, scale },
                 }
             }
             ("hyperexponential", &[p, mean1, mean2]) => {
@@ -235,17 +231,12 @@ impl FromStr for Distribution {
 
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = self.name();
-        let values = match *self {
-            Self::Constant(seconds) => return write!(f, "{name}:{}", Shown(seconds)),
-            Self::Trace(ref trace) => return write!(f, "{name}:{}", trace.path().display()),
-            Self::Exponential { mean } => vec![mean],
-            Self::ShiftedExponential { shift, mean } => vec![shift, mean],
-            Self::Uniform { low, high } => vec![low, high],
-            Self::Pareto { shape, scale } | Self::Weibull { shape, scale } => vec![shape, scale],
-            Self::Hyperexponential { p, mean1, mean2 } => vec![p, mean1, mean2],
-            Self::Bimodal { fast, slow, p } => vec![fast, slow, p],
-        };
+        let (name, values) = self.parts();
+        match self {
+            Self::Constant(seconds) => return write!(f, "{name}:{}", Shown(*seconds)),
+            Self::Trace(trace) => return write!(f, "{name}:{}", trace.path().display()),
+            _ => {}
+        }
         let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
         let (_, parameters) = grammar.expect("the grammar lists every name with its parameters");
         let pairs: Vec<String> = parameters
