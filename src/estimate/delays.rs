@@ -113,7 +113,7 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
         .iter()
         .filter_map(|family| family(&sample))
         .map(|fitted| {
-            let log_likelihood = fitted.log_likelihood(&sample);
+            let log_likelihood = families::log_likelihood(&fitted.likeliest, &sample);
             let count = fitted.parameters.len() as f64;
             let parameter = |(name, value, error)| Parameter {
                 name: Cow::Borrowed(name),

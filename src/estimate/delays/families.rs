@@ -5,7 +5,7 @@ use super::{
     newton::{Top, maximise},
     sample::{RESOLUTION, Sample},
 };
-use crate::cluster::delay::Distribution;
+use crate::{cluster::delay::Distribution, statistics::bisect};
 
 /// A distribution with its parameters.
 #[derive(Debug)]
@@ -39,14 +39,13 @@ impl Fitted {
             parameters.iter().all(|(_, value, error)| value.is_finite() && error.is_finite());
         finite.then(|| Self { distribution: likeliest.clone(), likeliest, parameters })
     }
+}
 
-    /// ln of the probability of the sample, with a nanosecond for each finished duration: so
-    /// distributions that take single values compare with those that have densities.
-    pub(super) fn log_likelihood(&self, sample: &Sample) -> f64 {
-        let distribution = &self.likeliest;
-        let finished: f64 = sample.finished.iter().map(|t| log_probability(distribution, *t)).sum();
-        finished + sample.cancelled.iter().map(|t| log_from(distribution, *t)).sum::<f64>()
-    }
+/// ln of the probability of the sample, with a nanosecond for each finished duration: so distributions
+/// that take single values compare with those that have densities.
+pub(super) fn log_likelihood(distribution: &Distribution, sample: &Sample) -> f64 {
+    let finished: f64 = sample.finished.iter().map(|t| log_probability(distribution, *t)).sum();
+    finished + sample.cancelled.iter().map(|t| log_from(distribution, *t)).sum::<f64>()
 }
 
 /// ln Pr(X >= t).
@@ -165,14 +164,11 @@ fn uniform(sample: &Sample) -> Option<Fitted> {
         let off = -1.0 / slope(last);
         (last, last + off, off)
     } else {
-        let (mut low, mut high) = (least, 2.0 * least);
+        let mut high = 2.0 * least;
         while slope(high) > 0.0 {
             high *= 2.0;
         }
-        for _ in 0..100 {
-            let middle = f64::midpoint(low, high);
-            *if slope(middle) > 0.0 { &mut low } else { &mut high } = middle;
-        }
+        let high = bisect(least, high, 100, |high| slope(high) <= 0.0);
         let squares: f64 = cancelled.iter().map(|t| (high - t).powi(-2)).sum();
         let information = squares - all * (high - first).powi(-2);
         (high, high, 1.0 / information.sqrt())
@@ -191,20 +187,12 @@ fn weibull(sample: &Sample) -> Option<Fitted> {
         scale: scale.exp(),
     };
     let mean = sample.all().sum::<f64>() / sample.finished.len() as f64;
-    let Top { at, covariance } = maximise(|at| value(distribution(at), sample), [0.0, mean.ln()])?;
+    let Top { at, covariance } =
+        maximise(|at| log_likelihood(&distribution(at), sample), [0.0, mean.ln()])?;
     let parameters = ["shape", "scale"].into_iter().enumerate();
     let parameters =
         parameters.map(|(i, name)| (name, at[i].exp(), at[i].exp() * covariance[i][i].sqrt()));
     Fitted::new(distribution(&at), parameters.collect())
-}
-
-fn value(distribution: Distribution, sample: &Sample) -> f64 {
-    let fitted = Fitted {
-        distribution: distribution.clone(),
-        likeliest: distribution,
-        parameters: Vec::new(),
-    };
-    fitted.log_likelihood(sample)
 }
 
 /// Shares of the quick ones that the search for a mixture starts from.
@@ -223,9 +211,9 @@ fn hyperexponential(sample: &Sample) -> Option<Fitted> {
         [(p / (1.0 - p)).ln(), mean1.ln(), mean2.ln()]
     });
     let finite = starts.into_iter().filter(|start| start.iter().all(|x| x.is_finite()));
-    let best = finite.map(|start| (value(distribution(&start), sample), start));
+    let best = finite.map(|start| (log_likelihood(&distribution(&start), sample), start));
     let (_, start) = best.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    let Top { at, covariance } = maximise(|at| value(distribution(at), sample), start)?;
+    let Top { at, covariance } = maximise(|at| log_likelihood(&distribution(at), sample), start)?;
     let distribution = distribution(&at);
     let &Distribution::Hyperexponential { p, mean1, mean2 } = &distribution else { return None };
     let error = |i: usize| covariance[i][i].sqrt();

@@ -4,7 +4,7 @@ use super::{
     Observed,
     sample::{Sample, log_rank},
 };
-use crate::{estimate::Estimate, ids::LearnerId};
+use crate::{estimate::Estimate, ids::LearnerId, statistics::bisect};
 
 /// The chance of finding a slow learner where there is none.
 const FALSE_ALARM: f64 = 0.01;
@@ -52,15 +52,10 @@ fn factor(observed: &[Observed], odd: &[LearnerId], learner: LearnerId) -> Estim
     let (own, others) = split(observed, odd, learner);
     let reaches = |score: f64| {
         let reached = |ln: f64| log_rank(&own, &others, ln.exp()) >= score;
-        let (mut low, mut high) = (-LARGEST.ln(), LARGEST.ln());
-        if !reached(high) {
-            return f64::INFINITY;
+        match reached(LARGEST.ln()) {
+            true => bisect(-LARGEST.ln(), LARGEST.ln(), 50, reached).exp(),
+            false => f64::INFINITY,
         }
-        for _ in 0..50 {
-            let middle = f64::midpoint(low, high);
-            *if reached(middle) { &mut high } else { &mut low } = middle;
-        }
-        high.exp()
     };
     match own.finished.is_empty() {
         true => Estimate::between(reaches(-1.0), reaches(-2.0), f64::INFINITY),
