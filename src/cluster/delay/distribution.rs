@@ -49,7 +49,7 @@ pub enum Distribution {
 
 /// Names, and the parameters of each in the order of [`Distribution::from_values`].
 const GRAMMAR: [(&str, &[&str]); 9] = [
-    ("constant", &[]),
+    ("constant", &["seconds"]),
     ("exponential", &["mean"]),
     ("shifted-exponential", &["shift", "mean"]),
     ("uniform", &["low", "high"]),
@@ -137,10 +137,18 @@ impl Distribution {
         self.parts().0
     }
 
+    /// Its parameters by name, times in seconds; none of a trace.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let (name, values) = self.parts();
+        let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
+        let (_, names) = grammar.expect("the grammar lists every name with its parameters");
+        names.iter().copied().zip(values)
+    }
+
     /// Its name, and the values of its parameters in the order of the [`GRAMMAR`].
     fn parts(&self) -> (&'static str, Vec<f64>) {
         match *self {
-            Self::Constant(_) => ("constant", Vec::new()),
+            Self::Constant(seconds) => ("constant", vec![seconds]),
             Self::Exponential { mean } => ("exponential", vec![mean]),
             Self::ShiftedExponential { shift, mean } => ("shifted-exponential", vec![shift, mean]),
             Self::Uniform { low, high } => ("uniform", vec![low, high]),
@@ -154,45 +162,33 @@ impl Distribution {
         }
     }
 
-    fn from_values(name: &str, v: &[f64]) -> Result<Self> {
+    fn from_values(name: &str, parameters: &[&str], values: &[f64]) -> Result<Self> {
         let need = |holds: bool, what: &str| match holds {
             true => Ok(()),
             false => Err(Error::config(format!("{name}: {what}"))),
         };
-        need(v.iter().all(|x| x.is_finite()), "parameters are finite numbers")?;
-        let positive = |x: f64, what: &str| need(x > 0.0, &format!("{what} must be above 0"));
-        let probability = |p: f64| need(0.0 < p && p < 1.0, "p must be above 0 and below 1");
-        Ok(match (name, v) {
-            ("exponential", &[mean]) => {
-                positive(mean, "mean")?;
-                Self::Exponential { mean }
+        need(values.iter().all(|x| x.is_finite()), "parameters are finite numbers")?;
+        for (parameter, &x) in parameters.iter().zip(values) {
+            match *parameter {
+                "p" => need(0.0 < x && x < 1.0, "p must be above 0 and below 1")?,
+                "shift" => need(x >= 0.0, "shift must not be negative")?,
+                // Which of the two is larger is what matters.
+                "low" | "high" | "fast" | "slow" => {}
+                _ => need(x > 0.0, &format!("{parameter} must be above 0"))?,
             }
-            ("shifted-exponential", &[shift, mean]) => {
-                need(shift >= 0.0, "shift must not be negative")?;
-                positive(mean, "mean")?;
-                Self::ShiftedExponential { shift, mean }
-            }
+        }
+        Ok(match (name, values) {
+            ("exponential", &[mean]) => Self::Exponential { mean },
+            ("shifted-exponential", &[shift, mean]) => Self::ShiftedExponential { shift, mean },
             ("uniform", &[low, high]) => {
                 need(0.0 <= low && low < high, "0 <= low < high must hold")?;
                 Self::Uniform { low, high }
             }
-            ("pareto" | "weibull", &[shape, scale]) => {
-                positive(shape, "shape")?;
-                positive(scale, "scale")?;
-                match name {
-                    "pareto" => Self::Pareto { shape, scale },
-                    _ => Self::Weibull { shape, scale },
-                }
-            }
-            ("hyperexponential", &[p, mean1, mean2]) => {
-                probability(p)?;
-                positive(mean1, "mean1")?;
-                positive(mean2, "mean2")?;
-                Self::Hyperexponential { p, mean1, mean2 }
-            }
+            ("pareto", &[shape, scale]) => Self::Pareto { shape, scale },
+            ("weibull", &[shape, scale]) => Self::Weibull { shape, scale },
+            ("hyperexponential", &[p, mean1, mean2]) => Self::Hyperexponential { p, mean1, mean2 },
             ("bimodal", &[fast, slow, p]) => {
-                probability(p)?;
-                positive(fast, "fast")?;
+                need(fast > 0.0, "fast must be above 0")?;
                 need(fast <= slow, "fast must not be above slow")?;
                 Self::Bimodal { fast, slow, p }
             }
@@ -225,25 +221,21 @@ impl FromStr for Distribution {
             None => Err(Error::config(format!("{name} needs {key}, as in {key}=1"))),
         };
         let values = parameters.iter().zip(values).map(value).collect::<Result<Vec<_>>>()?;
-        Self::from_values(name, &values)
+        Self::from_values(name, parameters, &values)
     }
 }
 
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (name, values) = self.parts();
+        let name = self.name();
         match self {
-            Self::Constant(seconds) => return write!(f, "{name}:{}", Shown(*seconds)),
-            Self::Trace(trace) => return write!(f, "{name}:{}", trace.path().display()),
-            _ => {}
+            Self::Constant(seconds) => write!(f, "{name}:{}", Shown(*seconds)),
+            Self::Trace(trace) => write!(f, "{name}:{}", trace.path().display()),
+            _ => {
+                let pair = |(parameter, value)| format!("{parameter}={}", Shown(value));
+                let pairs: Vec<String> = self.parameters().map(pair).collect();
+                write!(f, "{name}:{}", pairs.join(","))
+            }
         }
-        let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
-        let (_, parameters) = grammar.expect("the grammar lists every name with its parameters");
-        let pairs: Vec<String> = parameters
-            .iter()
-            .zip(values)
-            .map(|(parameter, value)| format!("{parameter}={}", Shown(value)))
-            .collect();
-        write!(f, "{name}:{}", pairs.join(","))
     }
 }

@@ -16,8 +16,8 @@ pub(super) struct Fitted {
     /// duration seen, and X goes further: its log-likelihood rises towards them by a slope, and they
     /// are off by 1/slope on average, with that for a standard error.
     pub(super) distribution: Distribution,
-    /// Names, values and standard errors.
-    pub(super) parameters: Vec<(&'static str, f64, f64)>,
+    /// Standard errors of its parameters.
+    pub(super) errors: Vec<f64>,
 }
 
 /// All parametric distributions. None of a distribution that cannot have given these durations, or of
@@ -34,10 +34,16 @@ pub(super) const FAMILIES: [fn(&Sample) -> Option<Fitted>; 8] = [
 ];
 
 impl Fitted {
-    fn new(likeliest: Distribution, parameters: Vec<(&'static str, f64, f64)>) -> Option<Self> {
-        let finite =
-            parameters.iter().all(|(_, value, error)| value.is_finite() && error.is_finite());
-        finite.then(|| Self { distribution: likeliest.clone(), likeliest, parameters })
+    /// None where a parameter or its error is not finite.
+    fn new(likeliest: Distribution, distribution: Distribution, errors: Vec<f64>) -> Option<Self> {
+        let finite = distribution.parameters().all(|(_, value)| value.is_finite())
+            && errors.iter().all(|error| error.is_finite());
+        finite.then_some(Self { likeliest, distribution, errors })
+    }
+
+    /// Of a distribution without ends, or whose ends are known.
+    fn as_likely(likeliest: Distribution, errors: Vec<f64>) -> Option<Self> {
+        Self::new(likeliest.clone(), likeliest, errors)
     }
 }
 
@@ -106,13 +112,13 @@ fn ln_sum(a: f64, b: f64) -> f64 {
 fn constant(sample: &Sample) -> Option<Fitted> {
     let seconds = sample.finished[0];
     let all = sample.all().all(|t| t <= seconds) && sample.finished.iter().all(|t| *t == seconds);
-    all.then(|| Fitted::new(Distribution::Constant(seconds), vec![("seconds", seconds, 0.0)]))?
+    all.then(|| Fitted::as_likely(Distribution::Constant(seconds), vec![0.0]))?
 }
 
 fn exponential(sample: &Sample) -> Option<Fitted> {
     let finished = sample.finished.len() as f64;
     let mean = sample.all().sum::<f64>() / finished;
-    Fitted::new(Distribution::Exponential { mean }, vec![("mean", mean, mean / finished.sqrt())])
+    Fitted::as_likely(Distribution::Exponential { mean }, vec![mean / finished.sqrt()])
 }
 
 /// Of durations from `first` on: how many finished, how many in all, and the sum of `beyond` them.
@@ -130,10 +136,9 @@ fn shifted_exponential(sample: &Sample) -> Option<Fitted> {
     let mean = sum / (finished - 1.0);
     let off = mean / all;
     let shift = (first - off).max(0.0);
-    let errors = vec![("shift", shift, off), ("mean", mean, mean / finished.sqrt())];
     let likeliest = Distribution::ShiftedExponential { shift: first, mean: sum / finished };
     let distribution = Distribution::ShiftedExponential { shift, mean };
-    Some(Fitted { distribution, ..Fitted::new(likeliest, errors)? })
+    Fitted::new(likeliest, distribution, vec![off, mean / finished.sqrt()])
 }
 
 fn pareto(sample: &Sample) -> Option<Fitted> {
@@ -141,16 +146,13 @@ fn pareto(sample: &Sample) -> Option<Fitted> {
     let shape = (finished - 2.0) / sum;
     let off = first / (all * shape);
     let scale = (first - off).max(RESOLUTION);
-    let errors = vec![("shape", shape, shape / finished.sqrt()), ("scale", scale, off)];
     let likeliest = Distribution::Pareto { shape: finished / sum, scale: first };
-    Some(Fitted {
-        distribution: Distribution::Pareto { shape, scale },
-        ..Fitted::new(likeliest, errors)?
-    })
+    let distribution = Distribution::Pareto { shape, scale };
+    Fitted::new(likeliest, distribution, vec![shape / finished.sqrt(), off])
 }
 
 fn uniform(sample: &Sample) -> Option<Fitted> {
-    let (first, finished, all, _) = from_first(sample, |t, first| t - first)?;
+    let (first, _, all, _) = from_first(sample, |t, first| t - first)?;
     let last = sample.finished[sample.finished.len() - 1];
     let cancelled: Vec<f64> = sample.cancelled.iter().copied().filter(|t| *t > first).collect();
     let least = cancelled.iter().copied().fold(last, f64::max);
@@ -176,9 +178,7 @@ fn uniform(sample: &Sample) -> Option<Fitted> {
     let off = (likeliest - first) / all;
     let low = (first - off).max(0.0);
     let likeliest = Distribution::Uniform { low: first, high: likeliest };
-    let fitted = Fitted::new(likeliest, vec![("low", low, off), ("high", high, error)])?;
-    (finished > 2.0)
-        .then_some(Fitted { distribution: Distribution::Uniform { low, high }, ..fitted })
+    Fitted::new(likeliest, Distribution::Uniform { low, high }, vec![off, error])
 }
 
 fn weibull(sample: &Sample) -> Option<Fitted> {
@@ -189,10 +189,8 @@ fn weibull(sample: &Sample) -> Option<Fitted> {
     let mean = sample.all().sum::<f64>() / sample.finished.len() as f64;
     let Top { at, covariance } =
         maximise(|at| log_likelihood(&distribution(at), sample), [0.0, mean.ln()])?;
-    let parameters = ["shape", "scale"].into_iter().enumerate();
-    let parameters =
-        parameters.map(|(i, name)| (name, at[i].exp(), at[i].exp() * covariance[i][i].sqrt()));
-    Fitted::new(distribution(&at), parameters.collect())
+    let error = |i: usize| at[i].exp() * covariance[i][i].sqrt();
+    Fitted::as_likely(distribution(&at), vec![error(0), error(1)])
 }
 
 /// Shares of the quick ones that the search for a mixture starts from.
@@ -219,12 +217,8 @@ fn hyperexponential(sample: &Sample) -> Option<Fitted> {
     let error = |i: usize| covariance[i][i].sqrt();
     // Of two that are one, nothing could tell the share.
     let two = (1e-6..1.0 - 1e-6).contains(&p) && mean1 * (1.0 + 1e-3) < mean2;
-    let parameters = vec![
-        ("p", p, p * (1.0 - p) * error(0)),
-        ("mean1", mean1, mean1 * error(1)),
-        ("mean2", mean2, mean2 * error(2)),
-    ];
-    two.then(|| Fitted::new(distribution, parameters))?
+    let errors = vec![p * (1.0 - p) * error(0), mean1 * error(1), mean2 * error(2)];
+    two.then(|| Fitted::as_likely(distribution, errors))?
 }
 
 /// p and the two means: how likely each duration is to be a quick one, and by these shares the means,
@@ -264,7 +258,7 @@ fn bimodal(sample: &Sample) -> Option<Fitted> {
     let (late, all) = ((late + unfinished) as f64, (quick + late + unfinished) as f64);
     let p = late / all;
     let error = (p * (1.0 - p) / all).sqrt();
-    let parameters = vec![("fast", fast, 0.0), ("slow", slow, 0.0), ("p", p, error)];
     let possible = sample.cancelled.last().is_none_or(|t| *t <= slow);
-    possible.then(|| Fitted::new(Distribution::Bimodal { fast, slow, p }, parameters))?
+    let distribution = Distribution::Bimodal { fast, slow, p };
+    possible.then(|| Fitted::as_likely(distribution, vec![0.0, 0.0, error]))?
 }

@@ -1,7 +1,7 @@
 //! Who is slower than the others, whatever the distribution.
 
 use super::{
-    Observed,
+    Factor, Observed,
     sample::{Sample, log_rank},
 };
 use crate::{estimate::Estimate, ids::LearnerId, statistics::bisect};
@@ -16,7 +16,7 @@ const LEAST: usize = 20;
 
 /// The factors by which some learners' durations differ from those of the others: the clearest first
 /// until no other is clear, each compared with those that have none.
-pub(super) fn factors(observed: &[Observed]) -> Vec<(LearnerId, Estimate)> {
+pub(super) fn factors(observed: &[Observed]) -> Vec<Factor> {
     let mut learners: Vec<LearnerId> = observed.iter().map(|observed| observed.learner).collect();
     learners.sort_unstable();
     learners.dedup();
@@ -35,7 +35,8 @@ pub(super) fn factors(observed: &[Observed]) -> Vec<(LearnerId, Estimate)> {
         odd.push(clearest);
     }
     odd.sort_unstable();
-    odd.iter().map(|&learner| (learner, factor(observed, &odd, learner))).collect()
+    let factor = |&learner| Factor { learner, factor: factor(observed, &odd, learner) };
+    odd.iter().map(factor).collect()
 }
 
 /// The learner's durations, and those of the others but for the odd ones.
