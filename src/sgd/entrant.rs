@@ -315,18 +315,6 @@ mod tests {
     }
 
     #[test]
-    fn without_a_number_k_is_half_of_the_learners() {
-        for (learners, k) in [(1, 1), (2, 1), (3, 2), (8, 4)] {
-            for variant in Variant::ALL {
-                let named: Entrant = name(variant).parse().unwrap();
-                assert_eq!(named.k(learners).unwrap(), k);
-                assert_eq!(named.among(learners), Entrant::with_k(variant, k));
-                assert!(Entrant::six(learners).contains(&named.among(learners)));
-            }
-        }
-    }
-
-    #[test]
     fn a_bound_on_the_staleness_is_part_of_the_name() {
         let entrant: Entrant = "ringmaster:3".parse().unwrap();
         assert_eq!((entrant.k(8).unwrap(), entrant.rules()), (1, Rules::ringmaster(3)));

@@ -316,9 +316,3 @@ impl NonConvex {
         self.floor + self.start / updates
     }
 }
-
-impl fmt::Display for NonConvex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.4e} + {:.4e} / n", self.floor, self.start)
-    }
-}
