@@ -144,7 +144,7 @@ impl Pilot {
     /// Mean over the repetitions of the updates to the target; none if one does not get there.
     fn updates_to(&self, target: Option<f64>) -> Option<f64> {
         let loss = target.unwrap_or_else(|| self.courses[0].points[0].loss);
-        let updates = self.courses.iter().map(|course| Some(course.updates_to(loss)?.0));
+        let updates = self.courses.iter().map(|course| Some(course.updates_to(loss)?.count));
         statistics::mean(&updates.collect::<Option<Vec<f64>>>()?)
     }
 }
