@@ -3,34 +3,22 @@
 //!
 //! First check, then time: each gradient must be what the f64 reference says.
 
-use std::time::Duration;
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod common;
 
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use tortoise::{
-    dataset::{
-        Minibatch,
-        minibatches::Minibatches,
-        mnist::{load, locate},
-    },
-    engine::{
-        Engine,
-        host::{Host, reference::loss_and_gradient},
-        model::Model,
-    },
+    dataset::{Minibatch, minibatches::Minibatches},
+    engine::{Engine, host::Host},
 };
 
 const RATE: f32 = 0.01;
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
+    let mut criterion = common::criterion(20, 300, 2.0);
+    let data = common::mnist();
     for name in ["mlp:128", "logistic"] {
-        let shape = name.parse().expect("a known model");
-        let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
+        let model = common::model(name);
         let mut host = Host::new(model.clone());
         let mut batch = Minibatch::default();
         let mut gradient = vec![0.0; model.params()];
@@ -53,12 +41,8 @@ fn main() {
             step(&mut params, &mut gradient);
             let mut first = Minibatch::default();
             data.train.gather(minibatches.indices(0, 0).into_iter(), &mut first);
-            let wide: Vec<_> = model.initial(1).into_iter().map(f64::from).collect();
-            let (_, expected) = loss_and_gradient(&model, &wide, &first);
-            let off: f64 =
-                gradient.iter().zip(&expected).map(|(g, e)| (f64::from(*g) - e).powi(2)).sum();
-            let size: f64 = expected.iter().map(|e| e * e).sum();
-            assert!((off / size).sqrt() < 1e-5, "{name}, m = {m}: {off} of {size}");
+            let case = format!("{name}, m = {m}");
+            common::check(&model, &model.initial(1), &first, &gradient, &case);
 
             group.throughput(Throughput::Elements(1));
             group.bench_function(format!("m={m}"), |bencher| {

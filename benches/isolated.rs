@@ -3,16 +3,17 @@
 //!
 //! First check, then time: both must give the same bits.
 
-use std::{path::Path, time::Duration};
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod common;
 
-use criterion::Criterion;
+use std::path::Path;
+
 use tortoise::{
     dataset::{Minibatch, Split},
     engine::{
-        Engine, adapters,
+        Engine,
         backend::{Backend, FamilyChoice},
         isolated::{EngineSetup, Isolated},
-        model::Model,
     },
 };
 
@@ -20,20 +21,15 @@ const TORTOISE: &str = env!("CARGO_BIN_EXE_tortoise");
 const M: usize = 32;
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    let model = Model::new(&"mlp:128".parse().expect("a known model"), 784, 10, 0.0).unwrap();
+    let mut criterion = common::criterion(20, 500, 2.0);
+    let model = common::model("mlp:128");
     let pixels = (0..M * 784).map(|at| (at * at / 7) as u8).collect();
     let labels = (0..M).map(|at| (at % 10) as u8).collect();
     let mut batch = Minibatch::default();
     Split::new(pixels, labels, 784, 10).expect("a split").gather(0..M, &mut batch);
     let params = model.initial(1);
 
-    let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
-    let on_it = Backend::on(adapter, FamilyChoice::Auto, model.longest_side());
+    let on_it = Backend::on(common::adapter(), FamilyChoice::Auto, model.longest_side());
     for (name, backend) in [("host", Backend::Host { stands_in: false }), ("adapter", on_it)] {
         let mut group = criterion.benchmark_group(format!("isolated/{name}"));
         let job = EngineSetup { backend, model: model.clone(), minibatch: M };

@@ -3,26 +3,21 @@
 //!
 //! First check, then time: each kernel must match its f64 twin on the shape it is timed on.
 
-use std::time::Duration;
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod common;
 
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use tortoise::engine::{
-    adapters,
     gpu::check::timing::each_kernel,
     kernels::{Family, ShaderSet},
-    model::Model,
 };
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(200))
-        .measurement_time(Duration::from_millis(500))
-        .configure_from_args();
-    let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
+    let mut criterion = common::criterion(10, 200, 0.5);
+    let adapter = common::adapter();
     for family in Family::ALL {
         for name in ["mlp:128", "logistic"] {
-            let model = Model::new(&name.parse().expect("a known model"), 784, 10, 0.0).unwrap();
+            let model = common::model(name);
             let mut group = criterion.benchmark_group(format!("kernels/{family}/{name}"));
             for m in [32, 512] {
                 let shaders = ShaderSet::new(family);

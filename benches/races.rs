@@ -4,9 +4,12 @@
 //! First check, then time: a run must have made its updates and learnt something. On a software
 //! adapter LP_NUM_THREADS=0 makes llvmpipe compute on the queue's own thread, as the command does.
 
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod common;
+
 use std::{sync::Arc, time::Duration};
 
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use tortoise::{
     Result,
     cluster::{
@@ -14,11 +17,7 @@ use tortoise::{
         engine_pool::EnginePool,
         simulated::Simulated,
     },
-    dataset::{
-        Dataset,
-        minibatches::Minibatches,
-        mnist::{load, locate},
-    },
+    dataset::{Dataset, minibatches::Minibatches},
     engine::{Engine, adapter::DeviceChoice, backend::Backend, model::Model},
     ids::Version,
     sgd::{
@@ -62,14 +61,8 @@ fn run(
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
-    let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
-    let shape = "mlp:128".parse().expect("a known model");
-    let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
+    let mut criterion = common::criterion(10, 500, 3.0);
+    let (data, model) = (common::mnist(), common::model("mlp:128"));
     for device in [DeviceChoice::Auto, DeviceChoice::Host] {
         let backend = Backend::choose(&device, Default::default(), model.longest_side())
             .expect("scripts/setup.sh was run");

@@ -3,9 +3,12 @@
 //!
 //! First check, then time: the parameters after the pushes must be what the rule says.
 
-use std::{hint::black_box, sync::Arc, time::Duration};
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod common;
 
-use criterion::{Criterion, Throughput};
+use std::{hint::black_box, sync::Arc};
+
+use criterion::Throughput;
 use tortoise::sgd::ParameterServer;
 
 /// Parameters of 784-128-10.
@@ -24,11 +27,7 @@ fn check(gradient: &[f32]) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(30)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
+    let mut criterion = common::criterion(30, 500, 2.0);
     let gradient: Vec<_> = (0..PARAMS).map(|at| (at % 17) as f32 * 1e-3).collect();
     check(&gradient);
 

@@ -2,9 +2,10 @@
 //!
 //! First check, then time: each case's staleness must be what theory says before it is timed.
 
-use std::time::Duration;
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod common;
 
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use tortoise::{
     cluster::delay::{Delays, Distribution, Slow},
     sgd::{
@@ -37,11 +38,7 @@ fn check(times: &Times, variant: Variant, k: usize, learners: usize) {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(10)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(3))
-        .configure_from_args();
+    let mut criterion = common::criterion(10, 500, 3.0);
     for learners in [8, 4096] {
         let mut group = criterion.benchmark_group(format!("simulate/P={learners}"));
         for (name, variant, k) in [

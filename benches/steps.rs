@@ -4,34 +4,24 @@
 //! First check, then time: each gradient must be what the f64 reference says. On a software adapter
 //! LP_NUM_THREADS=0 makes llvmpipe compute on the queue's own thread.
 
-use std::time::Duration;
+#[allow(dead_code, reason = "each bench takes what it needs")]
+mod common;
 
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use tortoise::{
-    dataset::{
-        minibatches::Minibatches,
-        mnist::{load, locate},
-    },
+    dataset::minibatches::Minibatches,
     engine::{
-        Engine, adapters,
+        Engine,
         gpu::Gpu,
-        host::reference::loss_and_gradient,
         kernels::{Family, ShaderSet},
-        model::Model,
     },
 };
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .sample_size(20)
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
-    let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
+    let mut criterion = common::criterion(20, 500, 2.0);
+    let (data, adapter) = (common::mnist(), common::adapter());
     for name in ["mlp:128", "logistic"] {
-        let shape = name.parse().expect("a known model");
-        let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
+        let model = common::model(name);
         let params = model.initial(1);
         for family in Family::ALL {
             let mut group = criterion.benchmark_group(format!("steps/{name}/{family}"));
@@ -42,24 +32,17 @@ fn main() {
                 let mut gpu = Gpu::open(&adapter, model.clone(), m, &ShaderSet::new(family))
                     .expect("the adapter is there");
                 let mut gradient = vec![0.0; model.params()];
-                let mut step = || {
+                let mut step = |gradient: &mut [f32]| {
                     gpu.load(&params).expect("parameters are loaded");
-                    gpu.gradient(&batch, &mut gradient).expect("a gradient is computed");
+                    gpu.gradient(&batch, gradient).expect("a gradient is computed");
                 };
-                step();
-                let wide: Vec<_> = params.iter().copied().map(f64::from).collect();
-                let (_, expected) = loss_and_gradient(&model, &wide, &batch);
-                let off: f64 =
-                    gradient.iter().zip(&expected).map(|(g, e)| (f64::from(*g) - e).powi(2)).sum();
-                let size: f64 = expected.iter().map(|e| e * e).sum();
-                assert!((off / size).sqrt() < 1e-5, "{name}, {family}, m = {m}: {off} of {size}");
-
-                let mut step = || {
-                    gpu.load(&params).expect("parameters are loaded");
-                    gpu.gradient(&batch, &mut gradient).expect("a gradient is computed");
-                };
+                step(&mut gradient);
+                let case = format!("{name}, {family}, m = {m}");
+                common::check(&model, &params, &batch, &gradient, &case);
                 group.throughput(Throughput::Elements(m as u64));
-                group.bench_function(format!("m={m}"), |bencher| bencher.iter(&mut step));
+                group.bench_function(format!("m={m}"), |bencher| {
+                    bencher.iter(|| step(&mut gradient));
+                });
             }
             group.finish();
         }

@@ -55,6 +55,23 @@ pub struct Forecast {
     pub within_pilots: bool,
 }
 
+impl Forecast {
+    /// Of an entrant that is not expected to get anywhere.
+    fn unknown(entrant: &Entrant, times: &UpdateTimes) -> Self {
+        Self {
+            entrant: *entrant,
+            mean_staleness: times.mean_staleness,
+            mean_update_time: times.mean_update_time,
+            updates: None,
+            time: None,
+            time_deviation: None,
+            loss: None,
+            loss_deviation: None,
+            within_pilots: true,
+        }
+    }
+}
+
 /// Forecasts of all entrants that were weighed, the best first.
 #[derive(Debug, Clone, Serialize)]
 pub struct Advice {
@@ -67,7 +84,7 @@ pub struct Advice {
     #[serde(skip)]
     models: Vec<Model>,
     #[serde(skip)]
-    times: Vec<(Entrant, usize, UpdateTimes)>,
+    times: Vec<(Entrant, UpdateTimes)>,
 }
 
 /// Entrants worth weighing among P = `learners`: each base variant with every K up to P, from P = 17
@@ -131,14 +148,12 @@ pub fn advise(
     let models: Vec<Model> = runs.repetitions(goal).map(Model::new).collect::<Result<_>>()?;
     let mut times = Vec::new();
     for entrant in entrants {
-        let k = entrant.fixed_k(run_config.learners)?;
-        times.push((*entrant, k, UpdateTimes::of(entrant, run_config)?));
+        times.push((*entrant, UpdateTimes::of(entrant, run_config)?));
     }
     let mut advice =
         Advice { goal, forecasts: Vec::new(), pilots: runs.shown(target), models, times };
-    for (entrant, k, times) in &advice.times {
-        let staleness = times.mean_staleness();
-        advice.forecasts.push(advice.forecast(entrant, *k, staleness, times));
+    for (entrant, times) in &advice.times {
+        advice.forecasts.push(advice.forecast(entrant, times));
     }
     sort(&mut advice.forecasts, goal);
     Ok(advice)
@@ -178,27 +193,14 @@ impl Advice {
         })
     }
 
-    fn forecast(
-        &self,
-        entrant: &Entrant,
-        k: usize,
-        mean_staleness: f64,
-        times: &UpdateTimes,
-    ) -> Forecast {
-        let mut forecast = Forecast {
-            entrant: *entrant,
-            mean_staleness,
-            mean_update_time: times.mean_update_time(),
-            updates: None,
-            time: None,
-            time_deviation: None,
-            loss: None,
-            loss_deviation: None,
-            within_pilots: true,
-        };
-        let all = |of: &dyn Fn(&Model) -> Option<f64>| -> Option<Vec<f64>> {
-            self.models.iter().map(of).collect()
-        };
+    /// What all models say; none where one says nothing.
+    fn all(&self, of: impl Fn(&Model) -> Option<f64>) -> Option<Vec<f64>> {
+        self.models.iter().map(of).collect()
+    }
+
+    fn forecast(&self, entrant: &Entrant, times: &UpdateTimes) -> Forecast {
+        let mut forecast = Forecast::unknown(entrant, times);
+        let UpdateTimes { k, mean_staleness, .. } = *times;
         let deviation = |values: &[f64], of_delays: f64| {
             let n = values.len() as f64;
             let error = statistics::standard_error(values).unwrap_or(0.0);
@@ -208,7 +210,7 @@ impl Advice {
         match self.goal {
             Goal::Target(loss) => {
                 let updates = |model: &Model| model.updates_to(loss, k, mean_staleness);
-                let Some(counts) = all(&|model| Some(updates(model)?.count)) else {
+                let Some(counts) = self.all(|model| Some(updates(model)?.count)) else {
                     return forecast;
                 };
                 let reached: Vec<f64> = counts.iter().map(|n| times.of_update(*n)).collect();
@@ -223,11 +225,11 @@ impl Advice {
             Goal::Budget(time) => {
                 let updates = times.updates_within(time);
                 let after =
-                    |updates: f64| all(&|model| model.loss_after(updates, k, mean_staleness));
+                    |updates: f64| self.all(|model| model.loss_after(updates, k, mean_staleness));
                 let Some(losses) = after(updates) else { return forecast };
                 let loss = mean(&losses);
                 // What the delays do to the updates they do to the loss.
-                let later = after(updates + times.deviation_of(time) / times.mean_update_time());
+                let later = after(updates + times.deviation_of(time) / times.mean_update_time);
                 let of_delays = later.map_or(0.0, |later| loss - mean(&later));
                 forecast.loss = Some(loss);
                 forecast.loss_deviation = Some(deviation(&losses, of_delays));
@@ -247,7 +249,7 @@ impl Advice {
     pub fn course(&self, entrant: &Entrant) -> Vec<Point> {
         const POINTS: i32 = 60;
         let forecast = self.forecasts.iter().find(|forecast| forecast.entrant == *entrant);
-        let Some((Forecast { mean_staleness, loss: Some(end), .. }, (.., k, times))) =
+        let Some((Forecast { loss: Some(end), .. }, (_, times))) =
             forecast.zip(self.times.iter().find(|(weighed, ..)| weighed == entrant))
         else {
             return Vec::new();
@@ -255,20 +257,15 @@ impl Advice {
         let start = mean(&self.models.iter().map(Model::start).collect::<Vec<_>>());
         let point = |n: i32| {
             let loss = start * (end / start).powf(f64::from(n) / f64::from(POINTS));
-            let counts: Option<Vec<f64>> = self
-                .models
-                .iter()
-                .map(|model| Some(model.updates_to(loss, *k, *mean_staleness)?.count))
-                .collect();
-            let updates = mean(&counts?);
+            let updates = |model: &Model| model.updates_to(loss, times.k, times.mean_staleness);
+            let updates = mean(&self.all(|model| Some(updates(model)?.count))?);
             Some(Point { time: times.of_update(updates), updates, loss, loss_se: None })
         };
         let mut course: Vec<Point> = (0..=POINTS).filter_map(point).collect();
         // Where a pilot does not get further, another takes its place, which may look faster.
-        let (mut time, mut updates) = (0.0_f64, 0.0_f64);
-        for point in &mut course {
-            (time, updates) = (time.max(point.time), updates.max(point.updates));
-            (point.time, point.updates) = (time, updates);
+        for at in 1..course.len() {
+            course[at].time = course[at].time.max(course[at - 1].time);
+            course[at].updates = course[at].updates.max(course[at - 1].updates);
         }
         if let Goal::Budget(time) = self.goal {
             course.retain(|point| point.time < time);

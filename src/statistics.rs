@@ -1,4 +1,4 @@
-//! Mean, median and standard error.
+//! Mean, median and standard error; and where something begins to hold.
 
 /// The mean; none of no values.
 pub fn mean(values: &[f64]) -> Option<f64> {
@@ -35,6 +35,21 @@ pub fn ratio(pairs: &[(f64, f64)]) -> Option<(f64, f64)> {
     // Without pairs there is nothing; of one pair nothing is known of how it varies.
     let scale = if n > 1 { n as f64 / (n - 1) as f64 } else { f64::NAN };
     (n > 0).then(|| (ratio, (scale * squares.max(0.0)).sqrt() / all))
+}
+
+/// From where on something `holds` between `low` and `high`, by so many bisections: it does where they
+/// end.
+pub(crate) fn bisect(
+    mut low: f64,
+    mut high: f64,
+    steps: usize,
+    holds: impl Fn(f64) -> bool,
+) -> f64 {
+    for _ in 0..steps {
+        let middle = f64::midpoint(low, high);
+        *if holds(middle) { &mut high } else { &mut low } = middle;
+    }
+    high
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 
 pub mod error;
 pub mod order_statistics;
-pub mod quadratic;
 mod renewals;
 pub mod runtime;
 pub mod speed_up;

@@ -7,7 +7,7 @@ use tortoise::{
     Error, Result,
     advise::{
         Advice, Goal, advise, entrants,
-        model::{Model, PilotRun},
+        model::{Model, PilotRun, Updates},
         pilot::PilotBudget,
         times::UpdateTimes,
     },
@@ -41,7 +41,7 @@ fn the_model_gives_back_what_it_was_made_of() {
     for (k, s) in [(1, 0.0), (3, 0.0), (8, 0.0), (16, 0.0), (1, 7.0), (2, 3.0), (5, 0.6)] {
         let expected = falling(k, s);
         for loss in [0.9, 0.7, 0.5] {
-            let (exact, _) = expected.updates_to(loss).unwrap();
+            let exact = expected.updates_to(loss).unwrap().count;
             let updates = model.updates_to(loss, k, s).unwrap();
             assert!(
                 (updates.count / exact - 1.0).abs() < 0.02,
@@ -56,7 +56,7 @@ fn the_model_gives_back_what_it_was_made_of() {
 #[test]
 fn a_course_goes_on_as_the_power_it_ends_with() {
     let power = course(1, 0.0, |updates| (updates + 1e-9).powf(-0.3).min(2.0));
-    let (updates, within) = power.updates_to(0.08).unwrap();
+    let Updates { count: updates, within } = power.updates_to(0.08).unwrap();
     assert!(!within && (updates / 0.08_f64.powf(-1.0 / 0.3) - 1.0).abs() < 0.02, "{updates}");
     assert_eq!(power.updates_to(0.01), None, "more than ten times as far as it went");
     let floor = course(1, 0.0, |updates| 0.5 + 1e-3 * updates);

@@ -4,6 +4,9 @@
 //! The data are fair coins and a gradient is of one sample, so that its noise has the variance of a
 //! pixel; data, minimum and noise are those of the finite data set, so that the oracle is exact.
 
+#[path = "quadratic/recursion.rs"]
+mod recursion;
+
 use std::{sync::Arc, time::Duration};
 
 use rand::{RngExt, SeedableRng};
@@ -23,8 +26,9 @@ use tortoise::{
         k_schedule::FixedK, learning_rate::Constant,
     },
     statistics::{mean, standard_error},
-    theory::quadratic::{Moments, Recursion, stability_limit},
 };
+
+use self::recursion::{Moments, Recursion, stability_limit};
 
 const LEARNERS: usize = 8;
 const DIMENSIONS: usize = 400;

@@ -11,13 +11,41 @@ use tortoise::{
         simulate::{default_warm_up, simulate},
     },
     theory::{
-        runtime::update_time,
-        speed_up::{speed_up, sync_over_async, waiting_over_minibatches},
+        runtime::{UpdateTime, update_time},
+        speed_up::{sync_over_async, waiting_over_minibatches},
     },
 };
 
 fn distribution(text: &str) -> Distribution {
     text.parse().unwrap()
+}
+
+/// The ratio of two update times.
+#[derive(Debug)]
+struct SpeedUp {
+    /// The ratio, where both times are known.
+    value: Option<f64>,
+    /// Whether both times are exact.
+    exact: bool,
+    /// It is not below this; a ratio, without a unit.
+    lower: Option<f64>,
+    /// It is not above this; a ratio, without a unit.
+    upper: Option<f64>,
+}
+
+/// How many updates `fast` makes in the time of one of `slow`, as far as theory knows them.
+fn speed_up(slow: &UpdateTime, fast: &UpdateTime) -> SpeedUp {
+    let over = |slow: Option<f64>, fast: Option<f64>| {
+        let (slow, fast) = (slow?, fast.filter(|fast| *fast > 0.0 && fast.is_finite())?);
+        Some(slow / fast)
+    };
+    let value = over(slow.mean_update_time, fast.mean_update_time);
+    SpeedUp {
+        value,
+        exact: value.is_some() && slow.exact && fast.exact,
+        lower: over(slow.lower, fast.upper),
+        upper: over(slow.upper, fast.lower),
+    }
 }
 
 #[test]

@@ -1,11 +1,14 @@
 //! Staleness of the scheduler itself beside its distributions: over all gradients, by their place in an
 //! update, and of all learners together. Distributions, chain and scheduler know nothing of each other.
 
+#[path = "staleness/chain.rs"]
+mod chain;
 #[path = "common/distributions.rs"]
 mod distributions;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use chain::{Chain, State};
 use distributions::DISTRIBUTIONS;
 use tortoise::{
     Result,
@@ -15,7 +18,7 @@ use tortoise::{
         simulate::{Times, default_warm_up, simulate, times_only},
     },
     statistics,
-    theory::staleness::{self, Chain, Expected, Staleness, State},
+    theory::staleness::{self, Expected, Staleness},
 };
 
 const EXPONENTIAL: &str = "exponential:mean=1";

@@ -71,10 +71,9 @@ pub fn advise_given(
     let (Given { constants, gamma }, delay) = (given, run_config.distribution()?);
     let mut forecasts = Vec::new();
     for entrant in entrants {
-        let (rules, k) = (entrant.rules(), entrant.fixed_k(p)?);
         let times = UpdateTimes::of(entrant, run_config)?;
-        let step = Step { rate, k, minibatch };
-        let bound = staleness::expected(rules, delay, slow, p, k)
+        let step = Step { rate, k: times.k, minibatch };
+        let bound = staleness::expected(entrant.rules(), delay, slow, p, times.k)
             .ok_or(NoBound::Unknown)
             .and_then(|staleness| GammaPrime::of(&staleness, *gamma))
             .and_then(|gamma_prime| Bound::strongly_convex(constants, step, gamma_prime))
@@ -88,15 +87,11 @@ pub fn advise_given(
             Goal::Budget(time) => time,
         });
         forecasts.push(Forecast {
-            entrant: *entrant,
-            mean_staleness: times.mean_staleness(),
-            mean_update_time: times.mean_update_time(),
             updates,
             time,
             time_deviation: time.map(|time| times.deviation_of(time)),
             loss: bound.zip(updates).map(|(bound, updates)| bound.after(updates)),
-            loss_deviation: None,
-            within_pilots: true,
+            ..Forecast::unknown(entrant, &times)
         });
     }
     sort(&mut forecasts, goal);

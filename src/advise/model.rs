@@ -27,22 +27,22 @@ pub struct PilotRun {
 }
 
 impl PilotRun {
-    /// Updates to the first loss at or below `loss`, and whether that is within the run. Beyond it,
-    /// the loss goes on as the power of the updates that fits its last half.
-    pub fn updates_to(&self, loss: f64) -> Option<(f64, bool)> {
-        let within = self.points.windows(2).find(|pair| pair[1].loss <= loss);
+    /// Updates to the first loss at or below `loss`. Beyond the run, the loss goes on as the power of
+    /// the updates that fits its last half.
+    pub fn updates_to(&self, loss: f64) -> Option<Updates> {
         if self.points[0].loss <= loss {
-            return Some((0.0, true));
+            return Some(Updates { count: 0.0, within: true });
         }
-        if let Some([before, after]) = within {
+        if let Some([before, after]) = self.points.windows(2).find(|pair| pair[1].loss <= loss) {
             // Where both are equal the earlier one would have been low enough.
             let share = (before.loss / loss).ln() / (before.loss / after.loss).ln();
-            return Some((before.updates + share * (after.updates - before.updates), true));
+            let count = before.updates + share * (after.updates - before.updates);
+            return Some(Updates { count, within: true });
         }
         let last = self.points[self.points.len() - 1].updates;
         let (at, slope) = self.tail()?;
-        let updates = last * (loss / at).powf(1.0 / slope);
-        (updates <= FARTHEST * last).then_some((updates.max(last), false))
+        let count = last * (loss / at).powf(1.0 / slope);
+        (count <= FARTHEST * last).then_some(Updates { count: count.max(last), within: false })
     }
 
     /// The course whose loss never rises that is nearest to this one, by least squares in ln loss:
@@ -64,11 +64,6 @@ impl PilotRun {
         let points =
             self.points.iter().zip(losses).map(|(point, loss)| Point { loss, ..*point }).collect();
         Self { points, ..*self }
-    }
-
-    /// The lowest loss within the run.
-    fn lowest(&self) -> f64 {
-        self.points.iter().map(|point| point.loss).fold(f64::INFINITY, f64::min)
     }
 
     /// Loss at the end of the run and d ln loss / d ln updates, by least squares; none unless the
@@ -121,7 +116,9 @@ impl Model {
             courses.into_iter().partition(|course| course.mean_staleness == 0.0);
         fresh.sort_by_key(|course| course.k);
         stale.sort_by(|one, other| one.mean_staleness.total_cmp(&other.mean_staleness));
-        let falls = |course: &PilotRun| course.lowest() < course.points[0].loss;
+        let falls = |course: &PilotRun| {
+            course.points.iter().any(|point| point.loss < course.points[0].loss)
+        };
         if !fresh.iter().any(falls) {
             return Err(Error::config(
                 "no pilot run lowers the loss, so there is nothing to go by; choose a smaller \
@@ -172,19 +169,16 @@ impl Model {
     fn fresh_updates(&self, loss: f64, k: f64) -> Option<Updates> {
         let reaching = |course: &PilotRun| Some((course.k as f64, course.updates_to(loss)?));
         let mut reached = self.fresh.iter().filter_map(reaching);
-        let (k0, (n0, within0)) = reached.next()?;
-        let Some((k1, (n1, within1))) = reached.next_back() else {
-            let alone = (k0 - k).abs() < 0.5 || k > k0;
-            return alone.then_some(Updates { count: n0, within: within0 });
-        };
-        // A K below those that get there does not, unless it is the least there is.
+        let (k0, first) = reached.next()?;
+        // A K below those that get there does not.
         if k < k0 {
             return None;
         }
+        let Some((k1, last)) = reached.next_back() else { return Some(first) };
         // More averaging never takes more updates.
-        let b = ((n0 - n1) / (1.0 / k0 - 1.0 / k1)).max(0.0);
-        let a = (n0 - b / k0).max(0.0);
-        Some(Updates { count: a + b / k, within: within0 && within1 })
+        let b = ((first.count - last.count) / (1.0 / k0 - 1.0 / k1)).max(0.0);
+        let a = (first.count - b / k0).max(0.0);
+        Some(Updates { count: a + b / k, within: first.within && last.within })
     }
 
     /// ln(N / N(K)) at this staleness: a s + b s^2 through the two stalest runs that get to `loss`.
@@ -193,9 +187,9 @@ impl Model {
         for course in &self.stale {
             let fresh = self.fresh_updates(loss, course.k as f64);
             match (fresh, course.updates_to(loss)) {
-                (Some(fresh), Some((count, within))) if fresh.count > 0.0 => {
-                    let delay = (count / fresh.count).max(0.5).ln();
-                    known.push((course.mean_staleness, delay, within && fresh.within));
+                (Some(fresh), Some(stale)) if fresh.count > 0.0 => {
+                    let delay = (stale.count / fresh.count).max(0.5).ln();
+                    known.push((course.mean_staleness, delay, stale.within && fresh.within));
                 }
                 // What is staler than a run that does not get there does not either.
                 _ if course.mean_staleness <= mean_staleness * 1.0001 => return None,

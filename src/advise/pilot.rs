@@ -6,6 +6,7 @@ use super::{Goal, model::PilotRun, times::UpdateTimes};
 use crate::{
     Result,
     sgd::{Entrant, Objective, RunConfig, scheduler::Variant, trajectory::Point},
+    statistics,
     theory::staleness,
 };
 
@@ -117,7 +118,8 @@ impl Pilot {
         initial: &dyn Fn(u64) -> Vec<f32>,
         budget: &PilotBudget,
     ) -> Result<Self> {
-        let length = UpdateTimes::of(entrant, run_config)?.of_update(budget.updates as f64);
+        let times = UpdateTimes::of(entrant, run_config)?;
+        let length = times.of_update(budget.updates as f64);
         // No clock tells less than a nanosecond.
         let evaluate_every = Some((length / EVALUATIONS).max(1e-9));
         let run_config = RunConfig {
@@ -130,12 +132,11 @@ impl Pilot {
         for seed in budget.seed..budget.seed + budget.repetitions {
             let run = objective.trajectory(&run_config, entrant, seed, &initial(seed))?;
             gradients += run.tally.used;
-            let k = entrant.fixed_k(run_config.learners)?;
-            let known = staleness::mean(entrant.rules(), run_config.learners, k);
+            let known = staleness::mean(entrant.rules(), run_config.learners, times.k);
             let mean_staleness = known.unwrap_or_else(|| run.tally.mean_staleness());
             let finite = |point: &Point| point.loss.is_finite();
             let points = run.points.into_iter().take_while(finite).collect();
-            courses.push(PilotRun { k, mean_staleness, points });
+            courses.push(PilotRun { k: times.k, mean_staleness, points });
         }
         Ok(Self { entrant: *entrant, courses, gradients })
     }
@@ -143,11 +144,7 @@ impl Pilot {
     /// Mean over the repetitions of the updates to the target; none if one does not get there.
     fn updates_to(&self, target: Option<f64>) -> Option<f64> {
         let loss = target.unwrap_or_else(|| self.courses[0].points[0].loss);
-        let updates: Option<Vec<f64>> = self
-            .courses
-            .iter()
-            .map(|course| course.updates_to(loss).map(|(updates, _)| updates))
-            .collect();
-        crate::statistics::mean(&updates?)
+        let updates = self.courses.iter().map(|course| Some(course.updates_to(loss)?.count));
+        statistics::mean(&updates.collect::<Option<Vec<f64>>>()?)
     }
 }

@@ -19,13 +19,16 @@ const SEEDS: std::ops::Range<u64> = 1 << 40..(1 << 40) + 8;
 /// Times of the updates of an entrant.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UpdateTimes {
+    /// K, the gradients an update.
+    pub k: usize,
     /// Mean over the simulations, in seconds, of update 1, 2, ...
     mean: Vec<f64>,
     /// Standard deviation of one run at the last of them.
     deviation: f64,
-    /// In the long run.
-    mean_update_time: f64,
-    mean_staleness: f64,
+    /// Mean time per update in the long run, in seconds.
+    pub mean_update_time: f64,
+    /// Mean staleness of its gradients: what theory says, or what was simulated where it says nothing.
+    pub mean_staleness: f64,
 }
 
 impl UpdateTimes {
@@ -60,7 +63,7 @@ impl UpdateTimes {
         let deviation = error * (runs.len() as f64).sqrt();
         let mean_staleness = staleness::mean(entrant.rules(), learners, k);
         let mean_staleness = mean_staleness.unwrap_or_else(|| mean(&stale));
-        Ok(Self { mean: means, deviation, mean_update_time, mean_staleness })
+        Ok(Self { k, mean: means, deviation, mean_update_time, mean_staleness })
     }
 
     /// Run time of update `n` in seconds.
@@ -77,16 +80,6 @@ impl UpdateTimes {
     /// Standard deviation, from run to run, of the run time of the update that is expected at `time`.
     pub fn deviation_of(&self, time: f64) -> f64 {
         self.deviation * (time / self.mean[self.mean.len() - 1]).sqrt()
-    }
-
-    /// Mean time per update in the long run, in seconds.
-    pub fn mean_update_time(&self) -> f64 {
-        self.mean_update_time
-    }
-
-    /// Mean staleness of its gradients: what theory says, or what was simulated where it says nothing.
-    pub fn mean_staleness(&self) -> f64 {
-        self.mean_staleness
     }
 
     /// Updates within a run time in seconds.

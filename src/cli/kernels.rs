@@ -136,7 +136,7 @@ fn check(which: &Which) -> Result<Exit> {
     let mut checks = Vec::new();
     for kernel in KERNELS {
         checks.append(&mut match shaders.is_own(kernel) {
-            true => check::check_kernel(&adapter, &shaders, kernel)?,
+            true => check::check(&adapter, &shaders, kernel, None)?,
             false => apart(&adapter, &shaders, kernel, None)?,
         });
     }

@@ -30,6 +30,7 @@ pub const DRIVER_THREADS: &str = "LP_NUM_THREADS";
 /// One adapter: what is known of it, and enough to find it again on another thread
 /// or in another process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct AdapterId {
     /// Its place in [`list`](super::adapters::list); 0 is the one that is taken by default.
     pub index: usize,
@@ -59,6 +60,7 @@ pub struct AdapterId {
 
 /// Limits of an adapter that decide what it can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(Default))]
 pub struct Limits {
     /// The largest buffer, in bytes.
     pub buffer: u64,
@@ -196,27 +198,8 @@ mod tests {
     use super::*;
 
     fn adapter(index: usize, name: &str) -> AdapterId {
-        AdapterId {
-            index,
-            name: name.into(),
-            backend: "vulkan".into(),
-            kind: "discrete".into(),
-            driver: String::new(),
-            driver_info: String::new(),
-            pci: [0, 0],
-            pci_bus: String::new(),
-            twin: 0,
-            subgroup: None,
-            limits: Limits {
-                buffer: 0,
-                storage_binding: 0,
-                workgroup_storage: 0,
-                workgroup_invocations: 0,
-                workgroups: 0,
-                texture_side: 0,
-            },
-            features: Vec::new(),
-        }
+        let (name, backend, kind) = (name.into(), "vulkan".into(), "discrete".into());
+        AdapterId { index, name, backend, kind, ..AdapterId::default() }
     }
 
     #[track_caller]

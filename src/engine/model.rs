@@ -197,27 +197,20 @@ impl FromStr for Shape {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text == "logistic" {
-            return Ok(Self::logistic());
-        }
-        let wrong = || {
-            Error::config(format!(
-                "model \"{text}\" is neither logistic nor mlp:WIDTH[,WIDTH...], as in mlp:128"
-            ))
-        };
         let (name, widths) = text.split_once(':').unwrap_or((text, ""));
         if !MODELS.contains(&name) {
             let hint = suggest::nearest(name, MODELS);
             return Err(Error::config(format!("unknown model \"{name}\"{hint}")));
         }
-        if name != "mlp" {
-            return Err(wrong());
-        }
-        let hidden: Vec<usize> = widths
-            .split(',')
-            .map(|width| width.parse().ok().filter(|&width| width > 0))
-            .collect::<Option<_>>()
-            .ok_or_else(wrong)?;
-        Ok(Self { hidden })
+        let width = |width: &str| width.parse().ok().filter(|&width| width > 0);
+        let hidden: Option<Vec<usize>> = match name {
+            "mlp" => widths.split(',').map(width).collect(),
+            _ => (text == name).then(Vec::new),
+        };
+        hidden.map(|hidden| Self { hidden }).ok_or_else(|| {
+            Error::config(format!(
+                "model \"{text}\" is neither logistic nor mlp:WIDTH[,WIDTH...], as in mlp:128"
+            ))
+        })
     }
 }

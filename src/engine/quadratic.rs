@@ -2,8 +2,8 @@
 //!
 //! F(w) = 1/2 sum_d lambda_d (w_d - mean x_d)^2 over images x, one parameter a pixel. The images are
 //! the noise: a minibatch's gradient is lambda_d (w_d - its mean x_d). With this engine the real loop,
-//! scheduler, server and learners run where [`theory::quadratic`](crate::theory::quadratic) says
-//! exactly what must come out.
+//! scheduler, server and learners run where everything is known that must come out: minimum, noise and
+//! curvature.
 
 use rand::RngExt;
 

@@ -46,11 +46,7 @@ impl Estimates {
                 .and_then(|gamma_prime| Bound::strongly_convex(&constants, step, gamma_prime))
                 .map_err(|none| none.to_string())
         });
-        let f_star = self.f_star.value;
-        let (bound, reason) = match bound {
-            Ok(bound) => (Some(bound), None),
-            Err(reason) => (None, Some(reason)),
-        };
-        ErrorBound { f_star, bound, reason }
+        let reason = bound.as_ref().err().cloned();
+        ErrorBound { f_star: self.f_star.value, bound: bound.ok(), reason }
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     ids::Version,
     numbers::Shown,
     rng::{self, Purpose},
+    statistics,
 };
 
 /// What was measured at w_k.
@@ -83,21 +84,17 @@ pub fn estimate(
     let mut objective = Objective::new(engine, train, settings.chunk);
     let (places, iterates) = iterates(&mut objective, seen, settings)?;
     let line = Line::through(&iterates.iter().map(measured).collect::<Vec<_>>());
-    let smoothness = {
-        let values = || iterates.iter().map(|iterate| iterate.smoothness);
-        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(0.0, f64::max));
-        Estimate::between(high, low, high)
-    };
-    let lowest = |a: &usize, b: &usize| iterates[*a].loss.total_cmp(&iterates[*b].loss);
-    let lowest = (0..iterates.len()).min_by(lowest).expect("there is an iterate");
-    let found = descend(&mut objective, places[lowest], settings.descent, smoothness.value)?;
-    let found = found.min(iterates[lowest].loss).min(seen.lowest_loss.unwrap_or(f64::INFINITY));
+    let smoothness = iterates.iter().map(|iterate| iterate.smoothness);
+    let highest = smoothness.clone().fold(0.0, f64::max);
+    let smoothness = Estimate::between(highest, smoothness.fold(f64::INFINITY, f64::min), highest);
+    let by_loss = iterates.iter().zip(places).min_by(|(a, _), (b, _)| a.loss.total_cmp(&b.loss));
+    let (lowest, place) = by_loss.expect("there is an iterate");
+    let found = descend(&mut objective, place, settings.descent, smoothness.value)?;
+    let found = found.min(lowest.loss).min(seen.lowest_loss.unwrap_or(f64::INFINITY));
     let f_star = Estimate::between(found, settings.least_loss.min(found), found);
-    let convexity = {
-        let (low, high) = f_star.range();
-        let [low, high] = [low, high].map(|f_star| convexity(&iterates, f_star));
-        Estimate::between(high, low, high)
-    };
+    let (low, high) = f_star.range();
+    let [low, high] = [low, high].map(|f_star| convexity(&iterates, f_star));
+    let convexity = Estimate::between(high, low, high);
     let sample =
         objective.sample(&mut stream(settings, Stream::Staleness, 0), settings.staleness_samples);
     let (gamma, gamma_windows) = staleness::gamma(&mut objective, &seen.moments, &sample)?;
@@ -155,11 +152,11 @@ fn iterates<'a>(
     let moments = seen.moments.iter().map(|moment| (moment.version, &*moment.params));
     let all: Vec<_> = moments.chain([(seen.last.0, &*seen.last.1)]).collect();
     let count = settings.iterates.min(all.len());
-    let place = |number: usize| all[number * (all.len() - 1) / (count - 1).max(1)];
+    let places = (0..count).map(|number| all[number * (all.len() - 1) / (count - 1).max(1)]);
     let mut part = stream(settings, Stream::Curvature, 0);
     let part = objective.sample(&mut part, settings.curvature_samples);
     let mut iterates = Vec::with_capacity(count);
-    for (number, (version, w)) in (0..count).map(|number| (number, place(number))) {
+    for (number, (version, w)) in places.clone().enumerate() {
         let Point { loss, gradient } = objective.full(w)?;
         let gradient_square = squared(gradient.iter().copied());
         if !(loss.is_finite() && gradient_square.is_finite()) {
@@ -174,7 +171,7 @@ fn iterates<'a>(
         let (smoothness, converged) = curvature::smoothness(objective, w, &part, &mut direction)?;
         iterates.push(Iterate { version, loss, gradient_square, variance, smoothness, converged });
     }
-    Ok(((0..count).map(|number| place(number).1).collect(), iterates))
+    Ok((places.map(|(_, w)| w).collect(), iterates))
 }
 
 /// E||g - grad F||^2 of one sample, from minibatches drawn as those of the run: of m different samples
@@ -201,8 +198,8 @@ fn variance(
             scale * squared(drawn.iter().zip(gradient).map(|(g, mean)| f64::from(*g) - mean)),
         );
     }
-    let mean = crate::statistics::mean(&values).expect("there are draws");
-    let error = crate::statistics::standard_error(&values).expect("there are several");
+    let mean = statistics::mean(&values).expect("there are draws");
+    let error = statistics::standard_error(&values).expect("there are several");
     Ok(Estimate::with_error(mean, error))
 }
 
@@ -323,11 +320,8 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
 }
 
 impl Estimates {
-    /// 1/(2 L (M_G/(K m) + 1)), up to which the bounds hold. For stale gradients Dutta et al. 2018,
-    /// theorem 3, have 1/K in place of the 1, which their proof does not bear out for K > 1.
+    /// The [largest rate](crate::theory::error::Constants::largest_rate) that the bounds allow.
     pub fn largest_learning_rate(&self) -> f64 {
-        let Settings { k, minibatch, .. } = self.settings;
-        let per_update = self.gradient_variance.value / (k * minibatch) as f64;
-        1.0 / (2.0 * self.smoothness.value * (per_update + 1.0))
+        self.constants().largest_rate(self.settings.k, self.settings.minibatch)
     }
 }

@@ -5,7 +5,7 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::objective::{Objective, squared};
-use crate::Result;
+use crate::{Result, statistics::bisect};
 
 /// Products with the Hessian at most.
 const MOST_PRODUCTS: usize = 60;
@@ -100,16 +100,8 @@ fn largest_eigenvalue(diagonal: &[f64], beside: &[f64]) -> f64 {
         });
         negative.count()
     };
-    let highest = |signed: &dyn Fn(f64) -> bool| {
-        let (mut low, mut high) = (-bound, bound);
-        for _ in 0..60 {
-            let middle = f64::midpoint(low, high);
-            *if signed(middle) { &mut high } else { &mut low } = middle;
-        }
-        high
-    };
-    let most = highest(&|x| below(x) == diagonal.len());
-    let least = highest(&|x| below(x) > 0);
+    let most = bisect(-bound, bound, 60, |x| below(x) == diagonal.len());
+    let least = bisect(-bound, bound, 60, |x| below(x) > 0);
     most.abs().max(least.abs())
 }
 

@@ -106,21 +106,22 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
         )));
     }
     let slow = learners::factors(observed);
-    let odd = |learner| slow.iter().any(|(odd, _)| *odd == learner);
+    let odd = |learner| slow.iter().any(|odd| odd.learner == learner);
     let sample = Sample::new(observed.iter().filter(|observed| !odd(observed.learner)));
     let events = sample.finished.len() as f64;
     let mut candidates: Vec<Candidate> = FAMILIES
         .iter()
         .filter_map(|family| family(&sample))
         .map(|fitted| {
-            let log_likelihood = fitted.log_likelihood(&sample);
-            let count = fitted.parameters.len() as f64;
-            let parameter = |(name, value, error)| Parameter {
+            let log_likelihood = families::log_likelihood(&fitted.likeliest, &sample);
+            let count = fitted.errors.len() as f64;
+            let parameter = |((name, value), error)| Parameter {
                 name: Cow::Borrowed(name),
                 estimate: Estimate::with_error(value, error),
             };
+            let parameters = fitted.distribution.parameters().zip(fitted.errors);
             Candidate {
-                parameters: fitted.parameters.into_iter().map(parameter).collect(),
+                parameters: parameters.map(parameter).collect(),
                 distribution: fitted.distribution,
                 log_likelihood,
                 aic: 2.0 * count - 2.0 * log_likelihood,
@@ -141,8 +142,6 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
             units / CHANCE
         ));
     }
-    let slow: Vec<Factor> =
-        slow.into_iter().map(|(learner, factor)| Factor { learner, factor }).collect();
     warnings.extend(slow.iter().map(|Factor { learner, factor }| {
         format!("learner {learner} takes {factor} times as long as the others")
     }));

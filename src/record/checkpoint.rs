@@ -61,18 +61,13 @@ struct Text {
     recorded: Recorded,
 }
 
-/// Different parameters, each once.
-#[derive(Default)]
-struct Table(Vec<Snapshot>);
-
-impl Table {
-    fn place(&mut self, params: &Snapshot) -> usize {
-        let known = self.0.iter().position(|known| Arc::ptr_eq(known, params));
-        known.unwrap_or_else(|| {
-            self.0.push(Arc::clone(params));
-            self.0.len() - 1
-        })
-    }
+/// Where `params` stand in a table that has each once.
+fn place(table: &mut Vec<Snapshot>, params: &Snapshot) -> usize {
+    let known = table.iter().position(|known| Arc::ptr_eq(known, params));
+    known.unwrap_or_else(|| {
+        table.push(Arc::clone(params));
+        table.len() - 1
+    })
 }
 
 /// Writes a checkpoint into the folder of a run; whatever happens there is the old one or the new.
@@ -83,7 +78,7 @@ pub(super) fn write(
     recorded: &Recorded,
 ) -> Result<()> {
     let path = folder.join(FILE);
-    let mut table = Table::default();
+    let mut table = Vec::new();
     let text = Text {
         identity: identity.clone(),
         now: state.now,
@@ -91,14 +86,14 @@ pub(super) fn write(
         adasync: state.adasync.clone(),
         position: state.position.clone(),
         gathered: state.server.gathered,
-        params: table.place(&state.server.params),
-        read: state.server.read.iter().map(|params| table.place(params)).collect(),
-        held: state.held.iter().map(|one| one.as_ref().map(|one| table.place(one))).collect(),
+        params: place(&mut table, &state.server.params),
+        read: state.server.read.iter().map(|params| place(&mut table, params)).collect(),
+        held: state.held.iter().map(|one| one.as_ref().map(|one| place(&mut table, one))).collect(),
         recorded: recorded.clone(),
     };
     let failed = |error: std::io::Error| Error::io(&path)(error);
     let text = serde_json::to_string(&text).map_err(|error| failed(error.into()))?;
-    let (sum, params) = (&state.server.sum, table.0.iter().flat_map(|params| &**params));
+    let (sum, params) = (&state.server.sum, table.iter().flat_map(|params| &**params));
     let bytes = |numbers: Vec<f32>| bytemuck::cast_slice(&numbers).to_vec();
     let (sum, params): (Vec<u8>, Vec<u8>) = (bytes(sum.clone()), bytes(params.copied().collect()));
     let checksum = checksum(&text, &[&sum, &params]);
@@ -110,7 +105,7 @@ pub(super) fn write(
         TensorView::new(Dtype::F32, shape, data).expect("the data are as long as the shape says")
     };
     let tensors =
-        [("sum", view(vec![length], &sum)), ("params", view(vec![table.0.len(), length], &params))];
+        [("sum", view(vec![length], &sum)), ("params", view(vec![table.len(), length], &params))];
     let file = safetensors::serialize(tensors, Some(metadata.into_iter().collect()))
         .map_err(|error| failed(std::io::Error::other(error)))?;
     write_whole(&path, &file)

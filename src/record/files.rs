@@ -6,7 +6,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{Error, Result};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{Error, Result, file};
 
 /// What a process that writes to a run directory holds.
 const LOCK: &str = "lock";
@@ -136,6 +138,23 @@ fn empty(folder: &Path) -> Result<()> {
 /// [`Error::Io`]; then `path` is as it was, unless its folder alone could not be brought to the disk.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
     fill_whole(path, |file| file.write_all(bytes)).map_err(Error::io(path))
+}
+
+/// [`write_whole`] of `value` as JSON.
+pub(super) fn write_json(path: &Path, value: &impl Serialize) -> Result<()> {
+    let json = serde_json::to_vec_pretty(value).map_err(|error| Error::io(path)(error.into()))?;
+    write_whole(path, &json)
+}
+
+/// What [`write_json`] has written, of which there may be `most` bytes; none where nothing has.
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path, most: u64) -> Result<Option<T>> {
+    let bytes = match file::bytes(path, most) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(Error::io(path))?,
+    };
+    serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+        Error::config(format!("{}, line {}: {error}", path.display(), error.line()))
+    })
 }
 
 /// [`write_whole`] of what `fill` writes.

@@ -3,14 +3,13 @@
 
 use std::{
     fmt,
-    io::ErrorKind,
     path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::write_whole;
-use crate::{Error, Result, dataset::Digests, engine::backend::Computer, file, ids::Version};
+use super::files::{read_json, write_json};
+use crate::{Result, dataset::Digests, engine::backend::Computer, ids::Version};
 
 /// The name of the file.
 const FILE: &str = "origin.json";
@@ -131,25 +130,16 @@ impl fmt::Display for Extension {
 /// The origin of the race in the run directory `race`; none where it has none.
 ///
 /// # Errors
-/// [`Error::Config`] where it is not as it was written, [`Error::Io`] where it cannot be read.
+/// [`crate::Error::Config`] where it is not as it was written, [`crate::Error::Io`] where it cannot be
+/// read.
 pub fn read_origin<C: DeserializeOwned>(race: &Path) -> Result<Option<Origin<C>>> {
-    let path = race.join(FILE);
-    let bytes = match file::bytes(&path, MOST_BYTES) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(Error::io(&path))?,
-    };
-    let origin = serde_json::from_slice(&bytes).map_err(|error| {
-        Error::config(format!("{}, line {}: {error}", path.display(), error.line()))
-    });
-    origin.map(Some)
+    read_json(&race.join(FILE), MOST_BYTES)
 }
 
 /// Writes it into the run directory `race`; whatever happens there is the old one or the new.
 ///
 /// # Errors
-/// [`Error::Io`].
+/// [`crate::Error::Io`].
 pub fn write_origin(race: &Path, origin: &Origin<impl Serialize>) -> Result<()> {
-    let path = race.join(FILE);
-    let json = serde_json::to_vec_pretty(origin).map_err(|error| Error::io(&path)(error.into()))?;
-    write_whole(&path, &json)
+    write_json(&race.join(FILE), origin)
 }

@@ -9,16 +9,18 @@ use std::{
 use super::{
     EvaluationRow, Lengths, Lines, RunSummary, Tail, checkpoint, deferred,
     evaluations::HEAD,
-    files::{partial, sync_folder},
+    files::{partial, read_json, sync_folder, write_json},
     read_evaluations,
     summary::FILE as SUMMARY,
     tensorboard::{self, TensorBoard},
-    write_params, write_whole,
+    write_params,
 };
 use crate::{Error, Result, engine::model::Model, sgd::Ended};
 
 /// What a run leaves when it is over.
 const END: &str = "run.json";
+/// The most bytes of it.
+const MOST_BYTES: u64 = 1 << 30;
 /// What its evaluations are in.
 const EVALUATIONS: &str = "evaluations.csv";
 /// What its first events are in.
@@ -116,10 +118,7 @@ impl RunFiles {
     /// [`Error::Io`].
     pub fn finish(mut self, summary: &RunSummary) -> Result<()> {
         self.sync()?;
-        let path = self.folder.join(END);
-        let json =
-            serde_json::to_vec_pretty(summary).map_err(|error| Error::io(&path)(error.into()))?;
-        write_whole(&path, &json)?;
+        write_json(&self.folder.join(END), summary)?;
         // From here on nobody goes on with it.
         if summary.ended == Ended::Interrupted {
             return Ok(());
@@ -181,14 +180,9 @@ pub fn reopen(race: &Path, folders: &[PathBuf]) -> Result<()> {
 /// [`Error::Io`] where a file cannot be read, [`Error::Config`] naming file and line where one is not
 /// as it was written, or the two do not belong together.
 pub fn read_run(folder: &Path) -> Result<Option<RunSummary>> {
-    let path = folder.join(END);
-    let bytes = match fs::read(&path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        read => read.map_err(Error::io(&path))?,
+    let Some(mut summary) = read_json::<RunSummary>(&folder.join(END), MOST_BYTES)? else {
+        return Ok(None);
     };
-    let mut summary: RunSummary = serde_json::from_slice(&bytes).map_err(|error| {
-        Error::config(format!("{}, line {}: {error}", path.display(), error.line()))
-    })?;
     let path = folder.join(EVALUATIONS);
     summary.evaluations = read_evaluations(&path)?;
     let RunSummary { run_time, updates, ref evaluations, .. } = summary;

@@ -92,7 +92,9 @@ impl Faults {
     pub(super) fn on_reject(&mut self, learner: LearnerId) -> bool {
         self.losses[learner] = 0;
         self.rejected += 1;
-        self.tolerance.non_finite == NonFinite::Reject && self.rejected <= self.most_rejected()
+        // Ten of each learner are no fault of one of them, but of the parameters.
+        let most = 10 * self.losses.len();
+        self.tolerance.non_finite == NonFinite::Reject && self.rejected <= most
     }
 
     pub(super) fn on_loss(&mut self, learner: LearnerId) -> Answer {
@@ -111,11 +113,6 @@ impl Faults {
 
     pub(super) fn quorum(&self) -> usize {
         self.tolerance.quorum
-    }
-
-    /// Ten of each learner: no fault of one of them, but of the parameters.
-    fn most_rejected(&self) -> usize {
-        10 * self.losses.len()
     }
 }
 

@@ -17,10 +17,12 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::{LearnerId, Version};
 
 /// What tells a variant from the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Rules {
     /// Whether a learner that has pushed waits for the update, so that K counts learners; else K counts
     /// minibatches, whoever computed them.
@@ -100,9 +102,7 @@ impl From<Variant> for Rules {
 }
 
 /// What becomes of the unfinished work that an update of a cancelling variant leaves behind.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cancellation {
     /// It stops at once, and its learner starts again from the new parameters: the paper's model.
@@ -132,7 +132,7 @@ pub enum Action {
 
 /// Whether a pushed gradient counts.
 #[must_use = "a discarded gradient must not be accumulated"]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
     /// It goes into the next update.
@@ -144,7 +144,7 @@ pub enum Verdict {
 }
 
 /// Whether a learner takes part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Presence {
     Here,
@@ -176,7 +176,7 @@ enum Presence {
 /// assert_eq!(scheduler.on_push(0, 0), Verdict::Accept);
 /// assert_eq!(scheduler.poll(), Some(Action::Apply { version: 2 }));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scheduler {
     rules: Rules,
     cancellation: Cancellation,

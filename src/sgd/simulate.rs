@@ -81,7 +81,8 @@ pub fn simulate(
     updates: Version,
 ) -> Result<Times> {
     assert!(updates > 0, "there is something to measure");
-    let mut window = Window::new(warm_up, (updates / BATCHES).max(1));
+    let batch = (updates / BATCHES).max(1);
+    let mut window = Window { warm_up, batch, ..Window::default() };
     let limits = Limits { updates: Some(warm_up + updates), ..Limits::default() };
     times_only(entrant, cancellation, learners, delays)?.train(&limits, &mut window)?;
     let made = window.tally.updates;
@@ -114,6 +115,7 @@ pub fn default_warm_up(learners: usize, k: usize) -> Version {
     (20 * learners).div_ceil(k) as Version + 100
 }
 
+#[derive(Default)]
 struct Window {
     warm_up: Version,
     batch: u64,
@@ -123,11 +125,6 @@ struct Window {
 }
 
 impl Window {
-    fn new(warm_up: Version, batch: u64) -> Self {
-        let (start, tally) = (Duration::ZERO, Tally::default());
-        Self { warm_up, batch, start, batch_ends: Vec::new(), tally }
-    }
-
     fn times(self) -> Times {
         let Self { warm_up, batch, start, batch_ends, tally } = self;
         let updates = tally.updates - warm_up;

@@ -79,17 +79,17 @@ impl Constants {
     /// smaller one, as c <= L and gamma' <= 3/2.
     ///
     /// # Panics
-    /// If K or m is zero, or the constants do not pass [`check`](Self::check).
+    /// If K or m is zero.
     pub fn largest_rate(&self, k: usize, minibatch: usize) -> f64 {
-        if let Err(error) = self.check() {
-            panic!("{error}");
-        }
         1.0 / (2.0 * self.smoothness * (self.gradient_variance / samples(k, minibatch) + 1.0))
     }
 
     /// That `rate` is allowed.
     fn allow(&self, rate: f64, k: usize, minibatch: usize) -> Result<(), NoBound> {
         assert!(rate.is_nan() || rate >= 0.0, "a learning rate is not negative");
+        if let Err(error) = self.check() {
+            panic!("{error}");
+        }
         let largest = self.largest_rate(k, minibatch);
         if rate <= largest { Ok(()) } else { Err(NoBound::RateTooLarge { rate, largest }) }
     }
@@ -314,11 +314,5 @@ impl NonConvex {
     /// The bound after n = `updates`, which is J + 1 in the paper.
     pub fn after(&self, updates: f64) -> f64 {
         self.floor + self.start / updates
-    }
-}
-
-impl fmt::Display for NonConvex {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.4e} + {:.4e} / n", self.floor, self.start)
     }
 }

@@ -107,11 +107,8 @@ fn not_yet(
         ends = convolve(&ends, &one);
     }
     let probability = |i: usize| {
-        let mut counts = vec![0.0; k];
-        for (n, count) in counts.iter_mut().enumerate().take(finished.len()) {
-            *count = finished[n][i] - finished.get(n + 1).map_or(0.0, |next| next[i]);
-        }
-        power(counts, p).iter().sum::<f64>()
+        let at_least = |n: usize| finished.get(n).map_or(0.0, |by| by[i]);
+        power((0..k).map(|n| at_least(n) - at_least(n + 1)).collect(), p).iter().sum::<f64>()
     };
     (0..points).map(probability).take_while(|left| *left > NEGLIGIBLE).collect()
 }
@@ -129,18 +126,16 @@ fn convolve(a: &[f64], b: &[f64]) -> Vec<f64> {
 
 /// The power of a series, by squaring.
 fn power(mut base: Vec<f64>, mut exponent: usize) -> Vec<f64> {
-    let mut product: Option<Vec<f64>> = None;
+    let mut product = vec![0.0; base.len()];
+    product[0] = 1.0;
     loop {
         if exponent & 1 == 1 {
-            product = Some(match product {
-                Some(product) => convolve(&product, &base),
-                None => base.clone(),
-            });
+            product = convolve(&product, &base);
         }
         exponent >>= 1;
-        match product {
-            Some(product) if exponent == 0 => return product,
-            _ => base = convolve(&base, &base),
+        if exponent == 0 {
+            return product;
         }
+        base = convolve(&base, &base);
     }
 }

@@ -140,17 +140,16 @@ pub fn update_time(
             _ if k == 1 => UpdateTime::exactly(order(1)),
             _ => {
                 let numeric = renewals::time_of(distribution, k, p);
-                let waiting = (k <= p).then(|| order(k));
+                let lower = [longer.then_some(renewal), numeric.map(|numeric| numeric.lower)];
+                let lower = lower.into_iter().flatten().reduce(f64::max);
                 let renewals = match ageing {
                     Ageing::NewLonger => Some((k + p - 1) as f64 * distribution.mean() / p as f64),
                     Ageing::NewShorter => Some(renewal),
                     _ => None,
                 };
-                let at_least = longer.then_some(renewal);
-                let lower = at_least.into_iter().chain(numeric.map(|numeric| numeric.lower));
-                let at_most = waiting.into_iter().chain(renewals);
-                let upper = at_most.chain(numeric.map(|numeric| numeric.upper));
-                let (lower, upper) = (lower.reduce(f64::max), upper.reduce(f64::min));
+                let waiting = (k <= p).then(|| order(k));
+                let upper = [waiting, renewals, numeric.map(|numeric| numeric.upper)];
+                let upper = upper.into_iter().flatten().reduce(f64::min);
                 let enclosed = |value: f64| {
                     value.max(lower.unwrap_or(value)).min(upper.unwrap_or(f64::INFINITY))
                 };

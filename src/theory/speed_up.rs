@@ -1,8 +1,6 @@
 //! How many times as long an update of one variant takes as one of another.
 
-use serde::Serialize;
-
-use super::{order_statistics, runtime::UpdateTime};
+use super::order_statistics;
 use crate::cluster::delay::Distribution;
 
 /// Sync over async, for P = `p` learners: P E\[X_{P:P}\] / E\[X\] (Dutta et al. 2018, theorem 1), P H_P
@@ -25,32 +23,4 @@ pub fn sync_over_async(distribution: &Distribution, p: usize) -> Option<f64> {
 pub fn waiting_over_minibatches(distribution: &Distribution, p: usize, k: usize) -> Option<f64> {
     let (waiting, mean) = (order_statistics::expected(distribution, k, p), distribution.mean());
     mean.is_finite().then(|| p as f64 * waiting / (k as f64 * mean))
-}
-
-/// The ratio of two update times.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
-pub struct SpeedUp {
-    /// The ratio, where both times are known.
-    pub value: Option<f64>,
-    /// Whether both times are exact.
-    pub exact: bool,
-    /// It is not below this; a ratio, without a unit.
-    pub lower: Option<f64>,
-    /// It is not above this; a ratio, without a unit.
-    pub upper: Option<f64>,
-}
-
-/// How many updates `fast` makes in the time of one of `slow`, as far as theory knows them.
-pub fn speed_up(slow: &UpdateTime, fast: &UpdateTime) -> SpeedUp {
-    let over = |slow: Option<f64>, fast: Option<f64>| {
-        let (slow, fast) = (slow?, fast.filter(|fast| *fast > 0.0 && fast.is_finite())?);
-        Some(slow / fast)
-    };
-    let value = over(slow.mean_update_time, fast.mean_update_time);
-    SpeedUp {
-        value,
-        exact: value.is_some() && slow.exact && fast.exact,
-        lower: over(slow.lower, fast.upper),
-        upper: over(slow.upper, fast.lower),
-    }
 }

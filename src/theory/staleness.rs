@@ -6,13 +6,10 @@
 //! is no Markov chain (how long each has been at work matters too), and there are bounds on the share
 //! of fresh gradients, and simulation.
 
-mod chain;
-
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::chain::{Chain, State};
 use super::runtime::{Ageing, ageing};
 use crate::{
     cluster::delay::{Distribution, Slow},

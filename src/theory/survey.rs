@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     cluster::delay::{Distribution, Slow},
-    sgd::{Entrant, scheduler::Variant},
+    sgd::{
+        Entrant,
+        scheduler::{Rules, Variant},
+    },
 };
 
 /// What theory says of every variant under a distribution.
@@ -75,10 +78,15 @@ impl Survey {
 /// # Panics
 /// As [`runtime::update_time`] has it.
 pub fn times(distribution: &Distribution, p: usize, k: usize) -> [UpdateTime; 4] {
-    Variant::ALL.map(|variant| match runtime::has_mean(variant, true, distribution, p, k) {
-        true => runtime::update_time(variant, distribution, p, k),
+    Variant::ALL.map(|variant| time(variant.into(), distribution, p, k))
+}
+
+/// The update time, where it has a mean.
+fn time(rules: Rules, distribution: &Distribution, p: usize, k: usize) -> UpdateTime {
+    match runtime::has_mean(rules, true, distribution, p, k) {
+        true => runtime::update_time(rules, distribution, p, k),
         false => UpdateTime::default(),
-    })
+    }
 }
 
 /// The bound on the error of an entrant, per update and per second.
@@ -120,10 +128,7 @@ impl ErrorRuntime {
             .and_then(|staleness| GammaPrime::of(&staleness, gamma));
         let step = Step { rate, k, minibatch };
         let bound = gamma_prime.and_then(|gamma| Bound::strongly_convex(constants, step, gamma));
-        let time = match runtime::has_mean(rules, true, distribution, p, k) {
-            true => runtime::update_time(rules, distribution, p, k),
-            false => UpdateTime::default(),
-        };
+        let time = time(rules, distribution, p, k);
         Ok(Self {
             entrant,
             gamma_prime: gamma_prime.ok().map(GammaPrime::value),

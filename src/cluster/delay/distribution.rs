@@ -49,7 +49,7 @@ pub enum Distribution {
 
 /// Names, and the parameters of each in the order of [`Distribution::from_values`].
 const GRAMMAR: [(&str, &[&str]); 9] = [
-    ("constant", &[]),
+    ("constant", &["seconds"]),
     ("exponential", &["mean"]),
     ("shifted-exponential", &["shift", "mean"]),
     ("uniform", &["low", "high"]),
@@ -72,22 +72,12 @@ impl Distribution {
             Self::Uniform { low, high } => low + (high - low) * u,
             Self::Pareto { shape, scale } => scale * (1.0 - u).powf(-1.0 / shape),
             Self::Weibull { shape, scale } => scale * exponential(u, 1.0).powf(1.0 / shape),
-            Self::Bimodal { fast, slow, p } => {
-                if u < p {
-                    slow
-                } else {
-                    fast
-                }
-            }
+            Self::Bimodal { slow, p, .. } if u < p => slow,
+            Self::Bimodal { fast, .. } => fast,
             // Not the inverse of the mixture, but as uniform: the branch takes a part of u, and
             // what is left of it is uniform again.
-            Self::Hyperexponential { p, mean1, mean2 } => {
-                if u < p {
-                    exponential(u / p, mean1)
-                } else {
-                    exponential((u - p) / (1.0 - p), mean2)
-                }
-            }
+            Self::Hyperexponential { p, mean1, .. } if u < p => exponential(u / p, mean1),
+            Self::Hyperexponential { p, mean2, .. } => exponential((u - p) / (1.0 - p), mean2),
             Self::Trace(ref trace) => trace.draw(u),
         }
     }
@@ -144,59 +134,61 @@ impl Distribution {
 
     /// The name that it is written with, without its parameters.
     pub fn name(&self) -> &'static str {
-        match self {
-            Self::Constant(_) => "constant",
-            Self::Exponential { .. } => "exponential",
-            Self::ShiftedExponential { .. } => "shifted-exponential",
-            Self::Uniform { .. } => "uniform",
-            Self::Pareto { .. } => "pareto",
-            Self::Weibull { .. } => "weibull",
-            Self::Hyperexponential { .. } => "hyperexponential",
-            Self::Bimodal { .. } => "bimodal",
-            Self::Trace(_) => "trace",
+        self.parts().0
+    }
+
+    /// Its parameters by name, times in seconds; none of a trace.
+    pub fn parameters(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        let (name, values) = self.parts();
+        let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
+        let (_, names) = grammar.expect("the grammar lists every name with its parameters");
+        names.iter().copied().zip(values)
+    }
+
+    /// Its name, and the values of its parameters in the order of the [`GRAMMAR`].
+    fn parts(&self) -> (&'static str, Vec<f64>) {
+        match *self {
+            Self::Constant(seconds) => ("constant", vec![seconds]),
+            Self::Exponential { mean } => ("exponential", vec![mean]),
+            Self::ShiftedExponential { shift, mean } => ("shifted-exponential", vec![shift, mean]),
+            Self::Uniform { low, high } => ("uniform", vec![low, high]),
+            Self::Pareto { shape, scale } => ("pareto", vec![shape, scale]),
+            Self::Weibull { shape, scale } => ("weibull", vec![shape, scale]),
+            Self::Hyperexponential { p, mean1, mean2 } => {
+                ("hyperexponential", vec![p, mean1, mean2])
+            }
+            Self::Bimodal { fast, slow, p } => ("bimodal", vec![fast, slow, p]),
+            Self::Trace(_) => ("trace", Vec::new()),
         }
     }
 
-    fn from_values(name: &str, v: &[f64]) -> Result<Self> {
+    fn from_values(name: &str, parameters: &[&str], values: &[f64]) -> Result<Self> {
         let need = |holds: bool, what: &str| match holds {
             true => Ok(()),
             false => Err(Error::config(format!("{name}: {what}"))),
         };
-        need(v.iter().all(|x| x.is_finite()), "parameters are finite numbers")?;
-        let positive = |x: f64, what: &str| need(x > 0.0, &format!("{what} must be above 0"));
-        let probability = |p: f64| need(0.0 < p && p < 1.0, "p must be above 0 and below 1");
-        Ok(match (name, v) {
-            ("exponential", &[mean]) => {
-                positive(mean, "mean")?;
-                Self::Exponential { mean }
+        need(values.iter().all(|x| x.is_finite()), "parameters are finite numbers")?;
+        for (parameter, &x) in parameters.iter().zip(values) {
+            match *parameter {
+                "p" => need(0.0 < x && x < 1.0, "p must be above 0 and below 1")?,
+                "shift" => need(x >= 0.0, "shift must not be negative")?,
+                // Which of the two is larger is what matters.
+                "low" | "high" | "fast" | "slow" => {}
+                _ => need(x > 0.0, &format!("{parameter} must be above 0"))?,
             }
-            ("shifted-exponential", &[shift, mean]) => {
-                need(shift >= 0.0, "shift must not be negative")?;
-                positive(mean, "mean")?;
-                Self::ShiftedExponential { shift, mean }
-            }
+        }
+        Ok(match (name, values) {
+            ("exponential", &[mean]) => Self::Exponential { mean },
+            ("shifted-exponential", &[shift, mean]) => Self::ShiftedExponential { shift, mean },
             ("uniform", &[low, high]) => {
                 need(0.0 <= low && low < high, "0 <= low < high must hold")?;
                 Self::Uniform { low, high }
             }
-            ("pareto" | "weibull", &[shape, scale]) => {
-                positive(shape, "shape")?;
-                positive(scale, "scale")?;
-                if name == "pareto" {
-                    Self::Pareto { shape, scale }
-                } else {
-                    Self::Weibull { shape, scale }
-                }
-            }
-            ("hyperexponential", &[p, mean1, mean2]) => {
-                probability(p)?;
-                positive(mean1, "mean1")?;
-                positive(mean2, "mean2")?;
-                Self::Hyperexponential { p, mean1, mean2 }
-            }
+            ("pareto", &[shape, scale]) => Self::Pareto { shape, scale },
+            ("weibull", &[shape, scale]) => Self::Weibull { shape, scale },
+            ("hyperexponential", &[p, mean1, mean2]) => Self::Hyperexponential { p, mean1, mean2 },
             ("bimodal", &[fast, slow, p]) => {
-                probability(p)?;
-                positive(fast, "fast")?;
+                need(fast > 0.0, "fast must be above 0")?;
                 need(fast <= slow, "fast must not be above slow")?;
                 Self::Bimodal { fast, slow, p }
             }
@@ -229,30 +221,21 @@ impl FromStr for Distribution {
             None => Err(Error::config(format!("{name} needs {key}, as in {key}=1"))),
         };
         let values = parameters.iter().zip(values).map(value).collect::<Result<Vec<_>>>()?;
-        Self::from_values(name, &values)
+        Self::from_values(name, parameters, &values)
     }
 }
 
 impl fmt::Display for Distribution {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.name();
-        let values = match *self {
-            Self::Constant(seconds) => return write!(f, "{name}:{}", Shown(seconds)),
-            Self::Trace(ref trace) => return write!(f, "{name}:{}", trace.path().display()),
-            Self::Exponential { mean } => vec![mean],
-            Self::ShiftedExponential { shift, mean } => vec![shift, mean],
-            Self::Uniform { low, high } => vec![low, high],
-            Self::Pareto { shape, scale } | Self::Weibull { shape, scale } => vec![shape, scale],
-            Self::Hyperexponential { p, mean1, mean2 } => vec![p, mean1, mean2],
-            Self::Bimodal { fast, slow, p } => vec![fast, slow, p],
-        };
-        let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
-        let (_, parameters) = grammar.expect("the grammar lists every name with its parameters");
-        let pairs: Vec<String> = parameters
-            .iter()
-            .zip(values)
-            .map(|(parameter, value)| format!("{parameter}={}", Shown(value)))
-            .collect();
-        write!(f, "{name}:{}", pairs.join(","))
+        match self {
+            Self::Constant(seconds) => write!(f, "{name}:{}", Shown(*seconds)),
+            Self::Trace(trace) => write!(f, "{name}:{}", trace.path().display()),
+            _ => {
+                let pair = |(parameter, value)| format!("{parameter}={}", Shown(value));
+                let pairs: Vec<String> = self.parameters().map(pair).collect();
+                write!(f, "{name}:{}", pairs.join(","))
+            }
+        }
     }
 }

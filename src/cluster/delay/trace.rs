@@ -172,7 +172,9 @@ impl Trace {
                 replay.len()
             )));
         }
-        match (0..learners).find(|&learner| replay.get(learner).is_none_or(Own::is_nobody)) {
+        let nobody =
+            |learner: &usize| replay.get(*learner).is_none_or(|own| own.seconds.is_empty());
+        match (0..learners).find(nobody) {
             Some(learner) => Err(Error::config(format!(
                 "{path} has no duration for learner {learner} of {learners}: as its lines are \
                  LEARNER,SECONDS, each learner needs one; if the comma is a decimal one, write a point"
@@ -201,8 +203,7 @@ impl Trace {
     }
 
     pub(super) fn mean(&self) -> f64 {
-        let times = self.all();
-        times.iter().sum::<f64>() / times.len() as f64
+        statistics::mean(&self.all()).expect("a trace has a duration")
     }
 
     pub(super) fn median(&self) -> f64 {
@@ -214,12 +215,6 @@ impl Trace {
             Times::Distribution(distribution) => distribution.to_vec(),
             Times::Replay(replay) => replay.iter().flat_map(|own| &own.seconds).copied().collect(),
         }
-    }
-}
-
-impl Own {
-    fn is_nobody(&self) -> bool {
-        self.seconds.is_empty()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     Result,
     engine::{
         adapter::AdapterId,
-        kernels::{BindingKind, Case, KERNELS, Kernel, ShaderSet, Values},
+        kernels::{BindingKind, Case, Kernel, ShaderSet, Values},
     },
     numbers,
 };
@@ -70,37 +70,26 @@ impl fmt::Display for Check {
     }
 }
 
-/// Checks every kernel of the set over its shapes.
+/// Checks one kernel of the set over its shapes, or only on `[rows, inputs, outputs]` of ordinary
+/// numbers.
 ///
 /// # Errors
-/// [`crate::Error::NoAdapter`] and [`crate::Error::Device`] where a kernel could not be run.
-pub fn check(adapter: &AdapterId, shaders: &ShaderSet) -> Result<Vec<Check>> {
-    let mut checks = Vec::new();
-    for kernel in KERNELS {
-        checks.append(&mut check_kernel(adapter, shaders, kernel)?);
-    }
-    Ok(checks)
-}
-
-/// Checks one kernel of the set over its shapes.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_kernel(
+/// [`crate::Error::NoAdapter`] and [`crate::Error::Device`] where the kernel could not be run.
+pub fn check(
     adapter: &AdapterId,
     shaders: &ShaderSet,
     kernel: &'static Kernel,
+    sizes: Option<[u32; 3]>,
 ) -> Result<Vec<Check>> {
     let mut checks = Vec::new();
-    each(adapter, shaders, kernel, None, &mut |check| {
+    each(adapter, shaders, kernel, sizes, &mut |check| {
         checks.push(check);
         Ok(())
     })?;
     Ok(checks)
 }
 
-/// Checks one kernel of the set over its shapes, or only on `[rows, inputs, outputs]`, and hands each
-/// check over as soon as it is done.
+/// As [`check`], and hands each check over as soon as it is done.
 ///
 /// # Errors
 /// As [`check`], and what `take` returns.
@@ -117,22 +106,6 @@ pub fn each(
         Some(sizes) => judge(kernel.ordinary_case(sizes)),
         None => kernel.cases().try_for_each(judge),
     }
-}
-
-/// Checks a kernel once, on `[rows, inputs, outputs]` of ordinary numbers: a first look at an adapter.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_once(
-    adapter: &AdapterId,
-    shaders: &ShaderSet,
-    kernel: &'static Kernel,
-    sizes: [u32; 3],
-) -> Result<Check> {
-    let mut rig = Rig::open(adapter, shaders)?;
-    let case = kernel.ordinary_case(sizes);
-    let got = rig.bind(&case)?.run()?;
-    Ok(judge(&case, &got))
 }
 
 /// The bits that `repeats` runs of a kernel give on its largest shape, one entry a run.
@@ -178,10 +151,9 @@ fn judge(case: &Case, got: &[Vec<u32>]) -> Check {
 
 /// ||got - expected|| / ||expected||, and infinite in place of NaN.
 fn relative(got: &[f64], expected: &[f64]) -> f64 {
-    let norm = |squares: f64| squares.sqrt();
-    let off = norm(got.iter().zip(expected).map(|(got, expected)| (got - expected).powi(2)).sum());
-    let size = norm(expected.iter().map(|expected| expected.powi(2)).sum());
-    match off / size {
+    let off: f64 = got.iter().zip(expected).map(|(got, expected)| (got - expected).powi(2)).sum();
+    let size: f64 = expected.iter().map(|expected| expected.powi(2)).sum();
+    match off.sqrt() / size.sqrt() {
         _ if off == 0.0 => 0.0,
         error if error.is_nan() => f64::INFINITY,
         error => error,

@@ -61,59 +61,46 @@ mod tests {
 
     use super::*;
 
-    /// A clock of which every look takes so long, and how often it was looked at what is pending.
-    struct Machine {
-        time: Cell<Duration>,
-        looks: Cell<u32>,
-    }
-
-    impl Machine {
-        fn new() -> Self {
-            Self { time: Cell::default(), looks: Cell::default() }
-        }
-
-        /// Waits for what is done after that many looks, each of which takes `look`.
-        fn wait(&self, spin: &mut Spin, done: u32, look: Duration) -> u32 {
-            self.looks.set(0);
-            let pending = || {
-                self.looks.set(self.looks.get() + 1);
-                self.time.set(self.time.get() + look);
-                self.looks.get() < done
-            };
-            spin.wait(pending, || self.time.get());
-            self.looks.get()
-        }
+    /// Waits for what is done after that many looks, each of which takes `look`; how often it was looked.
+    fn wait(spin: &mut Spin, done: u32, look: Duration) -> u32 {
+        let looks = Cell::new(0);
+        let pending = || {
+            looks.set(looks.get() + 1);
+            looks.get() < done
+        };
+        spin.wait(pending, || look * looks.get());
+        looks.get()
     }
 
     const QUICK: Duration = Duration::from_micros(2);
 
     #[test]
     fn on_an_idle_core_it_looks_until_all_is_done() {
-        let (machine, mut spin) = (Machine::new(), Spin::default());
+        let mut spin = Spin::default();
         for _ in 0..5000 {
-            assert_eq!(machine.wait(&mut spin, 300, QUICK), 300);
+            assert_eq!(wait(&mut spin, 300, QUICK), 300);
         }
     }
 
     #[test]
     fn what_takes_long_is_not_looked_at_to_its_end() {
-        let (machine, mut spin) = (Machine::new(), Spin::default());
+        let mut spin = Spin::default();
         for _ in 0..2 {
-            let looks = machine.wait(&mut spin, u32::MAX, QUICK);
+            let looks = wait(&mut spin, u32::MAX, QUICK);
             assert!(QUICK * looks <= MOST + 2 * QUICK, "{looks}");
         }
     }
 
     #[test]
     fn where_others_want_the_core_it_sleeps_ever_longer() {
-        let (machine, mut spin) = (Machine::new(), Spin::default());
+        let mut spin = Spin::default();
         let mut slept = Vec::new();
         for _ in 0..9 {
             // One look, after which another had the core.
-            assert_eq!(machine.wait(&mut spin, 9, Duration::from_millis(3)), 1);
+            assert_eq!(wait(&mut spin, 9, Duration::from_millis(3)), 1);
             let mut waits = 0;
             while spin.asleep > 0 {
-                assert_eq!(machine.wait(&mut spin, 9, Duration::from_millis(3)), 0, "it sleeps");
+                assert_eq!(wait(&mut spin, 9, Duration::from_millis(3)), 0, "it sleeps");
                 waits += 1;
             }
             slept.push(waits);
@@ -123,11 +110,11 @@ mod tests {
 
     #[test]
     fn once_the_core_is_idle_again_it_looks_again() {
-        let (machine, mut spin) = (Machine::new(), Spin::default());
+        let mut spin = Spin::default();
         for _ in 0..10_000 {
-            machine.wait(&mut spin, 9, Duration::from_millis(3));
+            wait(&mut spin, 9, Duration::from_millis(3));
         }
-        let looked = (0..4000).filter(|_| machine.wait(&mut spin, 9, QUICK) > 0).count();
+        let looked = (0..4000).filter(|_| wait(&mut spin, 9, QUICK) > 0).count();
         assert!(looked > 2900, "{looked}");
         assert_eq!(spin.back_off, BACK_OFF[0].max(63), "a single time is soon forgotten");
     }

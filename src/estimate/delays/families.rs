@@ -5,7 +5,7 @@ use super::{
     newton::{Top, maximise},
     sample::{RESOLUTION, Sample},
 };
-use crate::cluster::delay::Distribution;
+use crate::{cluster::delay::Distribution, statistics::bisect};
 
 /// A distribution with its parameters.
 #[derive(Debug)]
@@ -16,8 +16,8 @@ pub(super) struct Fitted {
     /// duration seen, and X goes further: its log-likelihood rises towards them by a slope, and they
     /// are off by 1/slope on average, with that for a standard error.
     pub(super) distribution: Distribution,
-    /// Names, values and standard errors.
-    pub(super) parameters: Vec<(&'static str, f64, f64)>,
+    /// Standard errors of its parameters.
+    pub(super) errors: Vec<f64>,
 }
 
 /// All parametric distributions. None of a distribution that cannot have given these durations, or of
@@ -34,19 +34,24 @@ pub(super) const FAMILIES: [fn(&Sample) -> Option<Fitted>; 8] = [
 ];
 
 impl Fitted {
-    fn new(likeliest: Distribution, parameters: Vec<(&'static str, f64, f64)>) -> Option<Self> {
-        let finite =
-            parameters.iter().all(|(_, value, error)| value.is_finite() && error.is_finite());
-        finite.then(|| Self { distribution: likeliest.clone(), likeliest, parameters })
+    /// None where a parameter or its error is not finite.
+    fn new(likeliest: Distribution, distribution: Distribution, errors: Vec<f64>) -> Option<Self> {
+        let finite = distribution.parameters().all(|(_, value)| value.is_finite())
+            && errors.iter().all(|error| error.is_finite());
+        finite.then_some(Self { likeliest, distribution, errors })
     }
 
-    /// ln of the probability of the sample, with a nanosecond for each finished duration: so
-    /// distributions that take single values compare with those that have densities.
-    pub(super) fn log_likelihood(&self, sample: &Sample) -> f64 {
-        let distribution = &self.likeliest;
-        let finished: f64 = sample.finished.iter().map(|t| log_probability(distribution, *t)).sum();
-        finished + sample.cancelled.iter().map(|t| log_from(distribution, *t)).sum::<f64>()
+    /// Of a distribution without ends, or whose ends are known.
+    fn as_likely(likeliest: Distribution, errors: Vec<f64>) -> Option<Self> {
+        Self::new(likeliest.clone(), likeliest, errors)
     }
+}
+
+/// ln of the probability of the sample, with a nanosecond for each finished duration: so distributions
+/// that take single values compare with those that have densities.
+pub(super) fn log_likelihood(distribution: &Distribution, sample: &Sample) -> f64 {
+    let finished: f64 = sample.finished.iter().map(|t| log_probability(distribution, *t)).sum();
+    finished + sample.cancelled.iter().map(|t| log_from(distribution, *t)).sum::<f64>()
 }
 
 /// ln Pr(X >= t).
@@ -107,13 +112,13 @@ fn ln_sum(a: f64, b: f64) -> f64 {
 fn constant(sample: &Sample) -> Option<Fitted> {
     let seconds = sample.finished[0];
     let all = sample.all().all(|t| t <= seconds) && sample.finished.iter().all(|t| *t == seconds);
-    all.then(|| Fitted::new(Distribution::Constant(seconds), vec![("seconds", seconds, 0.0)]))?
+    all.then(|| Fitted::as_likely(Distribution::Constant(seconds), vec![0.0]))?
 }
 
 fn exponential(sample: &Sample) -> Option<Fitted> {
     let finished = sample.finished.len() as f64;
     let mean = sample.all().sum::<f64>() / finished;
-    Fitted::new(Distribution::Exponential { mean }, vec![("mean", mean, mean / finished.sqrt())])
+    Fitted::as_likely(Distribution::Exponential { mean }, vec![mean / finished.sqrt()])
 }
 
 /// Of durations from `first` on: how many finished, how many in all, and the sum of `beyond` them.
@@ -131,10 +136,9 @@ fn shifted_exponential(sample: &Sample) -> Option<Fitted> {
     let mean = sum / (finished - 1.0);
     let off = mean / all;
     let shift = (first - off).max(0.0);
-    let errors = vec![("shift", shift, off), ("mean", mean, mean / finished.sqrt())];
     let likeliest = Distribution::ShiftedExponential { shift: first, mean: sum / finished };
     let distribution = Distribution::ShiftedExponential { shift, mean };
-    Some(Fitted { distribution, ..Fitted::new(likeliest, errors)? })
+    Fitted::new(likeliest, distribution, vec![off, mean / finished.sqrt()])
 }
 
 fn pareto(sample: &Sample) -> Option<Fitted> {
@@ -142,16 +146,13 @@ fn pareto(sample: &Sample) -> Option<Fitted> {
     let shape = (finished - 2.0) / sum;
     let off = first / (all * shape);
     let scale = (first - off).max(RESOLUTION);
-    let errors = vec![("shape", shape, shape / finished.sqrt()), ("scale", scale, off)];
     let likeliest = Distribution::Pareto { shape: finished / sum, scale: first };
-    Some(Fitted {
-        distribution: Distribution::Pareto { shape, scale },
-        ..Fitted::new(likeliest, errors)?
-    })
+    let distribution = Distribution::Pareto { shape, scale };
+    Fitted::new(likeliest, distribution, vec![shape / finished.sqrt(), off])
 }
 
 fn uniform(sample: &Sample) -> Option<Fitted> {
-    let (first, finished, all, _) = from_first(sample, |t, first| t - first)?;
+    let (first, _, all, _) = from_first(sample, |t, first| t - first)?;
     let last = sample.finished[sample.finished.len() - 1];
     let cancelled: Vec<f64> = sample.cancelled.iter().copied().filter(|t| *t > first).collect();
     let least = cancelled.iter().copied().fold(last, f64::max);
@@ -165,14 +166,11 @@ fn uniform(sample: &Sample) -> Option<Fitted> {
         let off = -1.0 / slope(last);
         (last, last + off, off)
     } else {
-        let (mut low, mut high) = (least, 2.0 * least);
+        let mut high = 2.0 * least;
         while slope(high) > 0.0 {
             high *= 2.0;
         }
-        for _ in 0..100 {
-            let middle = f64::midpoint(low, high);
-            *if slope(middle) > 0.0 { &mut low } else { &mut high } = middle;
-        }
+        let high = bisect(least, high, 100, |high| slope(high) <= 0.0);
         let squares: f64 = cancelled.iter().map(|t| (high - t).powi(-2)).sum();
         let information = squares - all * (high - first).powi(-2);
         (high, high, 1.0 / information.sqrt())
@@ -180,9 +178,7 @@ fn uniform(sample: &Sample) -> Option<Fitted> {
     let off = (likeliest - first) / all;
     let low = (first - off).max(0.0);
     let likeliest = Distribution::Uniform { low: first, high: likeliest };
-    let fitted = Fitted::new(likeliest, vec![("low", low, off), ("high", high, error)])?;
-    (finished > 2.0)
-        .then_some(Fitted { distribution: Distribution::Uniform { low, high }, ..fitted })
+    Fitted::new(likeliest, Distribution::Uniform { low, high }, vec![off, error])
 }
 
 fn weibull(sample: &Sample) -> Option<Fitted> {
@@ -191,20 +187,10 @@ fn weibull(sample: &Sample) -> Option<Fitted> {
         scale: scale.exp(),
     };
     let mean = sample.all().sum::<f64>() / sample.finished.len() as f64;
-    let Top { at, covariance } = maximise(|at| value(distribution(at), sample), [0.0, mean.ln()])?;
-    let parameters = ["shape", "scale"].into_iter().enumerate();
-    let parameters =
-        parameters.map(|(i, name)| (name, at[i].exp(), at[i].exp() * covariance[i][i].sqrt()));
-    Fitted::new(distribution(&at), parameters.collect())
-}
-
-fn value(distribution: Distribution, sample: &Sample) -> f64 {
-    let fitted = Fitted {
-        distribution: distribution.clone(),
-        likeliest: distribution,
-        parameters: Vec::new(),
-    };
-    fitted.log_likelihood(sample)
+    let Top { at, covariance } =
+        maximise(|at| log_likelihood(&distribution(at), sample), [0.0, mean.ln()])?;
+    let error = |i: usize| at[i].exp() * covariance[i][i].sqrt();
+    Fitted::as_likely(distribution(&at), vec![error(0), error(1)])
 }
 
 /// Shares of the quick ones that the search for a mixture starts from.
@@ -223,20 +209,16 @@ fn hyperexponential(sample: &Sample) -> Option<Fitted> {
         [(p / (1.0 - p)).ln(), mean1.ln(), mean2.ln()]
     });
     let finite = starts.into_iter().filter(|start| start.iter().all(|x| x.is_finite()));
-    let best = finite.map(|start| (value(distribution(&start), sample), start));
+    let best = finite.map(|start| (log_likelihood(&distribution(&start), sample), start));
     let (_, start) = best.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    let Top { at, covariance } = maximise(|at| value(distribution(at), sample), start)?;
+    let Top { at, covariance } = maximise(|at| log_likelihood(&distribution(at), sample), start)?;
     let distribution = distribution(&at);
     let &Distribution::Hyperexponential { p, mean1, mean2 } = &distribution else { return None };
     let error = |i: usize| covariance[i][i].sqrt();
     // Of two that are one, nothing could tell the share.
     let two = (1e-6..1.0 - 1e-6).contains(&p) && mean1 * (1.0 + 1e-3) < mean2;
-    let parameters = vec![
-        ("p", p, p * (1.0 - p) * error(0)),
-        ("mean1", mean1, mean1 * error(1)),
-        ("mean2", mean2, mean2 * error(2)),
-    ];
-    two.then(|| Fitted::new(distribution, parameters))?
+    let errors = vec![p * (1.0 - p) * error(0), mean1 * error(1), mean2 * error(2)];
+    two.then(|| Fitted::as_likely(distribution, errors))?
 }
 
 /// p and the two means: how likely each duration is to be a quick one, and by these shares the means,
@@ -276,7 +258,7 @@ fn bimodal(sample: &Sample) -> Option<Fitted> {
     let (late, all) = ((late + unfinished) as f64, (quick + late + unfinished) as f64);
     let p = late / all;
     let error = (p * (1.0 - p) / all).sqrt();
-    let parameters = vec![("fast", fast, 0.0), ("slow", slow, 0.0), ("p", p, error)];
     let possible = sample.cancelled.last().is_none_or(|t| *t <= slow);
-    possible.then(|| Fitted::new(Distribution::Bimodal { fast, slow, p }, parameters))?
+    let distribution = Distribution::Bimodal { fast, slow, p };
+    possible.then(|| Fitted::as_likely(distribution, vec![0.0, 0.0, error]))?
 }

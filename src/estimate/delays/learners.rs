@@ -1,10 +1,10 @@
 //! Who is slower than the others, whatever the distribution.
 
 use super::{
-    Observed,
+    Factor, Observed,
     sample::{Sample, log_rank},
 };
-use crate::{estimate::Estimate, ids::LearnerId};
+use crate::{estimate::Estimate, ids::LearnerId, statistics::bisect};
 
 /// The chance of finding a slow learner where there is none.
 const FALSE_ALARM: f64 = 0.01;
@@ -16,7 +16,7 @@ const LEAST: usize = 20;
 
 /// The factors by which some learners' durations differ from those of the others: the clearest first
 /// until no other is clear, each compared with those that have none.
-pub(super) fn factors(observed: &[Observed]) -> Vec<(LearnerId, Estimate)> {
+pub(super) fn factors(observed: &[Observed]) -> Vec<Factor> {
     let mut learners: Vec<LearnerId> = observed.iter().map(|observed| observed.learner).collect();
     learners.sort_unstable();
     learners.dedup();
@@ -35,7 +35,8 @@ pub(super) fn factors(observed: &[Observed]) -> Vec<(LearnerId, Estimate)> {
         odd.push(clearest);
     }
     odd.sort_unstable();
-    odd.iter().map(|&learner| (learner, factor(observed, &odd, learner))).collect()
+    let factor = |&learner| Factor { learner, factor: factor(observed, &odd, learner) };
+    odd.iter().map(factor).collect()
 }
 
 /// The learner's durations, and those of the others but for the odd ones.
@@ -52,15 +53,10 @@ fn factor(observed: &[Observed], odd: &[LearnerId], learner: LearnerId) -> Estim
     let (own, others) = split(observed, odd, learner);
     let reaches = |score: f64| {
         let reached = |ln: f64| log_rank(&own, &others, ln.exp()) >= score;
-        let (mut low, mut high) = (-LARGEST.ln(), LARGEST.ln());
-        if !reached(high) {
-            return f64::INFINITY;
+        match reached(LARGEST.ln()) {
+            true => bisect(-LARGEST.ln(), LARGEST.ln(), 50, reached).exp(),
+            false => f64::INFINITY,
         }
-        for _ in 0..50 {
-            let middle = f64::midpoint(low, high);
-            *if reached(middle) { &mut high } else { &mut low } = middle;
-        }
-        high.exp()
     };
     match own.finished.is_empty() {
         true => Estimate::between(reaches(-1.0), reaches(-2.0), f64::INFINITY),

@@ -22,6 +22,7 @@ use crate::{
         kernels::{Case, Kernel, Product, ShaderSet, Values, dispatches::Dispatches},
         model::Model,
     },
+    statistics,
 };
 
 /// Samples of which the median is given.
@@ -88,19 +89,16 @@ pub struct Timings {
 /// [`crate::Error::NoAdapter`] and [`crate::Error::Device`] where something could not be run.
 pub fn time(adapter: &AdapterId, shaders: &ShaderSet, model: &Model, rows: u32) -> Result<Timings> {
     let mut kernels = Vec::new();
-    each_kernel(adapter, shaders, model, rows, &mut |kernel, [rows, inputs, outputs], run| {
-        let [m, n, k] = [rows, inputs, outputs].map(f64::from);
+    each_kernel(adapter, shaders, model, rows, &mut |kernel, sizes, run| {
+        let [rows, inputs, outputs] = sizes;
         kernels.push(KernelTiming {
             kernel: kernel.name,
             rows,
             inputs,
             outputs,
             bytes: run.bytes(),
-            operations: kernel.product.map(|_| 2.0 * m * n * k),
-            host_seconds: kernel
-                .product
-                .map(|product| time_host(product, rows, inputs, outputs))
-                .transpose()?,
+            operations: kernel.product.map(|_| 2.0 * sizes.map(f64::from).iter().product::<f64>()),
+            host_seconds: kernel.product.map(|product| time_host(product, sizes)).transpose()?,
             seconds: run.check.passed.then(|| median(|count| run.time(count))).transpose()?,
             check: run.check,
         });
@@ -169,8 +167,8 @@ pub fn dispatches(model: &Model, rows: u32) -> Vec<(&'static Kernel, [u32; 3])> 
 }
 
 /// The host's sgemm on the shape of a kernel's product.
-fn time_host(product: Product, rows: u32, inputs: u32, outputs: u32) -> Result<f64> {
-    let [rows, inputs, outputs] = [rows, inputs, outputs].map(|size| size as usize);
+fn time_host(product: Product, sizes: [u32; 3]) -> Result<f64> {
+    let [rows, inputs, outputs] = sizes.map(|size| size as usize);
     let (x, w, y) =
         (vec![0.5; rows * inputs], vec![0.5; inputs * outputs], vec![0.5; rows * outputs]);
     let x = pass::matrix(&x, rows, inputs);
@@ -253,7 +251,6 @@ pub fn median(mut time: impl FnMut(usize) -> Result<Duration>) -> Result<f64> {
     Ok(middle(samples))
 }
 
-fn middle(mut samples: Vec<f64>) -> f64 {
-    samples.sort_by(f64::total_cmp);
-    samples[samples.len() / 2]
+fn middle(samples: Vec<f64>) -> f64 {
+    statistics::median(samples).expect("there are samples")
 }

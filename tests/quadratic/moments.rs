@@ -8,20 +8,20 @@ use super::Recursion;
 /// Second moments of one dimension, counted from the minimum: of w_j, and of h_i, the parameters that
 /// learner i read last.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Moments {
+pub(crate) struct Moments {
     /// E\[w^2\].
-    pub current: f64,
+    pub(crate) current: f64,
     /// E\[w mean h\].
-    pub cross: f64,
+    pub(crate) cross: f64,
     /// E\[mean h^2\].
-    pub held: f64,
+    pub(crate) held: f64,
     /// E\[(mean h)^2\].
-    pub mean_held: f64,
+    pub(crate) mean_held: f64,
 }
 
 impl Moments {
     /// All learners hold w_0, `start` away from the minimum.
-    pub fn at(start: f64) -> Self {
+    pub(crate) fn at(start: f64) -> Self {
         Self::all_read(start * start)
     }
 

@@ -3,12 +3,10 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use serde::Serialize;
-
 /// The staleness of each learner's parameters, by id: the updates made since it read them. Written
 /// `(0,2)`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct State(pub Vec<u64>);
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct State(pub(crate) Vec<u64>);
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -21,27 +19,27 @@ impl fmt::Display for State {
 /// are equally likely to have made it. They read the new parameters, and are at 0; the others are
 /// one update further behind. The gradients of the update were as stale as its learners before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chain {
+pub(crate) struct Chain {
     p: usize,
     k: usize,
 }
 
 impl Chain {
     /// Most learners whose chain can be walked.
-    pub const MOST: usize = 20;
+    pub(crate) const MOST: usize = 20;
 
     /// Of P = `p` learners.
     ///
     /// # Panics
     /// If K is not from 1 to P, or P is above [`MOST`](Self::MOST): there are C(P, K) ways to go on.
-    pub fn new(p: usize, k: usize) -> Self {
+    pub(crate) fn new(p: usize, k: usize) -> Self {
         assert!((1..=p).contains(&k), "K is from 1 to P");
         assert!(p <= Self::MOST, "a chain is of at most {} learners", Self::MOST);
         Self { p, k }
     }
 
     /// Where it starts: all have read w_0.
-    pub fn start(&self) -> State {
+    pub(crate) fn start(&self) -> State {
         State(vec![0; self.p])
     }
 
@@ -49,7 +47,7 @@ impl Chain {
     ///
     /// # Panics
     /// If the state is not one of P learners.
-    pub fn successors(&self, state: &State) -> Vec<(State, f64)> {
+    pub(crate) fn successors(&self, state: &State) -> Vec<(State, f64)> {
         assert_eq!(state.0.len(), self.p, "a state has the staleness of every learner");
         let pushes = |learners: u32, learner: usize| learners >> learner & 1 == 1;
         let next = |learners: u32| {
@@ -69,7 +67,7 @@ impl Chain {
     ///
     /// Those in which nobody is as stale as there are updates have reached their
     /// [long-run](Self::stationary) probability.
-    pub fn after(&self, updates: u64) -> BTreeMap<State, f64> {
+    pub(crate) fn after(&self, updates: u64) -> BTreeMap<State, f64> {
         let mut states = BTreeMap::from([(self.start(), 1.0)]);
         for _ in 0..updates {
             let mut next = BTreeMap::new();
@@ -91,7 +89,7 @@ impl Chain {
     ///
     /// # Panics
     /// If the state is not one of P learners.
-    pub fn stationary(&self, state: &State) -> f64 {
+    pub(crate) fn stationary(&self, state: &State) -> f64 {
         assert_eq!(state.0.len(), self.p, "a state has the staleness of every learner");
         let oldest = state.0.iter().copied().max().unwrap_or(0);
         let (mut probability, mut later) = (1.0, 0);
@@ -108,7 +106,7 @@ impl Chain {
 
     /// Pr(s = 0), Pr(s = 1), ... of a learner, mean over all of them, from states and their
     /// probabilities.
-    pub fn marginal<'a>(states: impl IntoIterator<Item = (&'a State, &'a f64)>) -> Vec<f64> {
+    pub(crate) fn marginal<'a>(states: impl IntoIterator<Item = (&'a State, &'a f64)>) -> Vec<f64> {
         let mut marginal = Vec::new();
         for (State(state), probability) in states {
             for &staleness in state {
