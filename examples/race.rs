@@ -1,4 +1,4 @@
-//! A race in a few lines: two entrants on equal run_config, recorded with all that a report needs.
+//! A race in a few lines: two entrants on equal terms, recorded with all that a report needs.
 //!
 //! ```sh
 //! cargo run --release --example race -- runs/mine

@@ -50,7 +50,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     }
     match picture.view.page {
         Page::Race => picture.race(buffer, area),
-        Page::LearnerThreads => picture.learners(buffer, area),
+        Page::Learners => picture.learners(buffer, area),
         Page::Log => picture.log(buffer, area),
     }
     if picture.view.help {

@@ -18,7 +18,7 @@ pub(super) enum Page {
     #[default]
     Race,
     /// Every learner.
-    LearnerThreads,
+    Learners,
     /// What was said, and what came of the runs.
     Log,
 }
@@ -74,16 +74,16 @@ impl View {
             KeyCode::Esc => self.help = false,
             KeyCode::Tab => {
                 self.page = match self.page {
-                    Page::Race => Page::LearnerThreads,
-                    Page::LearnerThreads => Page::Log,
+                    Page::Race => Page::Learners,
+                    Page::Learners => Page::Log,
                     Page::Log => Page::Race,
                 }
             }
             KeyCode::BackTab => {
                 self.page = match self.page {
                     Page::Race => Page::Log,
-                    Page::LearnerThreads => Page::Race,
-                    Page::Log => Page::LearnerThreads,
+                    Page::Learners => Page::Race,
+                    Page::Log => Page::Learners,
                 }
             }
             _ => {}
@@ -108,12 +108,12 @@ mod tests {
             assert_eq!(press(KeyCode::Char(key), plain), None);
         }
         press(KeyCode::Tab, plain);
-        let (page, across) = (Page::LearnerThreads, Across::Gradients);
+        let (page, across) = (Page::Learners, Across::Gradients);
         assert_eq!(view, View { page, across, log_across: true, log_up: false, help: true });
         for _ in 0..3 {
             view.key(KeyEvent::new(KeyCode::Tab, plain));
         }
-        assert_eq!(view.page, Page::LearnerThreads);
+        assert_eq!(view.page, Page::Learners);
         view.key(KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT));
         assert_eq!(view.page, Page::Race);
     }
