@@ -10,7 +10,7 @@ use super::{
     print, print_json,
     report::said,
     settings,
-    usage::{number, whole},
+    values::{number, whole},
 };
 use crate::{
     Error, Result,
@@ -38,7 +38,7 @@ pub(super) struct AdviseArgs {
     /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P. Without :K, K = P/2.
     entrants: Vec<Entrant>,
     /// Training loss to reach soonest; else --budget is made the most of
-    #[arg(long, value_name = "LOSS", value_parser = |text: &str| number(text, "a number above 0"))]
+    #[arg(long, value_name = "LOSS", value_parser = number("a number above 0"))]
     target: Option<f64>,
     /// Constants of theory; with them no pilot runs
     ///
@@ -48,11 +48,11 @@ pub(super) struct AdviseArgs {
     constants: Option<Given>,
     /// Updates of each pilot run
     #[arg(long, value_name = "UPDATES", default_value_t = 600)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 10 to 1000000"))]
+    #[arg(value_parser = whole::<u64>("from 10 to 1000000"))]
     pilot: u64,
     /// Repetitions of each pilot run
     #[arg(long, value_name = "N", default_value_t = 3)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 to 1000"))]
+    #[arg(value_parser = whole::<u64>("from 1 to 1000"))]
     repetitions: u64,
     /// Then run the best, and draw what was expected beside what came out
     ///
@@ -99,8 +99,7 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     // Those of a file were chosen for a race; here all are weighed that are not left out by name.
     let any = [Entrant::SYNC];
     let named = if args.entrants.is_empty() { &any[..] } else { &args.entrants };
-    let (given, scope) = (settings::given(flags)?, settings::scope::<AdviseFlags>(&[]));
-    let mut config = Config::new(named, &given, output.config.as_deref(), &scope)?;
+    let mut config = settings::config(named, flags, output)?;
     if config.clock == Clock::Real {
         return Err(Error::config(
             "advise plans in virtual time: leave --clock real out, and name the distribution that a race in \

@@ -1,17 +1,17 @@
-//! `tortoise race` and `tortoise train`: runs on equal run_config, recorded and summed up.
+//! `tortoise race` and `tortoise train`: runs on equal terms, recorded and summed up.
 
 use clap::Args;
 
 use super::{
     Context, Exit,
-    options::{Flags, Output},
+    options::{RaceFlags, Output},
     print,
     report::{of_command, tell},
     settings, to_json,
 };
 use crate::{
     Result,
-    race::{Config, runner::Runner},
+    race::runner::Runner,
     record::RunDirectory,
     sgd::Entrant,
 };
@@ -25,7 +25,7 @@ pub(super) struct RaceArgs {
     /// loss falls.
     entrants: Vec<Entrant>,
     #[command(flatten)]
-    flags: Flags,
+    flags: RaceFlags,
     #[command(flatten)]
     output: Output,
 }
@@ -39,7 +39,7 @@ pub(super) struct TrainArgs {
     /// loss falls.
     entrant: Entrant,
     #[command(flatten)]
-    flags: Flags,
+    flags: RaceFlags,
     #[command(flatten)]
     output: Output,
 }
@@ -55,12 +55,11 @@ pub(super) fn train(args: &TrainArgs, context: &Context<'_>) -> Result<Exit> {
 fn run(
     name: &str,
     entrants: &[Entrant],
-    flags: &Flags,
+    flags: &RaceFlags,
     output: &Output,
     context: &Context<'_>,
 ) -> Result<Exit> {
-    let (given, scope) = (settings::given(flags)?, settings::scope::<Flags>(&[]));
-    let config = Config::new(entrants, &given, output.config.as_deref(), &scope)?;
+    let config = settings::config(entrants, flags, output)?;
     let runner = Runner::open(config, context.progress(&output.show), context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
     carry_on(runner, &directory, context, output.show.json)

@@ -9,7 +9,7 @@ use super::{
     Exit,
     case::{self, Case},
     print, print_json, say, settings,
-    usage::whole,
+    values::whole,
 };
 use crate::{
     Error, Result,
@@ -40,33 +40,25 @@ pub(super) struct SimulateArgs {
     #[serde(skip)]
     entrant: Option<Entrant>,
     /// P, the number of learners
-    #[arg(long, value_name = "P", short = 'p')]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "P", short = 'p', value_parser = whole::<usize>("from 1 to 1048576"))]
     learners: Option<usize>,
     /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<Delay>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
     /// Whether cancelled work stops at once or is dropped when it arrives
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     cancel: Option<Cancellation>,
     /// Updates to measure
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, MEASURED))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(MEASURED))]
     updates: Option<u64>,
     /// Updates before them that are left out [default: 100, and twenty pushes a learner]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, LEFT_OUT))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(LEFT_OUT))]
     warm_up: Option<u64>,
     /// Of the delays
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 0 on"))]
     seed: Option<u64>,
     /// TOML file with any of these options, or that of a race: what concerns the times counts, and the
     /// rest is passed over; - is standard input

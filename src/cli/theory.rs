@@ -11,7 +11,7 @@ use super::{
     Exit,
     case::{self, Case},
     print, print_json, say,
-    usage::whole,
+    values::whole,
 };
 use crate::{
     Error, Result,
@@ -32,7 +32,7 @@ pub(super) struct TheoryArgs {
     entrant: Option<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 8)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576, for tables to 4096"))]
+    #[arg(value_parser = whole::<usize>("from 1 to 1048576, for tables to 4096"))]
     learners: usize,
     /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them.
     /// Tables take several [default: exponential:mean=1; for tables one of each kind]

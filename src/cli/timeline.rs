@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{
     Exit, print, print_styled, say,
-    usage::{number, whole},
+    values::{number, whole},
 };
 use crate::{
     Error, Result,
@@ -44,7 +44,7 @@ pub(super) struct TimelineArgs {
     entrants: Vec<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 4)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
+    #[arg(value_parser = whole::<usize>("from 1 to 1048576"))]
     learners: usize,
     /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them.
     /// trace:FILE with lines LEARNER,SECONDS gives each learner the times you choose
@@ -57,11 +57,10 @@ pub(super) struct TimelineArgs {
     #[arg(long, default_value = "preempt")]
     cancel: Cancellation,
     /// Of the delays
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>("from 0 on"))]
     seed: u64,
     /// Updates of the first entrant to draw [default: 4]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 1 on"))]
     updates: Option<u64>,
     /// Draw what a run has recorded instead: its timeline.jsonl or events.jsonl
     #[arg(
@@ -71,17 +70,16 @@ pub(super) struct TimelineArgs {
     )]
     events: Option<PathBuf>,
     /// Run time to draw from, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = number(SECONDS))]
     from: f64,
     /// Run time to draw up to, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, SECONDS))]
+    #[arg(long, value_name = "SECONDS", value_parser = number(SECONDS))]
     until: Option<f64>,
     /// Write a file instead, .svg, .png or .json (for ui.perfetto.dev); can be given several times
     #[arg(long, value_name = "FILE")]
     out: Vec<PathBuf>,
     /// Columns of the text [default: those of the terminal], or pixels of a picture [default: 560]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<usize>(text, "from 24 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>("from 24 on"))]
     width: Option<usize>,
 }
 

@@ -1,11 +1,11 @@
 //! What a command line that cannot be read is told: clap's words, with a remedy that goes by meaning
 //! where clap's would go by spelling.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
 
 use clap::{
     Arg, Command, CommandFactory, Error, Parser,
-    builder::{PathBufValueParser, StyledStr, TypedValueParser},
+    builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
@@ -240,26 +240,4 @@ fn text(error: &Error, kind: ContextKind) -> Option<String> {
 fn add_tip(error: &mut Error, tip: String) {
     let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
     error.insert(ContextKind::Suggested, tip);
-}
-
-/// For `value_parser`: a whole number, or what it may be; whoever takes it looks whether it is too
-/// large or too small. What is larger than a TOML file can hold is refused here.
-pub(super) fn whole<T: TryFrom<u64>>(text: &str, may_be: &str) -> Result<T, String> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse::<u64>().ok().filter(|number| digits && i64::try_from(*number).is_ok());
-    let number = number.and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| format!("it must be a whole number {may_be}, in digits alone"))
-}
-
-/// For `value_parser`: a number, or what it may be; whoever takes it looks whether it is.
-pub(super) fn number(text: &str, may_be: &str) -> Result<f64, String> {
-    text.parse().map_err(|_| format!("it must be {may_be}, as in 1, 0.5 or 2e-3"))
-}
-
-/// For `value_parser`: a folder that a configuration names, which is text.
-pub(super) fn named_folder() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|folder| match folder.to_str() {
-        Some(_) => Ok(folder),
-        None => Err("a configuration is UTF-8 text: run from within that folder, with --data ."),
-    })
 }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Which, apart};
 use crate::{
     Error, Result,
-    cli::{Exit, print, print_json, usage::whole},
+    cli::{Exit, print, print_json, values::whole},
     dataset::mnist::{CLASSES, PIXELS},
     engine::{
         adapter::AdapterId,
@@ -35,8 +35,7 @@ pub(super) struct BenchArgs {
     model: Shape,
     /// m, the samples a gradient, one or several
     #[arg(long, value_name = "M", short = 'm', value_delimiter = ',')]
-    #[arg(default_value = "1,32,128,512")]
-    #[arg(value_parser = |text: &str| whole::<u32>(text, "from 1 to 60000"))]
+    #[arg(default_value = "1,32,128,512", value_parser = whole::<u32>("from 1 to 60000"))]
     minibatch: Vec<u32>,
     /// Draw where the time of a step goes, as SVG or, by the file's name, as PNG
     #[arg(long, value_name = "FILE")]

@@ -11,7 +11,7 @@ use crate::{
     cli::{
         Exit, print, print_json,
         report::said,
-        usage::{number, whole},
+        values::{number, whole},
     },
     cluster::delay::Distribution,
     numbers::Shown,
@@ -44,35 +44,35 @@ const DISTRIBUTIONS: [&str; 9] = [
 pub(super) struct BoundArgs {
     /// L, the largest curvature
     #[arg(long, value_name = "L", default_value_t = 1.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     smoothness: f64,
     /// c, the least curvature
     #[arg(long, value_name = "C", default_value_t = 0.1, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     convexity: f64,
     /// sigma^2, the variance of the gradient of one sample
     #[arg(long, value_name = "SIGMA2", default_value_t = 1.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     variance: f64,
     /// M_G, what multiplies the squared gradient in that variance
     #[arg(long, value_name = "M_G", default_value_t = 0.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     gradient_variance: f64,
     /// F(w_0) - F*
     #[arg(long, value_name = "GAP", default_value_t = 10.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     initial_gap: f64,
     /// gamma, how far off stale gradients are; fresh ones are exact
     #[arg(long, default_value_t = 0.5, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     gamma: f64,
     /// eta, the same for all gradients
     #[arg(long, default_value_t = 0.1, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     learning_rate: f64,
     /// m, the samples a gradient
     #[arg(long, value_name = "M", short = 'm', default_value_t = 1, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 on"))]
+    #[arg(value_parser = whole::<usize>("from 1 on"))]
     minibatch: usize,
 }
 
