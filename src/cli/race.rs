@@ -76,7 +76,7 @@ pub(super) fn carry_on(
     let interrupted = summary.interrupted;
     // All is written before anything is printed: there may be nobody left to print for.
     let printed = if json { Some(to_json(&summary)?) } else { None };
-    tell(vec![(directory.path(), summary)], of_command, directory.path(), json)?;
+    tell(vec![(directory.path(), of_command(summary))], directory.path(), json)?;
     printed.map_or(Ok(()), |json| print(&json))?;
     Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
 }
