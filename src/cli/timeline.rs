@@ -89,8 +89,8 @@ pub(super) fn run(args: &TimelineArgs) -> Result<Exit> {
     if until.is_some_and(|until| until <= from) {
         return Err(Error::config("--until must be later than --from"));
     }
-    let forms = args.out.iter().map(|out| Form::of(out)).collect::<Result<Vec<_>>>()?;
-    if args.width.is_some() && !forms.is_empty() && forms.iter().all(|form| *form == Form::Trace) {
+    let endings = args.out.iter().map(|out| ending(out)).collect::<Result<Vec<_>>>()?;
+    if args.width.is_some() && !endings.is_empty() && endings.iter().all(|one| *one == "json") {
         return Err(Error::config("a .json file has no --width: leave it out"));
     }
     let drawn = match &args.events {
@@ -179,26 +179,13 @@ impl Observer for Drawing {
     }
 }
 
-/// What a file is written in.
-#[derive(PartialEq)]
-enum Form {
-    Vector,
-    Pixels,
-    Trace,
-}
-
-impl Form {
-    fn of(path: &Path) -> Result<Self> {
-        match path.extension().and_then(OsStr::to_str) {
-            Some("svg") => Ok(Self::Vector),
-            Some("png") => Ok(Self::Pixels),
-            Some("json") => Ok(Self::Trace),
-            _ => Err(Error::config(format!(
-                "--out {} ends in neither .svg, .png nor .json",
-                path.display()
-            ))),
-        }
-    }
+/// The ending of a file's name, which says what is written into it.
+fn ending(path: &Path) -> Result<&str> {
+    let ending = path.extension().and_then(OsStr::to_str);
+    ending.filter(|ending| ["svg", "png", "json"].contains(ending)).ok_or_else(|| {
+        let path = path.display();
+        Error::config(format!("--out {path} ends in neither .svg, .png nor .json"))
+    })
 }
 
 fn write(path: &Path, title: &str, timeline: &Timeline, width: Option<usize>) -> Result<()> {
@@ -207,10 +194,10 @@ fn write(path: &Path, title: &str, timeline: &Timeline, width: Option<usize>) ->
     }
     let mut look = Look { title: title.to_owned(), ..Look::picture() };
     look.width = width.map_or(look.width, |width| width as f64);
-    let bytes = match Form::of(path)? {
-        Form::Vector => timeline::svg(timeline, &look).into_bytes(),
-        Form::Pixels => raster::png(&timeline::svg(timeline, &look)),
-        Form::Trace => timeline::perfetto(timeline, title).into_bytes(),
+    let bytes = match ending(path)? {
+        "svg" => timeline::svg(timeline, &look).into_bytes(),
+        "png" => raster::png(&timeline::svg(timeline, &look)),
+        _ => timeline::perfetto(timeline, title).into_bytes(),
     };
     write_whole(path, &bytes)
 }

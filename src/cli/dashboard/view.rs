@@ -3,25 +3,26 @@
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What loss is drawn against.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Across {
-    #[default]
     Time,
     Updates,
     Gradients,
 }
 
 /// What fills the screen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Page {
     /// Curves, lanes and entrants.
-    #[default]
     Race,
     /// Every learner.
     Learners,
     /// What was said, and what came of the runs.
     Log,
 }
+
+/// The pages, in turn.
+const PAGES: [Page; 3] = [Page::Race, Page::Learners, Page::Log];
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,8 +37,13 @@ pub(super) struct View {
 
 impl Default for View {
     fn default() -> Self {
-        let (page, across) = (Page::Race, Across::Time);
-        Self { page, across, log_across: false, log_up: true, help: false }
+        Self {
+            page: Page::Race,
+            across: Across::Time,
+            log_across: false,
+            log_up: true,
+            help: false,
+        }
     }
 }
 
@@ -72,23 +78,17 @@ impl View {
             KeyCode::Char('x') => self.log_across = !self.log_across,
             KeyCode::Char('h' | '?') => self.help = !self.help,
             KeyCode::Esc => self.help = false,
-            KeyCode::Tab => {
-                self.page = match self.page {
-                    Page::Race => Page::Learners,
-                    Page::Learners => Page::Log,
-                    Page::Log => Page::Race,
-                }
-            }
-            KeyCode::BackTab => {
-                self.page = match self.page {
-                    Page::Race => Page::Log,
-                    Page::Learners => Page::Race,
-                    Page::Log => Page::Learners,
-                }
-            }
+            KeyCode::Tab => self.turn(1),
+            KeyCode::BackTab => self.turn(PAGES.len() - 1),
             _ => {}
         }
         None
+    }
+
+    /// Goes on so many pages.
+    fn turn(&mut self, pages: usize) {
+        let at = PAGES.iter().position(|page| *page == self.page).unwrap_or(0);
+        self.page = PAGES[(at + pages) % PAGES.len()];
     }
 }
 
