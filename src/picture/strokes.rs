@@ -1,6 +1,8 @@
 //! Which ink is the digit: strokes that hang together or are near each other, without the noise of
 //! the paper, specks, and what comes in from the edge.
 
+use std::slice;
+
 use image::{Luma, imageops};
 
 use super::{
@@ -74,7 +76,8 @@ pub fn digits(planes: &[Plane; 2]) -> Result<Vec<Strokes>, Obstacle> {
     if counting.len() > MOST_PARTS {
         return one();
     }
-    let row = row::digits(&counting, stroke_width(&mask(std::slice::from_ref(main), main.around)).max(1.0))?;
+    let pen = stroke_width(&mask(slice::from_ref(main), main.around)).max(1.0);
+    let row = row::digits(&counting, pen)?;
     if row.len() < 2 {
         return one();
     }
