@@ -112,7 +112,8 @@ impl Report {
 /// What came of a race, as the command prints it.
 impl fmt::Display for Summary<Config> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (caption, summary) = (self.configuration.caption(), self.clone().with_configuration(()));
+        let (caption, summary) =
+            (self.configuration.caption(), self.clone().with_configuration(()));
         let race = Race { caption, summary, ..Race::default() };
         f.write_str(Report { races: vec![race] }.table().trim_end())
     }

@@ -198,8 +198,8 @@ fn text(advice: &Advice) -> String {
             (format!("a low training loss within {} s", Shown(time)), "loss".to_owned())
         }
     };
-    let mut cells =
-        vec![["entrant", "s/update", "staleness", "updates", &what].map(str::to_owned).to_vec()];
+    let head = ["entrant", "s/update", "staleness", "updates", &what].map(str::to_owned);
+    let mut cells = vec![head.to_vec()];
     for forecast in advice.forecasts.iter().take(SHOWN) {
         let value = match advice.goal {
             Goal::Target(_) => with_deviation(forecast.time, forecast.time_deviation, 1),
@@ -222,8 +222,7 @@ fn text(advice: &Advice) -> String {
     if advice.forecasts.iter().take(SHOWN).any(|forecast| !forecast.within_pilots) {
         text.push_str("* further than the pilots went: their course carried on\n");
     }
-    let pilots = advice.pilots.iter().map(|pilot| pilot.entrant.to_string());
-    let pilots: Vec<String> = pilots.collect();
+    let pilots: Vec<_> = advice.pilots.iter().map(|pilot| pilot.entrant.to_string()).collect();
     let gradients: u64 = advice.pilots.iter().map(|pilot| pilot.gradients).sum();
     let basis = match &*pilots {
         [] => "by bounds on F - F*, from the constants that were given".to_owned(),
@@ -246,14 +245,10 @@ fn verdict(advice: &Advice) -> String {
     let Some(best) = advice.best() else {
         return "advice: none; no entrant is expected to get there\n".to_owned();
     };
-    let close: Vec<String> = advice.forecasts[1..]
-        .iter()
-        .filter(|other| advice.too_close(best, other))
-        .map(|other| other.entrant.to_string())
-        .collect();
-    let entrant = best.entrant;
-    if close.is_empty() {
-        return format!("advice: {entrant}\n");
+    let close = advice.forecasts[1..].iter().filter(|other| advice.too_close(best, other));
+    let close: Vec<String> = close.map(|other| other.entrant.to_string()).collect();
+    match &close[..] {
+        [] => format!("advice: {}\n", best.entrant),
+        _ => format!("advice: {}; too close to tell from it: {}\n", best.entrant, close.join(", ")),
     }
-    format!("advice: {entrant}; too close to tell from it: {}\n", close.join(", "))
 }

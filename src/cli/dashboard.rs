@@ -7,7 +7,6 @@ mod draw;
 mod lanes;
 mod learners;
 mod palette;
-mod picture;
 mod screen;
 mod state;
 #[cfg(test)]
@@ -29,11 +28,10 @@ use std::{
 use ratatui::crossterm::event::{self, Event as Input};
 
 use self::{
-    picture::Picture,
     palette::{Depth, Palette},
     screen::Screen,
     state::State,
-    view::{View, Wish},
+    view::{Picture, View, Wish},
 };
 use super::{interrupt::Interrupt, say};
 use crate::race::{News, Progress};

@@ -10,11 +10,7 @@ use super::{
     print, print_json, settings,
 };
 use crate::{
-    Error, Result,
-    estimate::Estimates,
-    race::runner::Runner,
-    record::RunDirectory,
-    sgd::Entrant,
+    Error, Result, estimate::Estimates, race::runner::Runner, record::RunDirectory, sgd::Entrant,
 };
 
 #[derive(Debug, Args)]

@@ -135,7 +135,7 @@ fn check(which: &Which) -> Result<Exit> {
     let family = shaders.family();
     let mut checks = Vec::new();
     for kernel in KERNELS {
-        checks.append(&mut match shaders.is_own(kernel) {
+        checks.extend(match shaders.is_own(kernel) {
             true => check::check_kernel(&adapter, &shaders, kernel)?,
             false => apart(&adapter, &shaders, kernel, None)?,
         });

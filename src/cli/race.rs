@@ -4,17 +4,12 @@ use clap::Args;
 
 use super::{
     Context, Exit,
-    options::{RaceFlags, Output},
+    options::{Output, RaceFlags},
     print,
     report::{of_command, tell},
     settings, to_json,
 };
-use crate::{
-    Result,
-    race::runner::Runner,
-    record::RunDirectory,
-    sgd::Entrant,
-};
+use crate::{Result, race::runner::Runner, record::RunDirectory, sgd::Entrant};
 
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]

@@ -132,7 +132,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
 }
 
 fn text(simulation: &Simulation<'_>) -> String {
-    let Simulation { case: Case { entrant, learners, k, delay, .. }, times, theory, .. } = simulation;
+    let Simulation { case: Case { entrant, learners, k, delay, .. }, times, theory, .. } =
+        simulation;
     let error = times.mean_update_time_se.map_or(String::new(), |se| format!(" ± {se:.2e}"));
     let predicted = case::in_words(theory);
     format!(

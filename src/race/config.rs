@@ -2,7 +2,6 @@
 
 pub(crate) mod check;
 mod delay;
-mod keys;
 pub(crate) mod layers;
 
 use std::{

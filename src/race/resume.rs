@@ -22,8 +22,8 @@ use crate::{
     engine::{adapter::DeviceChoices, backend::Backend},
     ids::Version,
     record::{
-        Extension, Length, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
-        run_folder, write_origin, write_whole,
+        Extension, Length, RunDirectory, has_checkpoint, read_origin, read_run, reopen, run_folder,
+        write_origin, write_whole,
     },
     sgd::Ended,
 };
@@ -134,12 +134,7 @@ fn check_trace(path: &Path, config: &Config, origin: &Origin) -> Result<()> {
 
 /// That config.toml has the settings that the race was recorded with, but for those that no result
 /// depends on and those that are given anew.
-fn check_settings(
-    path: &Path,
-    changes: &Changes,
-    now: &Config,
-    origin: &Origin,
-) -> Result<()> {
+fn check_settings(path: &Path, changes: &Changes, now: &Config, origin: &Origin) -> Result<()> {
     let (now, recorded) = (now.settings(), &origin.configuration);
     let mut keys: Vec<&String> = now.keys().chain(recorded.keys()).collect();
     keys.sort();
@@ -260,12 +255,7 @@ fn check_data(path: &Path, race: &Runner, origin: &Origin) -> Result<()> {
 }
 
 /// That what computes is what computed before, unless another device is asked for.
-fn check_computers(
-    path: &Path,
-    changes: &Changes,
-    race: &Runner,
-    origin: &Origin,
-) -> Result<()> {
+fn check_computers(path: &Path, changes: &Changes, race: &Runner, origin: &Origin) -> Result<()> {
     let Some(before) = origin.computed.last() else { return Ok(()) };
     let now = race.computed("here");
     if changes.device.is_some() || now.computers() == before.computers() {
@@ -306,12 +296,7 @@ fn runs(path: &Path, config: &Config) -> Result<Vec<Run>> {
 }
 
 /// Records what changes from here on; `before` is what config.toml has.
-fn record(
-    path: &Path,
-    race: &mut Runner,
-    before: &Config,
-    mut origin: Origin,
-) -> Result<()> {
+fn record(path: &Path, race: &mut Runner, before: &Config, mut origin: Origin) -> Result<()> {
     let unchanged = origin.clone();
     let was = recorded_length(&origin.configuration);
     let is = race.config.length();

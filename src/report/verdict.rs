@@ -2,7 +2,7 @@
 
 use super::entrant::{Entrant, Name};
 use crate::{
-    numbers::{Shown, significant},
+    numbers::{Shown, listed, significant},
     record::{EntrantSummary, RunSummary},
     sgd::Ended,
 };
@@ -98,12 +98,6 @@ fn seconds(time: f64) -> String {
     format!("{} s", significant(time, 2))
 }
 
-/// `a`, `a and b`, `a, b and c`.
 fn list(names: &[&Name]) -> String {
-    let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
-    match &names[..] {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    listed(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>())
 }

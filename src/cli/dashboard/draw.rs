@@ -13,9 +13,8 @@ use ratatui::{
 
 use super::{
     chart, learners,
-    picture::Picture,
     state::{Figures, Run, State},
-    view::Page,
+    view::{Page, Picture},
 };
 use crate::numbers::significant;
 

@@ -9,9 +9,8 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 use super::{
     draw,
     palette::{Depth, Palette},
-    picture::Picture,
     state::State,
-    view::{Across, Page, View},
+    view::{Across, Page, Picture, View},
 };
 use crate::{
     race::{Config, News, Scope},

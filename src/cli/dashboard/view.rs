@@ -1,6 +1,10 @@
-//! What is looked at, and the keys that change it.
+//! What is looked at, the keys that change it, and what a picture of it is made of.
+
+use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::{palette::Palette, state::State};
 
 /// What loss is drawn against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +49,17 @@ impl Default for View {
             help: false,
         }
     }
+}
+
+/// Everything that a picture is made of. `wall` is how late it is by the wall clock of the news, and
+/// `ending` whether the race has been asked to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Picture<'a> {
+    pub(super) state: &'a State,
+    pub(super) view: &'a View,
+    pub(super) palette: &'a Palette,
+    pub(super) wall: Duration,
+    pub(super) ending: bool,
 }
 
 /// What a key asks for that is no matter of the view.

@@ -87,14 +87,11 @@ pub(super) fn all(adapters: &[AdapterId], data: Option<&Path>) -> (Vec<Check>, O
         }
         checks.push(kernels(adapter));
     }
-    checks.push(match data {
-        Ok(check) => check,
-        Err(error) => {
-            let check = Check::problem("data", &error);
-            blocks = blocks.or(Some(error));
-            check
-        }
-    });
+    checks.push(data.unwrap_or_else(|error| {
+        let check = Check::problem("data", &error);
+        blocks.get_or_insert(error);
+        check
+    }));
     checks.push(cores(adapters));
     #[cfg(unix)]
     checks.push(handles());
@@ -114,13 +111,11 @@ pub(super) fn subgroups(adapter: &AdapterId) -> String {
 }
 
 fn driver(adapters: &[AdapterId]) -> Check {
-    let mut drivers: Vec<_> = adapters
-        .iter()
-        .map(|AdapterId { driver, driver_info, backend, .. }| {
-            let driver = if driver.is_empty() { driver_info } else { driver };
-            format!("{} ({backend})", driver.trim())
-        })
-        .collect();
+    let named = |AdapterId { driver, driver_info, backend, .. }: &AdapterId| {
+        let driver = if driver.is_empty() { driver_info } else { driver };
+        format!("{} ({backend})", driver.trim())
+    };
+    let mut drivers: Vec<_> = adapters.iter().map(named).collect();
     drivers.dedup();
     if !drivers.is_empty() {
         return Check::ok("driver", drivers.join(", "));
@@ -138,10 +133,8 @@ fn device(adapter: &AdapterId) -> Result<Check> {
     let Backend::Gpu { shaders, .. } = backend else { unreachable!("it is on an adapter") };
     let (kernel, sizes) = TRIED;
     let tried = check::check_once(adapter, &shaders, kernel, sizes)?;
-    let index = adapter.index;
     if tried.passed {
-        let error = tried.relative_error;
-        let name = kernel.name;
+        let (index, name, error) = (adapter.index, kernel.name, tried.relative_error);
         let found = format!("{index} opens, and its {name} is within {error:.1e} of the f64 twin");
         return Ok(Check::ok("device", format!("{found} ({TOLERANCE:.0e} is allowed)")));
     }
@@ -178,11 +171,8 @@ fn of_data(folder: Option<&Path>) -> Result<Check> {
         return Ok(Check::ok("data", format!("{found}, as {} says", mnist::SUMS)));
     }
     let remedy = format!("sha256sum of the unpacked files into {} does that", sums.display());
-    Ok(Check::warning(
-        "data",
-        format!("{found}; nothing says that they are the right ones"),
-        remedy,
-    ))
+    let found = format!("{found}; nothing says that they are the right ones");
+    Ok(Check::warning("data", found, remedy))
 }
 
 fn cores(adapters: &[AdapterId]) -> Check {
@@ -215,11 +205,8 @@ fn handles() -> Check {
 /// Whether a run directory can be made.
 fn runs() -> Check {
     let folder = if Path::new("runs").is_dir() { "runs" } else { "." };
-    let probe: PathBuf = Path::new(folder).join(format!(".tortoise-{}", process::id()));
-    let probed = File::create_new(&probe).and_then(|file| {
-        drop(file);
-        fs::remove_file(&probe)
-    });
+    let probe = Path::new(folder).join(format!(".tortoise-{}", process::id()));
+    let probed = File::create_new(&probe).map(drop).and_then(|()| fs::remove_file(&probe));
     let folder = Path::new(folder).canonicalize().unwrap_or_else(|_| folder.into());
     let folder = folder.display();
     match probed {

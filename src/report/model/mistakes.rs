@@ -39,7 +39,9 @@ pub fn draw(
     let what = "by loss: the label, what it was taken for, how surely";
     let said = match count {
         0 => "No mistakes".to_owned(),
-        _ if count > worst.len() => format!("The worst {} of {count} mistakes, {what}", worst.len()),
+        _ if count > worst.len() => {
+            format!("The worst {} of {count} mistakes, {what}", worst.len())
+        }
         _ => format!("All {count} mistakes, {what}"),
     };
     tiles.text((MARGIN, MARGIN + 8.0), &said, TITLE);

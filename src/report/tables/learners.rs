@@ -2,10 +2,7 @@
 
 use super::{super::entrant::Entrant, align, cell};
 use crate::{
-    estimate::delays::Fit,
-    numbers::significant,
-    record::RunSummary,
-    sgd::activity::Activity,
+    estimate::delays::Fit, numbers::significant, record::RunSummary, sgd::activity::Activity,
 };
 
 /// The table: a line an entrant, and below it what one should know. Empty where nothing is measured
