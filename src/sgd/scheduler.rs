@@ -103,6 +103,7 @@ impl From<Variant> for Rules {
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
 )]
+#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "kebab-case")]
 pub enum Cancellation {
     /// It stops at once, and its learner starts again from the new parameters: the paper's model.
