@@ -6,11 +6,8 @@ mod common;
 use clap::Parser;
 use tortoise::{
     Result,
-    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
-    sgd::{
-        RunConfig,
-        trajectory::{Point, mean},
-    },
+    report::plot::{Chart, Scale, Sheet},
+    sgd::{RunConfig, trajectory::Point},
 };
 
 const VARIANTS: [&str; 3] = ["k-sync", "k-async", "k-batch-async"];
@@ -29,10 +26,9 @@ fn main() -> Result<()> {
     for variant in VARIANTS {
         let trajectory = |k: &str| -> Result<Vec<Point>> {
             let entrant = format!("{variant}:{k}").parse()?;
-            let run =
-                |seed| objective.trajectory(&run_config, &entrant, seed, &model.initial(seed));
-            let runs: Vec<_> = (1..=args.size(6, 2)).map(run).collect::<Result<_>>()?;
-            Ok(mean(runs.iter().map(|run| &*run.points)))
+            let seeds = 1..=args.size(6, 2);
+            let initial = |seed| model.initial(seed);
+            Ok(common::mean(&common::runs(&objective, &run_config, &entrant, seeds, initial)?))
         };
         let fixed: Vec<_> = FIXED.into_iter().map(trajectory).collect::<Result<_>>()?;
         let adasync = trajectory("adasync")?;
@@ -43,25 +39,17 @@ fn main() -> Result<()> {
             let (error, ratio) = (loss_se.unwrap_or(f64::NAN), loss / lowest);
             rows.push(format!("{variant},{time},{losses}{loss:.4},{error:.4},{ratio:.3}"));
         }
-        let dot = |point: &Point| Dot { x: point.time, y: point.loss, error: point.loss_se };
-        let line = |name: String, points: &[Point]| Line {
-            name: name.into(),
-            look: Look::Curve,
-            points: points.iter().map(dot).collect(),
-        };
-        let names = FIXED.iter().map(|k| format!("K = {k}"));
-        let mut lines: Vec<_> =
-            names.zip(&fixed).map(|(name, points)| line(name, points)).collect();
-        lines.push(line("AdaSync".to_owned(), &adasync));
-        charts.push(Chart {
-            title: variant.to_owned(),
-            across: Scale::log("run time (s)"),
-            up: Scale::log("training loss"),
-            lines,
-        });
+        // The fixed K as lines to compare with, and AdaSync among them.
+        let mut lines = Vec::new();
+        for (k, points) in FIXED.iter().zip(&fixed) {
+            lines.push(common::curve(&format!("K = {k}"), points, |point| point.time));
+        }
+        lines.push(common::curve("AdaSync", &adasync, |point| point.time));
+        let (across, up) = (Scale::log("run time (s)"), Scale::log("training loss"));
+        charts.push(Chart::new(across, up, lines).titled(variant));
     }
     let caption = "Logistic regression on MNIST, P = 8, m = 1, eta = 0.03, exponential times";
-    let sheet = Sheet { charts, thin: String::new(), caption: caption.to_owned() };
+    let sheet = Sheet::new(charts, caption);
     let head = "variant,time,k1,k2,k4,k8,adasync,se,ratio";
     args.write("adasync-mnist", &sheet, head, &rows)
 }

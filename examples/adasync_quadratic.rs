@@ -10,8 +10,8 @@ use tortoise::{
     Result,
     cluster::engine_pool::EnginePool,
     engine::quadratic::{Quadratic, coins},
-    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
-    sgd::{Entrant, Objective, RunConfig, trajectory},
+    report::plot::{Chart, Scale, Sheet},
+    sgd::{Entrant, Objective, RunConfig},
 };
 
 const DIMENSIONS: usize = 400;
@@ -33,15 +33,12 @@ fn main() -> Result<()> {
         let mut lines = Vec::new();
         for name in group {
             let entrant: Entrant = name.parse()?;
-            let runs = (0..args.size(6, 2)).map(|seed| {
-                Ok(objective.trajectory(&run_config, &entrant, seed, &[0.0; DIMENSIONS])?.points)
-            });
-            let runs: Vec<_> = runs.collect::<Result<_>>()?;
-            let mean = trajectory::mean(runs.iter().map(Vec::as_slice));
-            let dot = |p: &trajectory::Point| Dot { x: p.time, y: p.loss, error: p.loss_se };
-            let points: Vec<Dot> = mean.iter().map(dot).collect();
-            lines.push(Line { name: name.into(), look: Look::Curve, points });
+            let initial = |_| vec![0.0; DIMENSIONS];
+            let seeds = 0..args.size(6, 2);
+            let runs = common::runs(&objective, &run_config, &entrant, seeds, initial)?;
+            lines.push(common::curve(name, &common::mean(&runs), |point| point.time));
         }
+        // The last of a group is AdaSync; at each time the lowest of the others is the envelope.
         let (fixed, adasync) = lines.split_at(4);
         let ratio = |at: usize| {
             let lowest = fixed.iter().map(|line| line.points[at].y).fold(f64::INFINITY, f64::min);
@@ -56,9 +53,9 @@ fn main() -> Result<()> {
         }
         let title = format!("{}: at most {worst:.2} times the envelope", group[4]);
         let (across, up) = (Scale::linear("run time (s)"), Scale::log("F(w) - F*"));
-        charts.push(Chart { title, across, up, lines });
+        charts.push(Chart::new(across, up, lines).titled(title));
     }
     let caption = "400 coins: curvature 1, rate 0.05, m=1, P=8, exponential times of mean 1, K_0=1";
-    let sheet = Sheet { charts, thin: String::new(), caption: caption.to_owned() };
+    let sheet = Sheet::new(charts, caption);
     args.write("adasync-quadratic", &sheet, "adasync,time,k1,k2,k4,k8,ada,ratio", &rows)
 }

@@ -50,18 +50,29 @@ impl Engine for LeastSquares {
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
-    let bit = |i: usize, b: usize| (i >> b & 1) as u8;
-    let pixels = (0..960).flat_map(|i| (0..5).map(move |b| 255 * bit(i, b)).chain([255])).collect();
-    let label = |i| (0..5).map(|b| BEST[b] as u8 * bit(i, b)).sum::<u8>() + (i / 32 % 3) as u8;
-    let train = Arc::new(Split::new(pixels, (0..960).map(label).collect(), 6, 17)?);
+    // 960 samples: x is the five bits of a number and a one, y is BEST . x and some noise, which is 1 in
+    // the mean and so is what the last parameter stands for.
+    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
+    for sample in 0..960 {
+        let mut label = (sample / 32 % 3) as u8;
+        for (at, best) in BEST[..5].iter().enumerate() {
+            let bit = (sample >> at & 1) as u8;
+            // A pixel of 255 is 1 to the engine.
+            pixels.push(255 * bit);
+            label += *best as u8 * bit;
+        }
+        pixels.push(255);
+        labels.push(label);
+    }
+    let train = Arc::new(Split::new(pixels, labels, 6, 17)?);
     let queues = EnginePool::here(&train, LeastSquares::default());
     let objective = Objective::new(&train, queues, LeastSquares::default());
     let (budget, evaluate_every) = (Some(args.size(150.0, 60.0)), Some(2.0));
     let run_config = RunConfig { minibatch: 4, budget, evaluate_every, ..RunConfig::new(8, 0.04) };
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
     for entrant in Entrant::six(8) {
-        let trajectory = |seed| objective.trajectory(&run_config, &entrant, seed, &[0.0; 6]);
-        let trajectories = (0..args.size(5, 2)).map(trajectory).collect::<Result<Vec<_>>>()?;
+        let (seeds, initial) = (0..args.size(5, 2), |_| vec![0.0; 6]);
+        let trajectories = common::runs(&objective, &run_config, &entrant, seeds, initial)?;
         let loss = common::estimate(&trajectories, |trajectory| {
             trajectory.points.last().map_or(0.0, |p| p.loss)
         });
@@ -70,8 +81,7 @@ fn main() -> Result<()> {
         lines.push(common::curve(&entrant.to_string(), &common::mean(&trajectories), |p| p.time));
     }
     let (across, up) = (Scale::linear("run time (s)"), Scale::log("loss"));
-    let chart = Chart { title: String::new(), across, up, lines };
-    let caption = "Least squares, P=8, m=4, rate 0.04, exponential times of mean 1 s".to_owned();
-    let sheet = Sheet { charts: vec![chart], thin: String::new(), caption };
+    let caption = "Least squares, P=8, m=4, rate 0.04, exponential times of mean 1 s";
+    let sheet = Sheet::new(vec![Chart::new(across, up, lines)], caption);
     args.write("custom-engine", &sheet, "entrant,updates,updates_se,loss,loss_se", &rows)
 }

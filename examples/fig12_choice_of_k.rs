@@ -45,16 +45,18 @@ fn main() -> Result<()> {
             let time = update_time(Variant::KSync, &distribution, LEARNERS, k).mean_update_time;
             let time = time.expect("K-sync's is always known");
             let end = part * if timed { RUN_TIME } else { time * UPDATES as f64 };
-            (run_config.budget, run_config.evaluate_every) =
-                (timed.then_some(end), Some(end / looks));
-            run_config.updates = (!timed).then_some((part * UPDATES as f64) as u64);
+            run_config.evaluate_every = Some(end / looks);
+            if timed {
+                run_config.budget = Some(end);
+            } else {
+                run_config.updates = Some((part * UPDATES as f64) as u64);
+            }
             let entrant = Entrant::with_k(Variant::KSync, k);
             let trajectories = common::trajectories(&task, &run_config, &entrant, args.size(5, 2))?;
             let updates =
                 common::estimate(&trajectories, |trajectory| trajectory.tally.updates as f64);
-            let [whole, end] = [1.0, 0.1].map(|share| {
-                common::estimate(&trajectories, |trajectory| ln_loss(trajectory, share))
-            });
+            let whole = common::estimate(&trajectories, |trajectory| ln_loss(trajectory, 1.0));
+            let end = common::estimate(&trajectories, |trajectory| ln_loss(trajectory, 0.1));
             rows.push(format!("{shift},{mean},{limit},{k},{updates},{whole},{end}"));
             let points = common::mean(&trajectories);
             let of = if timed { |p: &Point| p.time } else { |p: &Point| p.updates };
@@ -62,17 +64,13 @@ fn main() -> Result<()> {
             all.push((format!("{entrant} {limit} {shift} {mean}"), points));
         }
         let across = Scale::linear(if timed { "run time" } else { "updates" });
-        charts.push(Chart {
-            title: distribution.to_string(),
-            across,
-            up: Scale::log("training loss"),
-            lines,
-        });
+        let chart = Chart::new(across, Scale::log("training loss"), lines);
+        charts.push(chart.titled(distribution.to_string()));
     }
     args.write_courses("fig12-choice-of-k", &all)?;
     let caption = "After figures 11 and 12 of Dutta et al. 2018. P = 8, rate 0.05, m = 1; bands: one \
                    standard error over seeds";
-    let sheet = Sheet { charts, thin: String::new(), caption: caption.to_owned() };
+    let sheet = Sheet::new(charts, caption);
     let head = "shift,mean,limit,k,updates,updates_se,mean_ln_loss,mean_ln_loss_se,end_ln_loss,end_ln_loss_se";
     args.write("fig12-choice-of-k", &sheet, head, &rows)
 }

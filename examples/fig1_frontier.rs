@@ -41,12 +41,13 @@ fn main() -> Result<()> {
             let times = simulate(&entrant, Cancellation::Preempt, P, delays, 1000, 20_000)?;
             let time = times.mean_update_time;
             run_config.evaluate_every = Some(time * updates as f64 / 40.0);
-            let error = |seed| {
-                let trajectory =
-                    objective.trajectory(&run_config, &entrant, seed, &model.initial(seed))?.points;
-                let late: Vec<_> =
-                    trajectory[trajectory.len() / 2..].iter().map(|at| at.loss).collect();
-                Ok(statistics::mean(&late).unwrap_or(f64::NAN) - least)
+            let error = |seed| -> Result<f64> {
+                let run =
+                    objective.trajectory(&run_config, &entrant, seed, &model.initial(seed))?;
+                // The loss has settled in the second half.
+                let late = &run.points[run.points.len() / 2..];
+                let losses: Vec<f64> = late.iter().map(|point| point.loss).collect();
+                Ok(statistics::mean(&losses).unwrap_or(f64::NAN) - least)
             };
             let errors: Vec<f64> = (1..=args.size(5, 2)).map(error).collect::<Result<_>>()?;
             let mean = statistics::mean(&errors).unwrap_or(f64::NAN);
@@ -55,25 +56,19 @@ fn main() -> Result<()> {
             let error = error.unwrap_or(f64::NAN);
             rows.push(format!("{variant},{k},{time:.4},{mean:.5},{error:.5},{least:.5}"));
         }
-        let end =
-            |name: &str, dot: Dot| Line { name: name.into(), look: Look::Place, points: vec![dot] };
+        // The ends of two of the lines are known by names of their own.
+        let end = |name: &str, dot: Dot| Line::new(name, Look::Place, [dot]);
         match variant {
             "k-sync" => ends.push(end("sync", points[points.len() - 1])),
             "k-async" => ends.push(end("async", points[0])),
             _ => {}
         }
-        lines.push(Line { name: variant.into(), look: Look::Points, points });
+        lines.push(Line::new(variant, Look::Points, points));
     }
     lines.extend(ends);
-    let chart = Chart {
-        title: String::new(),
-        across: Scale::log("time per update (s)"),
-        up: Scale::log("F - F* at convergence"),
-        lines,
-    };
-    let caption =
-        "After figure 1 of Dutta et al. 2018: P=8, K = 1, 2, 3, 4, 8 along each line".to_owned();
-    let sheet = Sheet { charts: vec![chart], thin: String::new(), caption };
+    let (across, up) = (Scale::log("time per update (s)"), Scale::log("F - F* at convergence"));
+    let caption = "After figure 1 of Dutta et al. 2018: P=8, K = 1, 2, 3, 4, 8 along each line";
+    let sheet = Sheet::new(vec![Chart::new(across, up, lines)], caption);
     let head = "variant,k,time_per_update,error,se,least_loss";
     args.write("fig1-frontier", &sheet, head, &rows)
 }

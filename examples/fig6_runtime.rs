@@ -23,56 +23,45 @@ const VARIANTS: [(&str, Variant); 3] = [
 const LEARNERS: usize = 20;
 const UPDATES: u64 = 2000;
 
-/// Run time from the start to the last update, under each of `seeds` seeds.
-fn run_times(
-    distribution: &Distribution,
-    variant: Variant,
-    k: usize,
-    seeds: u64,
-) -> Result<Vec<f64>> {
-    let run_time = |seed| {
-        let delays = Delays::new(distribution.clone(), &Slow::default(), LEARNERS, seed)?;
-        let entrant = Entrant::with_k(variant, k);
-        let times = simulate(&entrant, Cancellation::Preempt, LEARNERS, delays, 0, UPDATES)?;
-        Ok(times.mean_update_time * UPDATES as f64)
-    };
-    (0..seeds).map(run_time).collect()
+/// Run time from the start to the last update, under this seed.
+fn run_time(distribution: &Distribution, variant: Variant, k: usize, seed: u64) -> Result<f64> {
+    let delays = Delays::new(distribution.clone(), &Slow::default(), LEARNERS, seed)?;
+    let entrant = Entrant::with_k(variant, k);
+    let times = simulate(&entrant, Cancellation::Preempt, LEARNERS, delays, 0, UPDATES)?;
+    Ok(times.mean_update_time * UPDATES as f64)
 }
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
     let (mut charts, mut rows) = (Vec::new(), Vec::new());
-    for distribution in DISTRIBUTIONS {
-        let (title, distribution, mut lines) =
-            (distribution.to_owned(), distribution.parse()?, Vec::new());
+    for title in DISTRIBUTIONS {
+        let distribution: Distribution = title.parse()?;
+        let mut lines = Vec::new();
         for (name, variant) in VARIANTS {
-            let line = |look| Line { name: name.into(), look, points: Vec::new() };
-            let [mut theory, mut measured] = [Look::Thin, Look::Dots].map(line);
+            let mut theory = Line::new(name, Look::Thin, []);
+            let mut measured = Line::new(name, Look::Dots, []);
             for k in 1..=LEARNERS {
+                // Where theory knows no exact value, NaN leaves a gap in the line.
                 let exact = update_time(variant, &distribution, LEARNERS, k).mean_update_time;
                 let exact = exact.map_or(f64::NAN, |time| time * UPDATES as f64);
-                let times = run_times(&distribution, variant, k, args.size(100, 3))?;
+                let times: Vec<f64> = (0..args.size(100, 3))
+                    .map(|seed| run_time(&distribution, variant, k, seed))
+                    .collect::<Result<_>>()?;
                 let (x, error) = (k as f64, statistics::standard_error(&times));
                 let y = statistics::mean(&times).unwrap_or(f64::NAN);
                 theory.points.push(Dot::from((x, exact)));
                 measured.points.push(Dot { x, y, error });
-                let error = error.unwrap_or(f64::NAN);
-                let distribution = distribution.name();
-                rows.push(format!("{distribution},{name},{k},{exact:.1},{y:.1},{error:.1}"));
+                let (kind, error) = (distribution.name(), error.unwrap_or(f64::NAN));
+                rows.push(format!("{kind},{name},{k},{exact:.1},{y:.1},{error:.1}"));
             }
             lines.extend([theory, measured]);
         }
-        let across = Scale::linear("K");
-        charts.push(Chart { title, across, up: Scale::linear("run time of 2000 updates"), lines });
+        let (across, up) = (Scale::linear("K"), Scale::linear("run time of 2000 updates"));
+        charts.push(Chart::new(across, up, lines).titled(title));
     }
-    let thin = "theory".to_owned();
     let caption = "After figure 6 of Dutta et al. 2018. P = 20; theory where it is exact; bars: one \
                    standard error";
-    let sheet = Sheet { charts, thin, caption: caption.to_owned() };
-    args.write(
-        "fig6-runtime",
-        &sheet,
-        "distribution,variant,k,theory,measured,standard_error",
-        &rows,
-    )
+    let sheet = Sheet::new(charts, caption).with_thin("theory");
+    let head = "distribution,variant,k,theory,measured,standard_error";
+    args.write("fig6-runtime", &sheet, head, &rows)
 }

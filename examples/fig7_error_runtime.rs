@@ -16,7 +16,15 @@ use tortoise::{
 };
 
 const P: usize = 8;
+/// Run time up to which the bounds are drawn, and in how many points.
 const END: f64 = 5e5;
+const POINTS: i32 = 500;
+
+/// When the bound of the slower entrant first falls to that of the faster one, in seconds.
+fn crossing(slower: &Line, faster: &Line) -> f64 {
+    let mut both = slower.points.iter().zip(&faster.points).skip(1);
+    both.find(|(slow, fast)| slow.y <= fast.y).map_or(f64::NAN, |(slow, _)| slow.x)
+}
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
@@ -28,43 +36,32 @@ fn main() -> Result<()> {
         gradient_variance: 0.0,
         initial_gap: 7_f64.exp(),
     };
-    // K-async with K = P is sync; gamma' = 1 with gamma = p0 / 2 for async, p0 = 1/P.
+    // gamma' = 1 with gamma = p0 / 2 for async, p0 = 1/P.
     let stale = GammaPrime::new(0.5 / P as f64, 1.0 / P as f64).expect("1 is above 0");
-    let trajectories = [
+    // K-async with K = P is sync, and with K = 1 it is async.
+    let bounds = [
         ("sync", P, GammaPrime::LEMMA_2, Look::Curve),
         ("sync", P, GammaPrime::FRESH, Look::Thin),
         ("async", 1, stale, Look::Curve),
     ];
-    let (mut lines, mut rows, mut lowest) = (Vec::new(), Vec::new(), Vec::new());
-    for (name, k, gamma_prime, look) in trajectories {
+    let (mut lines, mut rows) = (Vec::new(), Vec::new());
+    for (name, k, gamma_prime, look) in bounds {
         let step = Step { rate: 1.28e-3, k, minibatch: 1 };
         let bound = Bound::strongly_convex(&constants, step, gamma_prime)
             .expect("the rate is below 1 / (2 L)");
-        let time =
-            update_time(Variant::KAsync, &distribution, P, k).mean_update_time.unwrap_or(f64::NAN);
-        let at = |n: i32| (END * f64::from(n) / 500.0, bound.at(END * f64::from(n) / 500.0, time));
+        let time = update_time(Variant::KAsync, &distribution, P, k).mean_update_time;
+        let time = time.expect("it is known for exponential times");
         let (floor, gamma) = (bound.floor.ln(), gamma_prime.value());
         rows.push(format!("{name},{gamma},{time:.4},{floor:.3},{:.6}", bound.decay()));
-        let points: Vec<(f64, f64)> = (0..=500).map(at).collect();
-        lowest.push(points.clone());
-        let points = points.into_iter().map(Dot::from).collect();
-        lines.push(Line { name: name.into(), look, points });
+        let points = (0..=POINTS).map(|n| END * f64::from(n) / f64::from(POINTS));
+        let points = points.map(|at| Dot::from((at, bound.at(at, time))));
+        lines.push(Line::new(name, look, points));
     }
-    let crossing = |slow: &[(f64, f64)]| {
-        let both = slow.iter().zip(&lowest[2]);
-        both.skip(1).find(|(slow, fast)| slow.1 <= fast.1).map_or(f64::NAN, |(slow, _)| slow.0)
-    };
-    rows.push(format!("crossing,1,{:.0},,", crossing(&lowest[0])));
-    rows.push(format!("crossing,1.5,{:.0},,", crossing(&lowest[1])));
-    let chart = Chart {
-        title: String::new(),
-        across: Scale::linear("run time (s)"),
-        up: Scale::log("bound on E[F(w)] - F*"),
-        lines,
-    };
-    let thin = "theorem 3 with gamma = 0, p0 = 1 in place of lemma 2".to_owned();
-    let caption =
-        "After figure 7 of Dutta et al. 2018: P=8, exponential times of mean 1".to_owned();
-    let sheet = Sheet { charts: vec![chart], thin, caption };
+    rows.push(format!("crossing,1,{:.0},,", crossing(&lines[0], &lines[2])));
+    rows.push(format!("crossing,1.5,{:.0},,", crossing(&lines[1], &lines[2])));
+    let (across, up) = (Scale::linear("run time (s)"), Scale::log("bound on E[F(w)] - F*"));
+    let caption = "After figure 7 of Dutta et al. 2018: P=8, exponential times of mean 1";
+    let sheet = Sheet::new(vec![Chart::new(across, up, lines)], caption)
+        .with_thin("theorem 3 with gamma = 0, p0 = 1 in place of lemma 2");
     args.write("fig7-error-runtime", &sheet, "name,gamma_prime,seconds,ln_floor,decay", &rows)
 }

@@ -33,6 +33,7 @@ fn main() -> Result<()> {
     for name in ENTRANTS {
         let entrant: Entrant = name.parse()?;
         let mut run_config = RunConfig { updates: Some(updates), ..RunConfig::new(LEARNERS, 0.01) };
+        // Evaluated at even distances up to the time that theory expects 500 updates to take.
         let (variant, k) = (entrant.rules(), entrant.k(LEARNERS)?);
         let time = update_time(variant, run_config.distribution()?, LEARNERS, k).mean_update_time;
         let end = time.expect("it is known for exponential times") * updates as f64;
@@ -45,11 +46,9 @@ fn main() -> Result<()> {
         means.push((name.to_owned(), common::mean(&trajectories)));
     }
     args.write_courses("fig8-mnist", &means)?;
-    let chart = |across: Scale, of: fn(&Point) -> f64| Chart {
-        title: String::new(),
-        across,
-        up: Scale::log("training loss"),
-        lines: means.iter().map(|(name, points)| common::curve(name, points, of)).collect(),
+    let chart = |across: Scale, of: fn(&Point) -> f64| {
+        let lines = means.iter().map(|(name, points)| common::curve(name, points, of)).collect();
+        Chart::new(across, Scale::log("training loss"), lines)
     };
     let charts = vec![
         chart(Scale::linear("run time"), |point| point.time),
@@ -57,7 +56,7 @@ fn main() -> Result<()> {
     ];
     let caption = "After figure 8 of Dutta et al. 2018. P = 8, rate 0.01, m = 1; bands: one standard \
                    error over seeds";
-    let sheet = Sheet { charts, thin: String::new(), caption: caption.to_owned() };
+    let sheet = Sheet::new(charts, caption);
     let head = "entrant,expected_time,time,time_se,ln_loss,ln_loss_se,time_to_1.25,time_to_1.25_se";
     args.write("fig8-mnist", &sheet, head, &rows)
 }

@@ -184,7 +184,7 @@ impl Cli {
 /// # Errors
 /// [`Error::Config`] that names the file or the setting that is wrong.
 pub fn check_config(path: &Path, text: &str) -> Result<String> {
-    let scope = settings::scope::<options::Flags>(&[]);
+    let scope = settings::scope::<options::RaceFlags>(&[]);
     Config::parse(&[], &Default::default(), Some((path, text)), &scope).map(|whole| whole.to_toml())
 }
 

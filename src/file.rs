@@ -55,9 +55,8 @@ pub(crate) fn named_text(path: &Path, most: u64) -> io::Result<String> {
 
 /// What a message calls the file at `path`.
 pub(crate) fn name(path: &Path) -> impl fmt::Display {
-    let stdin = path.as_os_str() == STDIN;
     fmt::from_fn(move |f| {
-        if stdin { f.write_str("standard input") } else { write!(f, "{}", path.display()) }
+        if is_stdin(path) { f.write_str("standard input") } else { write!(f, "{}", path.display()) }
     })
 }
 

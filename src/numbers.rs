@@ -1,4 +1,4 @@
-//! Numbers as they are read: by people, who want few digits, and in records. JSON has none that is not
+//! Numbers and lists as they are read: by people, who want few digits, and in records. JSON has none that is not
 //! finite, and what is written has null in its place.
 
 use std::fmt;
@@ -32,6 +32,15 @@ pub(crate) fn significant(value: f64, figures: i32) -> String {
     }
     let decimals = figures - 1 - value.abs().log10().floor() as i32;
     format!("{value:.0$}", decimals.max(0) as usize)
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
 }
 
 /// For `deserialize_with`: what is written as null is no number, NaN; also if it was infinite.

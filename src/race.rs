@@ -44,11 +44,12 @@ pub type SetVariable<'a> = &'a dyn Fn(&str, &str);
 
 /// A race that is put together: who takes part, and what holds for all of them. What is not said is as
 /// on the command line, where `tortoise race --help` tells the defaults.
+#[derive(Default)]
 pub struct Race<'a> {
     entrants: Vec<Entrant>,
     settings: Table,
     file: Option<PathBuf>,
-    progress: Box<dyn Progress>,
+    progress: Option<Box<dyn Progress>>,
     interrupt: Option<&'a AtomicBool>,
 }
 
@@ -149,7 +150,7 @@ impl<'a> Race<'a> {
     /// Who is told what happens.
     #[must_use]
     pub fn progress(self, progress: impl Progress + 'static) -> Self {
-        Self { progress: Box::new(progress), ..self }
+        Self { progress: Some(Box::new(progress)), ..self }
     }
 
     /// What ends the race once it is true; what was recorded by then is whole.
@@ -175,7 +176,8 @@ impl<'a> Race<'a> {
     /// [`crate::Error::NoAdapter`], and whatever ends a run.
     pub fn record(self, directory: impl AsRef<Path>) -> Result<Summary<Config>> {
         let config = self.config()?;
-        let mut runner = Runner::open(config, self.progress, &|_, _| {})?;
+        let progress = self.progress.unwrap_or_else(|| Box::new(()));
+        let mut runner = Runner::open(config, progress, &|_, _| {})?;
         let directory = RunDirectory::create(Some(directory.as_ref()), "race")?;
         runner.run(&directory, self.interrupt.unwrap_or(&AtomicBool::new(false)))
     }
@@ -186,7 +188,7 @@ impl<'a> Race<'a> {
     /// # Errors
     /// As [`record`](Self::record); [`crate::Error::Config`] where the time is real.
     pub fn run(self) -> Result<Vec<Trajectory>> {
-        Runner::open(self.config()?, self.progress, &|_, _| {})?.trajectories()
+        Runner::open(self.config()?, Box::new(()), &|_, _| {})?.trajectories()
     }
 
     /// Goes on with a race that was recorded in `directory` and stopped.
@@ -198,18 +200,6 @@ impl<'a> Race<'a> {
         let directory = RunDirectory::open(directory.as_ref())?;
         let mut runner = open(&directory, changes, Box::new(()), &|_, _| {})?;
         runner.run(&directory, &AtomicBool::new(false))
-    }
-}
-
-impl Default for Race<'_> {
-    fn default() -> Self {
-        Self {
-            entrants: Vec::new(),
-            settings: Table::new(),
-            file: None,
-            progress: Box::new(()),
-            interrupt: None,
-        }
     }
 }
 

@@ -66,8 +66,10 @@
 //! // Now `tortoise report` draws it, and so does
 //! # #[cfg(feature = "report")]
 //! {
-//!     let mut report = tortoise::report::Report::default();
-//!     report.add("light and dark", race, "what was run", "how = \"to run it again\"", Vec::new());
+//!     use tortoise::report::{Race, Report};
+//!
+//!     let (name, caption) = ("light and dark".into(), "what was run".into());
+//!     let report = Report { races: vec![Race { name, caption, summary: race, ..Race::default() }] };
 //!     println!("{}", report.table());
 //!     assert!(report.draw(directory.path())?.iter().all(|file| file.exists()));
 //! }

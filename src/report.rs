@@ -17,7 +17,7 @@ use std::{
 use self::{entrant::Entrant, figures::race::Series, tables::results};
 pub use self::{
     entrant::Name,
-    tables::{align, learners::learners, results::line},
+    tables::{align, results::line},
     verdict::verdict,
 };
 use crate::{
@@ -26,60 +26,34 @@ use crate::{
     record::{Summary, write_whole},
 };
 
-/// A race, or several side by side, as a person is shown them.
+/// A race, or several side by side, as a person is shown them. Entrants of several races are told apart
+/// by the names of the races.
 #[derive(Debug, Default)]
 pub struct Report {
-    races: Vec<Race>,
+    /// One or more.
+    pub races: Vec<Race>,
 }
 
-/// One of them, and what it takes to run it again.
-#[derive(Debug)]
-struct Race {
+/// A race of a report, and what it takes to run it again.
+#[derive(Debug, Default)]
+pub struct Race {
     /// What it is called: its folder, say.
-    name: String,
+    pub name: String,
     /// What was run, in a line.
-    caption: String,
+    pub caption: String,
     /// The configuration that gives it again, as a TOML file; of a race that is no command's what its
     /// program recorded of it, which may be nothing.
-    configuration: String,
+    pub configuration: String,
     /// Whether `tortoise race` gives it again.
-    by_command: bool,
+    pub by_command: bool,
     /// What came of it.
-    summary: Summary<()>,
-    /// As many as entrants, or none.
-    timelines: Vec<String>,
+    pub summary: Summary<()>,
+    /// How each entrant began, as [SVG of a page](crate::timeline::Look::of_page), or empty; as many as
+    /// entrants, or none.
+    pub timelines: Vec<String>,
 }
 
 impl Report {
-    /// Adds a race of this name. `caption` says in a line what was run, and `configuration`, a TOML
-    /// file, gives it again. `timelines` are those of its entrants, as [SVG of a
-    /// page](crate::timeline::Look::of_page), or empty. Where there are several races, their entrants
-    /// are told apart by name.
-    pub fn add<C>(
-        &mut self,
-        name: &str,
-        summary: Summary<C>,
-        caption: &str,
-        configuration: &str,
-        timelines: Vec<String>,
-    ) {
-        let race = Race::new(name, summary, caption, configuration, timelines);
-        self.races.push(Race { by_command: true, ..race });
-    }
-
-    /// [Adds](Self::add) a race that a program has run with this library: `configuration` is what the
-    /// program recorded of it, and may be empty.
-    pub fn add_of_program<C>(
-        &mut self,
-        name: &str,
-        summary: Summary<C>,
-        caption: &str,
-        configuration: &str,
-        timelines: Vec<String>,
-    ) {
-        self.races.push(Race::new(name, summary, caption, configuration, timelines));
-    }
-
     /// What came of it: a line an entrant, what was run above it, what ran it below, and the verdict.
     pub fn table(&self) -> String {
         let entrants = self.entrants();
@@ -138,30 +112,14 @@ impl Report {
 /// What came of a race, as the command prints it.
 impl fmt::Display for Summary<Config> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut report = Report::default();
-        report.add("", self.clone(), &self.configuration.caption(), "", Vec::new());
-        f.write_str(report.table().trim_end())
+        let (caption, summary) =
+            (self.configuration.caption(), self.clone().with_configuration(()));
+        let race = Race { caption, summary, ..Race::default() };
+        f.write_str(Report { races: vec![race] }.table().trim_end())
     }
 }
 
 impl Race {
-    fn new<C>(
-        name: &str,
-        summary: Summary<C>,
-        caption: &str,
-        configuration: &str,
-        timelines: Vec<String>,
-    ) -> Self {
-        Self {
-            name: name.to_owned(),
-            caption: caption.to_owned(),
-            configuration: configuration.to_owned(),
-            by_command: false,
-            summary: summary.with_configuration(()),
-            timelines,
-        }
-    }
-
     /// Its entrants; where it is one of `several`, they are called by its name as well.
     fn entrants(&self, several: bool) -> impl Iterator<Item = Entrant<'_>> {
         let name = several.then_some(&*self.name);

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "not every example needs everything")]
 
-use std::{fmt::Write as _, fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use clap::Parser;
 use rand::{RngExt, SeedableRng};
@@ -89,26 +89,20 @@ impl Args {
 
     /// Writes the mean trajectories behind a picture as `NAME-trajectories.csv`.
     pub(crate) fn write_courses(&self, name: &str, means: &[(String, Vec<Point>)]) -> Result<()> {
-        let row = |(name, Point { time, updates, loss, loss_se }): (&String, &Point)| {
-            format!("{name},{time:.3},{updates:.1},{loss:.5},{:.5}", loss_se.unwrap_or(f64::NAN))
-        };
-        let rows: Vec<_> = means
-            .iter()
-            .flat_map(|(name, points)| points.iter().map(move |p| row((name, p))))
-            .collect();
-        self.write_rows(
-            &format!("{name}-trajectories"),
-            "entrant,time,updates,loss,loss_se",
-            &rows,
-        )?;
+        let mut rows = Vec::new();
+        for (entrant, points) in means {
+            for Point { time, updates, loss, loss_se } in points {
+                let error = loss_se.unwrap_or(f64::NAN);
+                rows.push(format!("{entrant},{time:.3},{updates:.1},{loss:.5},{error:.5}"));
+            }
+        }
+        let file = format!("{name}-trajectories");
+        self.write_rows(&file, "entrant,time,updates,loss,loss_se", &rows)?;
         Ok(())
     }
 
     fn write_rows(&self, name: &str, head: &str, rows: &[String]) -> Result<String> {
-        let mut csv = String::new();
-        for row in [head].into_iter().chain(rows.iter().map(String::as_str)) {
-            let _ = writeln!(csv, "{row}");
-        }
+        let csv = format!("{head}\n{}\n", rows.join("\n"));
         let file = self.out.join(name).with_extension("csv");
         fs::create_dir_all(&self.out).map_err(tortoise::Error::io(&self.out))?;
         fs::write(&file, &csv).map_err(tortoise::Error::io(&file))?;
@@ -123,8 +117,19 @@ pub(crate) fn trajectories(
     entrant: &Entrant,
     seeds: u64,
 ) -> Result<Vec<Trajectory>> {
-    let trajectory = |seed| objective.trajectory(run_config, entrant, seed, &initial(model, seed));
-    (0..seeds).map(trajectory).collect()
+    runs(objective, run_config, entrant, 0..seeds, |seed| initial(model, seed))
+}
+
+/// The trajectories of an entrant under each of the seeds, each from the parameters that `initial` has
+/// for the seed.
+pub(crate) fn runs(
+    objective: &Objective,
+    run_config: &RunConfig,
+    entrant: &Entrant,
+    seeds: impl Iterator<Item = u64>,
+    initial: impl Fn(u64) -> Vec<f32>,
+) -> Result<Vec<Trajectory>> {
+    seeds.map(|seed| objective.trajectory(run_config, entrant, seed, &initial(seed))).collect()
 }
 
 /// w_0 as the paper has it (section 9 of its supplement): weights and biases ~ N(0, 0.01^2).
@@ -145,17 +150,14 @@ pub(crate) fn mean(trajectories: &[Trajectory]) -> Vec<Point> {
 
 /// The mean of what `of` gives for each trajectory, and its standard error, as two columns.
 pub(crate) fn estimate(trajectories: &[Trajectory], of: impl Fn(&Trajectory) -> f64) -> String {
-    columns(&trajectories.iter().map(of).collect::<Vec<_>>())
-}
-
-/// The mean of `values` and its standard error, as two columns.
-pub(crate) fn columns(values: &[f64]) -> String {
-    let [mean, error] = [statistics::mean, statistics::standard_error].map(|of| of(values));
-    format!("{:.4},{:.4}", mean.unwrap_or(f64::NAN), error.unwrap_or(f64::NAN))
+    let values: Vec<f64> = trajectories.iter().map(of).collect();
+    let mean = statistics::mean(&values).unwrap_or(f64::NAN);
+    let error = statistics::standard_error(&values).unwrap_or(f64::NAN);
+    format!("{mean:.4},{error:.4}")
 }
 
 /// Loss against what `across` gives, with a band of one standard error.
 pub(crate) fn curve(name: &str, points: &[Point], across: fn(&Point) -> f64) -> Line {
     let dot = |point: &Point| Dot { x: across(point), y: point.loss, error: point.loss_se };
-    Line { name: name.into(), look: Look::Curve, points: points.iter().map(dot).collect() }
+    Line::new(name, Look::Curve, points.iter().map(dot))
 }

@@ -10,7 +10,7 @@ use super::{
     print, print_json,
     report::said,
     settings,
-    usage::{number, whole},
+    values::{number, whole},
 };
 use crate::{
     Error, Result,
@@ -38,7 +38,7 @@ pub(super) struct AdviseArgs {
     /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P. Without :K, K = P/2.
     entrants: Vec<Entrant>,
     /// Training loss to reach soonest; else --budget is made the most of
-    #[arg(long, value_name = "LOSS", value_parser = |text: &str| number(text, "a number above 0"))]
+    #[arg(long, value_name = "LOSS", value_parser = number("a number above 0"))]
     target: Option<f64>,
     /// Constants of theory; with them no pilot runs
     ///
@@ -48,11 +48,11 @@ pub(super) struct AdviseArgs {
     constants: Option<Given>,
     /// Updates of each pilot run
     #[arg(long, value_name = "UPDATES", default_value_t = 600)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 10 to 1000000"))]
+    #[arg(value_parser = whole::<u64>("from 10 to 1000000"))]
     pilot: u64,
     /// Repetitions of each pilot run
     #[arg(long, value_name = "N", default_value_t = 3)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 to 1000"))]
+    #[arg(value_parser = whole::<u64>("from 1 to 1000"))]
     repetitions: u64,
     /// Then run the best, and draw what was expected beside what came out
     ///
@@ -99,8 +99,7 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     // Those of a file were chosen for a race; here all are weighed that are not left out by name.
     let any = [Entrant::SYNC];
     let named = if args.entrants.is_empty() { &any[..] } else { &args.entrants };
-    let (given, scope) = (settings::given(flags)?, settings::scope::<AdviseFlags>(&[]));
-    let mut config = Config::new(named, &given, output.config.as_deref(), &scope)?;
+    let mut config = settings::config(named, flags, output)?;
     if config.clock == Clock::Real {
         return Err(Error::config(
             "advise plans in virtual time: leave --clock real out, and name the distribution that a race in \
@@ -199,8 +198,8 @@ fn text(advice: &Advice) -> String {
             (format!("a low training loss within {} s", Shown(time)), "loss".to_owned())
         }
     };
-    let mut cells =
-        vec![["entrant", "s/update", "staleness", "updates", &what].map(str::to_owned).to_vec()];
+    let head = ["entrant", "s/update", "staleness", "updates", &what].map(str::to_owned);
+    let mut cells = vec![head.to_vec()];
     for forecast in advice.forecasts.iter().take(SHOWN) {
         let value = match advice.goal {
             Goal::Target(_) => with_deviation(forecast.time, forecast.time_deviation, 1),
@@ -223,8 +222,7 @@ fn text(advice: &Advice) -> String {
     if advice.forecasts.iter().take(SHOWN).any(|forecast| !forecast.within_pilots) {
         text.push_str("* further than the pilots went: their course carried on\n");
     }
-    let pilots = advice.pilots.iter().map(|pilot| pilot.entrant.to_string());
-    let pilots: Vec<String> = pilots.collect();
+    let pilots: Vec<_> = advice.pilots.iter().map(|pilot| pilot.entrant.to_string()).collect();
     let gradients: u64 = advice.pilots.iter().map(|pilot| pilot.gradients).sum();
     let basis = match &*pilots {
         [] => "by bounds on F - F*, from the constants that were given".to_owned(),
@@ -247,14 +245,10 @@ fn verdict(advice: &Advice) -> String {
     let Some(best) = advice.best() else {
         return "advice: none; no entrant is expected to get there\n".to_owned();
     };
-    let close: Vec<String> = advice.forecasts[1..]
-        .iter()
-        .filter(|other| advice.too_close(best, other))
-        .map(|other| other.entrant.to_string())
-        .collect();
-    let entrant = best.entrant;
-    if close.is_empty() {
-        return format!("advice: {entrant}\n");
+    let close = advice.forecasts[1..].iter().filter(|other| advice.too_close(best, other));
+    let close: Vec<String> = close.map(|other| other.entrant.to_string()).collect();
+    match &close[..] {
+        [] => format!("advice: {}\n", best.entrant),
+        _ => format!("advice: {}; too close to tell from it: {}\n", best.entrant, close.join(", ")),
     }
-    format!("advice: {entrant}; too close to tell from it: {}\n", close.join(", "))
 }

@@ -1,50 +1,64 @@
 //! A variant, its learners and their delays, of which `simulate` and `theory` tell update times.
 
+use serde::Serialize;
+
+use super::say;
 use crate::{
     Error, Result,
     cluster::delay::{Delays, Distribution, Slow},
     numbers::Shown,
+    race::config::check::NOTHING_CANCELLED,
     sgd::{Cancellation, Entrant},
     theory::runtime::{self, UpdateTime},
 };
 
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(super) struct Case {
     pub(super) entrant: Entrant,
     pub(super) learners: usize,
+    pub(super) k: usize,
     pub(super) delay: Distribution,
+    #[serde(skip)]
     pub(super) slow: Slow,
     pub(super) cancel: Cancellation,
 }
 
 impl Case {
-    /// With a K that is a number.
+    /// With a K that is a number, where the learners fit the variant and its update time has a mean.
     pub(super) fn new(
         entrant: Entrant,
         learners: usize,
         delay: Distribution,
         slow: Slow,
         cancel: Cancellation,
-    ) -> Self {
-        Self { entrant: entrant.among(learners), learners, delay, slow, cancel }
-    }
-
-    /// K, where the learners fit the variant and its update time has a mean.
-    pub(super) fn k(&self) -> Result<usize> {
-        let Self { entrant, learners, delay, slow, cancel } = self;
-        if !(1..=1 << 20).contains(learners) {
+    ) -> Result<Self> {
+        let entrant = entrant.among(learners);
+        if !(1..=1 << 20).contains(&learners) {
             return Err(Error::config("--learners (P) must be from 1 to 1048576"));
         }
-        let k = entrant.fixed_k(*learners)?;
-        let preempts = *cancel == Cancellation::Preempt;
-        if !runtime::has_mean(entrant.rules(), preempts, delay, *learners, k) {
+        let k = entrant.fixed_k(learners)?;
+        let preempts = cancel == Cancellation::Preempt;
+        if !runtime::has_mean(entrant.rules(), preempts, &delay, learners, k) {
             return Err(Error::config(format!(
                 "under {delay} the update time of {entrant} has no finite mean; choose a larger \
                  shape"
             )));
         }
-        Delays::new(delay.clone(), slow, *learners, 0)?;
-        Ok(k)
+        Delays::new(delay.clone(), &slow, learners, 0)?;
+        Ok(Self { entrant, learners, k, delay, slow, cancel })
+    }
+
+    /// Says it where --cancel was `given` and makes no difference.
+    pub(super) fn note_idle(&self, given: Option<Cancellation>) {
+        if given.is_some() && !self.entrant.cancels(self.learners) {
+            say(NOTHING_CANCELLED);
+        }
+    }
+
+    /// What theory says of its update time.
+    pub(super) fn update_time(&self) -> UpdateTime {
+        let Self { entrant, learners, k, delay, slow, cancel } = self;
+        runtime::update_time_of(entrant.rules(), delay, slow, *cancel, *learners, *k)
     }
 }
 

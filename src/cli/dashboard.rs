@@ -7,7 +7,6 @@ mod draw;
 mod lanes;
 mod learners;
 mod palette;
-mod picture;
 mod screen;
 mod state;
 #[cfg(test)]
@@ -26,14 +25,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ratatui::crossterm::event::{self, Event as Input, KeyEventKind};
+use ratatui::crossterm::event::{self, Event as Input};
 
 use self::{
     palette::{Depth, Palette},
-    picture::Picture,
     screen::Screen,
     state::State,
-    view::{View, Wish},
+    view::{Picture, View, Wish},
 };
 use super::{interrupt::Interrupt, say};
 use crate::race::{News, Progress};
@@ -181,22 +179,21 @@ impl Operator<'_> {
             Screen::wait(wait)?;
             if !self.shared.over.load(Ordering::Relaxed) && event::poll(Duration::ZERO)? {
                 next = Instant::now();
-                match event::read()? {
-                    Input::Key(key) if key.kind == KeyEventKind::Press => {
-                        match self.view.key(key) {
-                            Some(Wish::Interrupt) => self.interrupt.wish(),
-                            Some(Wish::Suspend) => self.sleep()?,
-                            Some(Wish::Redraw) => {
-                                lock(&self.shared.screen)
-                                    .as_mut()
-                                    .map_or(Ok(()), Screen::redraw)?;
-                            }
-                            None => {}
-                        }
-                    }
-                    _ => {}
-                }
+                self.answer(&event::read()?)?;
             }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, input: &Input) -> io::Result<()> {
+        let Some(key) = input.as_key_press_event() else { return Ok(()) };
+        match self.view.key(key) {
+            Some(Wish::Interrupt) => self.interrupt.wish(),
+            Some(Wish::Suspend) => self.sleep()?,
+            Some(Wish::Redraw) => {
+                lock(&self.shared.screen).as_mut().map_or(Ok(()), Screen::redraw)?;
+            }
+            None => {}
         }
         Ok(())
     }

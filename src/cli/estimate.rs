@@ -10,11 +10,7 @@ use super::{
     print, print_json, settings,
 };
 use crate::{
-    Error, Result,
-    estimate::Estimates,
-    race::{Config, runner::Runner},
-    record::RunDirectory,
-    sgd::Entrant,
+    Error, Result, estimate::Estimates, race::runner::Runner, record::RunDirectory, sgd::Entrant,
 };
 
 #[derive(Debug, Args)]
@@ -30,8 +26,7 @@ pub(super) struct EstimateArgs {
 
 pub(super) fn run(args: &EstimateArgs, context: &Context<'_>) -> Result<Exit> {
     let EstimateArgs { entrant, flags, output } = args;
-    let (given, scope) = (settings::given(flags)?, settings::scope::<EstimateFlags>(&[]));
-    let config = Config::new(&[*entrant], &given, output.config.as_deref(), &scope)?;
+    let config = settings::config(&[*entrant], flags, output)?;
     let progress = context.progress(&output.show);
     let mut race = Runner::open(config, progress, context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
@@ -60,11 +55,8 @@ fn text(estimates: &Estimates) -> String {
     let fits = if delay.fits { "fits" } else { "nearest, does not fit" };
     let best = delay.best();
     let parameters = best.parameters.iter().map(|p| format!("{} {}", p.name, p.estimate));
-    let distribution = [best.distribution.name().to_owned()]
-        .into_iter()
-        .chain(parameters)
-        .collect::<Vec<_>>()
-        .join(", ");
+    let parameters = parameters.map(|parameter| format!(", {parameter}")).collect::<String>();
+    let distribution = format!("{}{parameters}", best.distribution.name());
     let how = format!("{fits}: {} finished, {} cut off", delay.finished, delay.unfinished);
     let rows = [
         ("L", estimates.smoothness.to_string(), at),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::{
     progress::Show,
-    usage::{named_folder, number, whole},
+    values::{named_folder, number, whole},
 };
 use crate::{
     cluster::{chaos::FaultPlan, delay::Slow},
@@ -25,59 +25,53 @@ const SECONDS: &str = "seconds above 0";
 
 /// Headings of the help.
 const TRAINED: &str = "What is trained";
-const LEARNERS: &str = "LearnerThreads and their time";
+const LEARNERS: &str = "Learners and their time";
 const LENGTH: &str = "How long, and what is looked at";
 const WHERE: &str = "Where it is computed";
 const FAULTS: &str = "Faults";
 const FILES: &str = "Input and output";
 
 /// The options that make a race what it is; a TOML file holds any of them under the same names.
-#[derive(Debug, Clone, Default, Args, Serialize)]
-pub(super) struct Flags {
+#[derive(Debug, Clone, Args, Serialize)]
+pub(super) struct RaceFlags {
     #[command(flatten)]
     #[serde(flatten)]
-    setup: Setup,
-    #[command(flatten)]
-    #[serde(flatten)]
-    length: Length,
-    #[command(flatten)]
-    #[serde(flatten)]
-    kept: Kept,
+    run: RunFlags,
     #[command(flatten)]
     #[serde(flatten)]
     repeats: Repeats,
-    #[command(flatten)]
-    #[serde(flatten)]
-    judged: Judged,
+    /// Training losses whose run time is reported
+    #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
+    #[arg(value_parser = number("losses above 0"))]
+    targets: Option<Vec<f64>>,
+    /// Estimate the constants of theory from the first run of each entrant
+    ///
+    /// Draws the bound on its loss as well, where there is one; takes some seconds each.
+    #[arg(long, help_heading = LENGTH)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    estimate: bool,
 }
 
 /// Those that an estimate has use for: it comes from one run.
-#[derive(Debug, Clone, Default, Args, Serialize)]
+#[derive(Debug, Clone, Args, Serialize)]
 pub(super) struct EstimateFlags {
     #[command(flatten)]
     #[serde(flatten)]
-    setup: Setup,
-    #[command(flatten)]
-    #[serde(flatten)]
-    length: Length,
-    #[command(flatten)]
-    #[serde(flatten)]
-    kept: Kept,
+    run: RunFlags,
     /// As if it were given.
     #[arg(skip = true)]
     estimate: bool,
 }
 
 /// Those that advice has use for: the run that follows it is shaped by its goal.
-#[derive(Debug, Clone, Default, Args, Serialize)]
+#[derive(Debug, Clone, Args, Serialize)]
 pub(super) struct AdviseFlags {
     #[command(flatten)]
     #[serde(flatten)]
     setup: Setup,
     /// Run time that is made the most of, in seconds, where no --target is named
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, conflicts_with = "target")]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = number(SECONDS))]
     budget: Option<f64>,
     #[command(flatten)]
     #[serde(flatten)]
@@ -87,25 +81,36 @@ pub(super) struct AdviseFlags {
     kept: Kept,
 }
 
+/// What makes a run what it is.
+#[derive(Debug, Clone, Args, Serialize)]
+pub(super) struct RunFlags {
+    #[command(flatten)]
+    #[serde(flatten)]
+    setup: Setup,
+    #[command(flatten)]
+    #[serde(flatten)]
+    length: Length,
+    #[command(flatten)]
+    #[serde(flatten)]
+    kept: Kept,
+}
+
 /// What is trained, by whom and where: of every command that trains.
-#[derive(Debug, Clone, Default, Args, Serialize)]
+#[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Setup {
     /// Model: logistic, or mlp:WIDTH[,WIDTH...]
     #[arg(long, help_heading = TRAINED)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<Shape>,
     /// m, the samples a gradient
     #[arg(long, value_name = "M", short = 'm', help_heading = TRAINED)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to the samples of the training set"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = whole::<usize>("from 1 to the samples of the training set"))]
     minibatch: Option<usize>,
     /// Rate of a gradient
     ///
     /// An update is w_{j+1} = w_j - (1/K) sum of rate times gradient.
     #[arg(long, value_name = "RATE", help_heading = TRAINED)]
-    #[arg(value_parser = |text: &str| number(text, "a number above 0"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = number("a number above 0"))]
     learning_rate: Option<f64>,
     /// What makes the rate of a gradient smaller
     ///
@@ -113,17 +118,14 @@ pub(super) struct Setup {
     /// (min(c/|w_j - w_tau|^2, rate)), inverse-staleness (rate/(1 + s)), adaptive:threshold=8 (rate
     /// threshold/s where s is above); s is the staleness of the gradient.
     #[arg(long, value_name = "RULE", help_heading = TRAINED)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     rate_rule: Option<RateRule>,
     /// What multiplies the squared norm of the weights in the loss
     #[arg(long, help_heading = TRAINED, hide_short_help = true)]
-    #[arg(value_parser = |text: &str| number(text, "a number from 0 on"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = number("a number from 0 on"))]
     l2: Option<f64>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', help_heading = LEARNERS)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = whole::<usize>("from 1 to 1048576"))]
     learners: Option<usize>,
     /// Distribution of the time of a minibatch
     ///
@@ -132,75 +134,59 @@ pub(super) struct Setup {
     /// hyperexponential:p=0.9,mean1=0.5,mean2=5.5, bimodal:fast=1,slow=10,p=0.1, trace:FILE; in
     /// real time the default is measured: as long as it takes.
     #[arg(long, value_name = "DISTRIBUTION", help_heading = LEARNERS)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<Delay>,
-    /// LearnerThreads that are slower than the distribution says, as in 0=3,5=2
+    /// Learners that are slower than the distribution says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
     /// Whose time counts
     #[arg(long, help_heading = LEARNERS)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     clock: Option<Clock>,
     /// What becomes of cancelled work
     #[arg(long, help_heading = LEARNERS)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     cancel: Option<Cancellation>,
     /// Seed of delays, minibatches and initial parameters
     #[arg(long, value_name = "N", help_heading = LENGTH, display_order = 900)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = whole::<u64>("from 0 on"))]
     seed: Option<u64>,
     /// auto, host, an adapter's index or part of its name
     ///
     /// In real time several, with a comma between, that learners are spread over.
     #[arg(long, help_heading = WHERE)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<DeviceChoices>,
     /// Family of the kernels: auto, tiled or lanes
     #[arg(long, value_name = "FAMILY", help_heading = WHERE, hide_short_help = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     kernels: Option<FamilyChoice>,
     /// Devices and queues that the learners share in virtual time [default: what suits
     /// the adapter]
     #[arg(long, value_name = "N", help_heading = WHERE, hide_short_help = true)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1024"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = whole::<usize>("from 1 to 1024"))]
     queues: Option<usize>,
     /// Folder with IDX files of MNIST's or EMNIST's names [default: $TORTOISE_DATA, or data/mnist]
     ///
     /// Of several data sets in a folder, DIR/emnist-letters takes one.
     #[arg(long, value_name = "DIR", help_heading = FILES, value_parser = named_folder())]
-    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<PathBuf>,
 }
 
 /// How a run goes, and how long.
-#[derive(Debug, Clone, Default, Args, Serialize)]
+#[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Length {
     /// Run time of each run
     ///
     /// No default with --updates.
-    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH, value_parser = number(SECONDS))]
     budget: Option<f64>,
     /// Updates of each run at most
-    #[arg(long, value_name = "N", help_heading = LENGTH)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", help_heading = LENGTH, value_parser = whole::<u64>("from 1 on"))]
     updates: Option<u64>,
     /// Run time between evaluations [default: a fifteenth of the budget]
-    #[arg(long, value_name = "SECONDS", help_heading = LENGTH)]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "SECONDS", help_heading = LENGTH, value_parser = number(SECONDS))]
     evaluate_every: Option<f64>,
     /// Run time between looks of adasync at the training loss that was
     /// evaluated last, in seconds [default: as --evaluate-every]
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, hide_short_help = true)]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = number(SECONDS))]
     adasync_every: Option<f64>,
     /// Give each learner a process of its own, in real time: a driver that crashes or hangs is one
     /// lost learner
@@ -209,45 +195,38 @@ pub(super) struct Length {
     isolate: bool,
     /// What becomes of a run that loses a learner
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     on_loss: Option<OnLoss>,
     /// How often a learner is replaced without a gradient between
     #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
-    #[arg(value_parser = |text: &str| whole::<u32>(text, "from 0 to 4294967295"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = whole::<u32>("from 0 to 4294967295"))]
     restarts: Option<u32>,
     /// The fewest learners that a run goes on with
     #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to P"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = whole::<usize>("from 1 to P"))]
     quorum: Option<usize>,
     /// The least that a silent learner is waited for, in seconds; more where learners were seen to
     /// take longer
     #[arg(long, value_name = "SECONDS", help_heading = FAULTS, hide_short_help = true)]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = number(SECONDS))]
     patience: Option<f64>,
     /// What becomes of a run that meets a gradient that is not finite
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     non_finite: Option<NonFinite>,
     /// Faults on purpose, for that share of the minibatches (0.05): learners that
     /// die or hang, pushes that are late, come twice or are not finite
     #[arg(long, value_name = "SEED[:RATE]", help_heading = FAULTS, hide_short_help = true)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     chaos: Option<FaultPlan>,
 }
 
 /// What is kept of a run, besides what always is.
-#[derive(Debug, Clone, Default, Args, Serialize)]
+#[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Kept {
     /// Time on the wall clock between checkpoints of a run
     ///
     /// tortoise resume goes on from them.
     #[arg(long, value_name = "SECONDS", help_heading = FILES, hide_short_help = true)]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(value_parser = number(SECONDS))]
     checkpoint_every: Option<f64>,
     /// Record every event: assign, push, cancel, update, ...
     #[arg(long, help_heading = FILES)]
@@ -261,31 +240,12 @@ pub(super) struct Kept {
 }
 
 /// How often a run is repeated.
-#[derive(Debug, Clone, Default, Args, Serialize)]
+#[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Repeats {
     /// Seeds to repeat with, for mean and standard error
-    #[arg(long, value_name = "N", help_heading = LENGTH)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", help_heading = LENGTH, value_parser = whole::<u64>("from 1 on"))]
     seeds: Option<u64>,
-}
-
-/// What runs are compared by.
-#[derive(Debug, Clone, Default, Args, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub(super) struct Judged {
-    /// Training losses whose run time is reported
-    #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
-    #[arg(value_parser = |text: &str| number(text, "losses above 0"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    targets: Option<Vec<f64>>,
-    /// Estimate the constants of theory from the first run of each entrant
-    ///
-    /// Draws the bound on its loss as well, where there is one; takes some seconds each.
-    #[arg(long, help_heading = LENGTH)]
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    estimate: bool,
 }
 
 #[derive(Debug, Args)]

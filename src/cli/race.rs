@@ -4,17 +4,12 @@ use clap::Args;
 
 use super::{
     Context, Exit,
-    options::{Flags, Output},
+    options::{Output, RaceFlags},
     print,
     report::{of_command, tell},
     settings, to_json,
 };
-use crate::{
-    Result,
-    race::{Config, runner::Runner},
-    record::RunDirectory,
-    sgd::Entrant,
-};
+use crate::{Result, race::runner::Runner, record::RunDirectory, sgd::Entrant};
 
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]
@@ -25,7 +20,7 @@ pub(super) struct RaceArgs {
     /// loss falls.
     entrants: Vec<Entrant>,
     #[command(flatten)]
-    flags: Flags,
+    flags: RaceFlags,
     #[command(flatten)]
     output: Output,
 }
@@ -39,7 +34,7 @@ pub(super) struct TrainArgs {
     /// loss falls.
     entrant: Entrant,
     #[command(flatten)]
-    flags: Flags,
+    flags: RaceFlags,
     #[command(flatten)]
     output: Output,
 }
@@ -55,12 +50,11 @@ pub(super) fn train(args: &TrainArgs, context: &Context<'_>) -> Result<Exit> {
 fn run(
     name: &str,
     entrants: &[Entrant],
-    flags: &Flags,
+    flags: &RaceFlags,
     output: &Output,
     context: &Context<'_>,
 ) -> Result<Exit> {
-    let (given, scope) = (settings::given(flags)?, settings::scope::<Flags>(&[]));
-    let config = Config::new(entrants, &given, output.config.as_deref(), &scope)?;
+    let config = settings::config(entrants, flags, output)?;
     let runner = Runner::open(config, context.progress(&output.show), context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
     carry_on(runner, &directory, context, output.show.json)
@@ -77,7 +71,7 @@ pub(super) fn carry_on(
     let interrupted = summary.interrupted;
     // All is written before anything is printed: there may be nobody left to print for.
     let printed = if json { Some(to_json(&summary)?) } else { None };
-    tell(vec![(directory.path(), summary)], of_command, directory.path(), json)?;
+    tell(vec![(directory.path(), of_command(summary))], directory.path(), json)?;
     printed.map_or(Ok(()), |json| print(&json))?;
     Ok(if interrupted { Exit::Interrupted } else { Exit::Done })
 }

@@ -15,7 +15,7 @@ use crate::{
     Error, Result,
     race::{Config, config::TRACE},
     record::{EntrantSummary, RunDirectory, Summary, read_summary, run_folder},
-    report::Report,
+    report::{Race, Report},
     timeline::{self, Look, Timeline, svg},
 };
 
@@ -39,64 +39,52 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit> {
         if args.directories[..at].contains(directory) {
             return Err(Error::config(format!("{} is named twice", directory.display())));
         }
-        races.push((&**directory, read_summary::<Value>(directory)?));
+        races.push((&**directory, of_any(read_summary::<Value>(directory)?)));
     }
     match (&*args.directories, &args.out) {
-        ([directory], None) => tell(races, of_any, directory, false)?,
+        ([directory], None) => tell(races, directory, false)?,
         (_, out) => {
             let directory = RunDirectory::create(out.as_deref(), "report")?;
-            tell(races, of_any, directory.path(), false)?;
+            tell(races, directory.path(), false)?;
         }
     }
     Ok(Exit::Done)
 }
 
-/// What was run: in a line, and the configuration in full.
-pub(super) struct Described {
-    caption: String,
-    configuration: String,
-    by_command: bool,
-}
-
-/// What the command has run.
-pub(super) fn of_command(config: &Config) -> Described {
-    let toml = config.to_toml();
-    let configuration = match config.has_own_trace() {
-        true => {
-            format!("# {TRACE} is in the run directory: copy it to where this file is.\n{toml}")
-        }
-        false => toml,
-    };
-    Described { caption: config.caption(), configuration, by_command: true }
-}
-
-/// What the command or any program has run, which records what it likes.
-fn of_any(configuration: &Value) -> Described {
-    if let Ok(config) = Config::deserialize(configuration) {
-        return of_command(&config);
+/// A race that the command has run, without its name and its timelines.
+pub(super) fn of_command(summary: Summary<Config>) -> Race {
+    let config = &summary.configuration;
+    let mut configuration = config.to_toml();
+    if config.has_own_trace() {
+        let copy = format!("# {TRACE} is in the run directory: copy it to where this file is.\n");
+        configuration.insert_str(0, &copy);
     }
-    let (caption, configuration) = match configuration {
+    let caption = config.caption();
+    let summary = summary.with_configuration(());
+    Race { caption, configuration, by_command: true, summary, ..Race::default() }
+}
+
+/// One that the command or any program has run, which records what it likes.
+fn of_any(summary: Summary<Value>) -> Race {
+    if let Ok(config) = Config::deserialize(&summary.configuration) {
+        return of_command(summary.with_configuration(config));
+    }
+    let (caption, configuration) = match &summary.configuration {
         Value::Null => ("run by a program, which recorded no configuration", String::new()),
         value => ("run by a program, with a configuration of its own", format!("{value:#}")),
     };
-    Described { caption: caption.to_owned(), configuration, by_command: false }
+    let (caption, summary) = (caption.to_owned(), summary.with_configuration(()));
+    Race { caption, configuration, summary, ..Race::default() }
 }
 
-/// Draws the report of `races`, each with its run directory and `describe`d, into `into`; and unless `silent` prints
-/// what came of them.
-pub(super) fn tell<C>(
-    races: Vec<(&Path, Summary<C>)>,
-    describe: impl Fn(&C) -> Described,
-    into: &Path,
-    silent: bool,
-) -> Result<()> {
+/// Draws the report of `races`, each with its run directory, into `into`; and unless `silent` prints what
+/// came of them.
+pub(super) fn tell(races: Vec<(&Path, Race)>, into: &Path, silent: bool) -> Result<()> {
     let mut report = Report::default();
     let names = names(races.iter().map(|(directory, _)| *directory));
-    for (at, (name, (directory, summary))) in names.iter().zip(races).enumerate() {
-        let Described { caption, configuration, by_command } = describe(&summary.configuration);
-        let timelines = timelines(directory, &summary, at)?;
-        let add = if by_command { Report::add } else { Report::add_of_program };
-        add(&mut report, name, summary, &caption, &configuration, timelines);
+    for (at, (name, (directory, race))) in names.into_iter().zip(races).enumerate() {
+        let timelines = timelines(directory, &race.summary, at)?;
+        report.races.push(Race { name, timelines, ..race });
     }
     let files = report.draw(into)?;
     if silent {
@@ -112,7 +100,7 @@ pub(super) fn tell<C>(
 
 /// How the first run of each entrant began, all over the same run time; the race is the `at`-th of the
 /// page.
-fn timelines<C>(directory: &Path, summary: &Summary<C>, at: usize) -> Result<Vec<String>> {
+fn timelines(directory: &Path, summary: &Summary<()>, at: usize) -> Result<Vec<String>> {
     let read = |entrant: &EntrantSummary| {
         let first = entrant.runs.first().map_or(0, |run| run.seed);
         timeline::read(&run_folder(directory, &entrant.entrant, first))
@@ -120,13 +108,11 @@ fn timelines<C>(directory: &Path, summary: &Summary<C>, at: usize) -> Result<Vec
     let all: Vec<_> = summary.entrants.iter().map(read).collect::<Result<_>>()?;
     let ends = all.iter().flatten().map(|timeline| timeline.beginning(SHOWN).until);
     let Some(end) = ends.min() else { return Ok(Vec::new()) };
-    let draw = |(n, timeline): (usize, &Option<Timeline>)| {
+    let draw = |(n, whole): (usize, Option<Timeline>)| {
         let look = Look::of_page(&format!("t{at}-{n}-"));
-        timeline
-            .as_ref()
-            .map_or_else(String::new, |whole| svg(&whole.between(Duration::ZERO, end), &look))
+        whole.map_or_else(String::new, |whole| svg(&whole.between(Duration::ZERO, end), &look))
     };
-    Ok(all.iter().enumerate().map(draw).collect())
+    Ok(all.into_iter().enumerate().map(draw).collect())
 }
 
 /// Where the pictures are.
@@ -143,8 +129,8 @@ fn names<'a>(directories: impl Iterator<Item = &'a Path> + Clone) -> Vec<String>
     };
     let names: Vec<String> = directories.clone().map(name).collect();
     let distinct: HashSet<&String> = names.iter().collect();
-    match distinct.len() == names.len() {
-        true => names,
-        false => directories.map(|directory| directory.display().to_string()).collect(),
+    if distinct.len() == names.len() {
+        return names;
     }
+    directories.map(|directory| directory.display().to_string()).collect()
 }

@@ -8,7 +8,7 @@ use super::{
     Context, Exit,
     progress::Show,
     race::carry_on,
-    usage::{number, whole},
+    values::{number, whole},
 };
 use crate::{
     Result,
@@ -25,12 +25,12 @@ pub(super) struct ResumeArgs {
     ///
     /// Runs that are over start over, so that each has the bits of a run of that length. What else is
     /// set stays as it is, the time between evaluations as well.
-    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, "seconds above 0"))]
+    #[arg(long, value_name = "SECONDS", value_parser = number("seconds above 0"))]
     budget: Option<f64>,
     /// Extend the race, in virtual time: updates of each run
     ///
     /// As with --budget.
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 1 on"))]
     updates: Option<u64>,
     /// Folder with the IDX files, if it has moved [default: $TORTOISE_DATA, or where it was]
     #[arg(long, value_name = "DIR")]

@@ -8,7 +8,8 @@ use toml::{Table, Value};
 use super::{options::Output, usage::reworded};
 use crate::{
     Error, Result,
-    race::config::{self, Scope},
+    race::config::{self, Config, Scope},
+    sgd::Entrant,
 };
 
 /// For the help of an option of a race: with the value that holds where nobody says otherwise.
@@ -19,6 +20,15 @@ pub(super) fn of_a_race(arg: Arg) -> Arg {
         "delay" => say_default(arg, config::DEFAULT_DELAYS[0]),
         _ => with_default(arg, config::DEFAULTS),
     }
+}
+
+/// The configuration that these options and the file make, of these entrants if some are named.
+pub(super) fn config<F: Args + Serialize>(
+    entrants: &[Entrant],
+    flags: &F,
+    output: &Output,
+) -> Result<Config> {
+    Config::new(entrants, &given(flags)?, output.config.as_deref(), &scope::<F>(&[]))
 }
 
 /// What a file may hold for a command with these options, and what of it counts.
@@ -44,8 +54,7 @@ pub(super) fn with_default(arg: Arg, defaults: &str) -> Arg {
 fn say_default(arg: Arg, default: &str) -> Arg {
     let said = |help: &StyledStr| {
         let help = help.to_string();
-        let (first, rest) = help.split_once("\n\n").map_or((&*help, None), |(a, b)| (a, Some(b)));
-        let rest = rest.map_or(String::new(), |rest| format!("\n\n{rest}"));
+        let (first, rest) = help.split_at(help.find("\n\n").unwrap_or(help.len()));
         format!("{first} [default: {default}]{rest}")
     };
     reworded(arg, said)
@@ -53,16 +62,14 @@ fn say_default(arg: Arg, default: &str) -> Arg {
 
 /// A default as it is given on the command line; none for what is only said, or is nothing.
 fn words(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-        Value::Integer(number) => Some(number.to_string()),
-        Value::Float(number) => Some(number.to_string()),
-        Value::Array(values) => {
-            let values: Option<Vec<String>> = values.iter().map(words).collect();
-            values.filter(|values| !values.is_empty()).map(|values| values.join(","))
-        }
-        _ => None,
-    }
+    let words = match value {
+        Value::String(text) => text.clone(),
+        Value::Integer(number) => number.to_string(),
+        Value::Float(number) => number.to_string(),
+        Value::Array(values) => values.iter().filter_map(words).collect::<Vec<_>>().join(","),
+        _ => return None,
+    };
+    Some(words).filter(|words| !words.is_empty())
 }
 
 /// The options that were given, under their names.

@@ -8,27 +8,20 @@ use serde::{Deserialize, Serialize};
 use super::{
     Exit,
     case::{self, Case},
-    print, print_json, say, settings,
-    usage::whole,
+    print, print_json, settings,
+    values::whole,
 };
 use crate::{
     Error, Result,
-    cluster::delay::{Delays, Distribution, Slow},
+    cluster::delay::{Delays, Slow},
     numbers::Shown,
-    race::{
-        Delay,
-        config::{check::NOTHING_CANCELLED, layers},
-    },
+    race::{Delay, config::layers},
     sgd::{
         Cancellation, Entrant,
         simulate::{Times, default_warm_up, simulate},
     },
-    theory::runtime::{self, UpdateTime},
+    theory::runtime::UpdateTime,
 };
-
-/// What the numbers of updates may be.
-const MEASURED: &str = "from 1 on";
-const LEFT_OUT: &str = "from 0 on";
 
 /// The options that make a simulation what it is; a TOML file holds any of them under the same names.
 #[derive(Debug, Args, Serialize)]
@@ -40,33 +33,25 @@ pub(super) struct SimulateArgs {
     #[serde(skip)]
     entrant: Option<Entrant>,
     /// P, the number of learners
-    #[arg(long, value_name = "P", short = 'p')]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "P", short = 'p', value_parser = whole::<usize>("from 1 to 1048576"))]
     learners: Option<usize>,
     /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     delay: Option<Delay>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     slow: Option<Slow>,
     /// Whether cancelled work stops at once or is dropped when it arrives
     #[arg(long)]
-    #[serde(skip_serializing_if = "Option::is_none")]
     cancel: Option<Cancellation>,
     /// Updates to measure
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, MEASURED))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 1 on"))]
     updates: Option<u64>,
     /// Updates before them that are left out [default: 100, and twenty pushes a learner]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, LEFT_OUT))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 0 on"))]
     warm_up: Option<u64>,
     /// Of the delays
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 0 on"))]
     seed: Option<u64>,
     /// TOML file with any of these options, or that of a race: what concerns the times counts, and the
     /// rest is passed over; - is standard input
@@ -106,11 +91,8 @@ struct Settings {
 
 #[derive(Serialize)]
 struct Simulation<'a> {
-    entrant: &'a Entrant,
-    learners: usize,
-    k: usize,
-    delay: &'a Distribution,
-    cancel: Cancellation,
+    #[serde(flatten)]
+    case: &'a Case,
     seed: u64,
     #[serde(flatten)]
     times: Times,
@@ -123,7 +105,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let (given, scope) = (settings::given(args)?, settings::scope::<SimulateArgs>(&["warm-up"]));
     let table = layers::layers(DEFAULTS, source, &given, &scope)?;
     let wanted: Settings = layers::checked(table, source)?;
-    let Settings { learners, slow, cancel, ref updates, ref seed, .. } = wanted;
+    let Settings { learners, slow, cancel, updates, seed, .. } = wanted;
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
         return Err(Error::config("name the ENTRANT whose times are to be measured"));
     };
@@ -132,29 +114,15 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
             "delays that were measured have no distribution: name one with --delay",
         ));
     };
-    let case = Case::new(entrant, learners, delay, slow, cancel);
-    let k = case.k()?;
-    if args.cancel.is_some() && !case.entrant.cancels(learners) {
-        say(NOTHING_CANCELLED);
-    }
-    if *updates == 0 {
+    let case = Case::new(entrant, learners, delay, slow, cancel)?;
+    case.note_idle(args.cancel);
+    if updates == 0 {
         return Err(Error::config("--updates must be at least 1"));
     }
-    let Case { entrant, learners, delay, slow, cancel } = &case;
-    let warm_up = wanted.warm_up.unwrap_or_else(|| default_warm_up(*learners, k));
-    let delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
-    let times = simulate(entrant, *cancel, *learners, delays, warm_up, *updates)?;
-    let theory = runtime::update_time_of(entrant.rules(), delay, slow, *cancel, *learners, k);
-    let simulation = Simulation {
-        entrant,
-        learners: *learners,
-        k,
-        delay,
-        cancel: *cancel,
-        seed: *seed,
-        times,
-        theory,
-    };
+    let warm_up = wanted.warm_up.unwrap_or_else(|| default_warm_up(learners, case.k));
+    let delays = Delays::new(case.delay.clone(), &case.slow, learners, seed)?;
+    let times = simulate(&case.entrant, cancel, learners, delays, warm_up, updates)?;
+    let simulation = Simulation { case: &case, seed, times, theory: case.update_time() };
     if args.json {
         print_json(&simulation)?;
     } else {
@@ -164,7 +132,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
 }
 
 fn text(simulation: &Simulation<'_>) -> String {
-    let Simulation { entrant, learners, k, delay, times, theory, .. } = simulation;
+    let Simulation { case: Case { entrant, learners, k, delay, .. }, times, theory, .. } =
+        simulation;
     let error = times.mean_update_time_se.map_or(String::new(), |se| format!(" ± {se:.2e}"));
     let predicted = case::in_words(theory);
     format!(

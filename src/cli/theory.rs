@@ -10,14 +10,13 @@ use serde::Serialize;
 use super::{
     Exit,
     case::{self, Case},
-    print, print_json, say,
-    usage::whole,
+    print, print_json,
+    values::whole,
 };
 use crate::{
     Error, Result,
     cluster::delay::{Distribution, Slow},
     numbers::Shown,
-    race::config::check::NOTHING_CANCELLED,
     sgd::{Cancellation, Entrant},
     theory::{
         runtime::{self, Ageing, UpdateTime},
@@ -32,7 +31,7 @@ pub(super) struct TheoryArgs {
     entrant: Option<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 8)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576, for tables to 4096"))]
+    #[arg(value_parser = whole::<usize>("from 1 to 1048576, for tables to 4096"))]
     learners: usize,
     /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them.
     /// Tables take several [default: exponential:mean=1; for tables one of each kind]
@@ -57,11 +56,8 @@ pub(super) struct TheoryArgs {
 
 #[derive(Serialize)]
 struct Theory<'a> {
-    entrant: &'a Entrant,
-    learners: usize,
-    k: usize,
-    delay: &'a Distribution,
-    cancel: Cancellation,
+    #[serde(flatten)]
+    case: &'a Case,
     class: Ageing,
     #[serde(flatten)]
     time: UpdateTime,
@@ -78,22 +74,15 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         [delay] => delay.clone(),
         _ => return Err(Error::config("an entrant has one --delay")),
     };
-    let (learners, cancel) = (args.learners, args.cancel.unwrap_or_default());
-    let case = Case::new(entrant, learners, delay, args.slow.clone(), cancel);
-    let k = case.k()?;
-    if args.cancel.is_some() && !case.entrant.cancels(learners) {
-        say(NOTHING_CANCELLED);
-    }
-    let Case { entrant, delay, slow, .. } = &case;
+    let cancel = args.cancel.unwrap_or_default();
+    let case = Case::new(entrant, args.learners, delay, args.slow.clone(), cancel)?;
+    case.note_idle(args.cancel);
+    let Case { entrant, learners, k, delay, slow, .. } = &case;
     let theory = Theory {
-        entrant,
-        learners,
-        k,
-        delay,
-        cancel,
         class: runtime::ageing(delay),
-        time: runtime::update_time_of(entrant.rules(), delay, slow, cancel, learners, k),
-        staleness: staleness::expected(entrant.rules(), delay, slow, learners, k),
+        time: case.update_time(),
+        staleness: staleness::expected(entrant.rules(), delay, slow, *learners, *k),
+        case: &case,
     };
     if args.json {
         print_json(&theory)?;
@@ -116,7 +105,7 @@ fn class(class: Ageing) -> &'static str {
 }
 
 fn text(theory: &Theory<'_>) -> String {
-    let Theory { entrant, learners, k, delay, time, staleness, .. } = theory;
+    let Theory { case: Case { entrant, learners, k, delay, .. }, time, staleness, .. } = theory;
     let unknown = || "nothing known".to_owned();
     let mean = staleness.map_or_else(unknown, |staleness| {
         let mean = staleness.mean.map(|mean| format!("{:.4}", Shown(mean)));

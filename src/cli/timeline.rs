@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::{
     Exit, print, print_styled, say,
-    usage::{number, whole},
+    values::{number, whole},
 };
 use crate::{
     Error, Result,
@@ -44,7 +44,7 @@ pub(super) struct TimelineArgs {
     entrants: Vec<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 4)]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 to 1048576"))]
+    #[arg(value_parser = whole::<usize>("from 1 to 1048576"))]
     learners: usize,
     /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them.
     /// trace:FILE with lines LEARNER,SECONDS gives each learner the times you choose
@@ -57,11 +57,10 @@ pub(super) struct TimelineArgs {
     #[arg(long, default_value = "preempt")]
     cancel: Cancellation,
     /// Of the delays
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    #[arg(value_parser = |text: &str| whole::<u64>(text, "from 0 on"))]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>("from 0 on"))]
     seed: u64,
     /// Updates of the first entrant to draw [default: 4]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<u64>(text, "from 1 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 1 on"))]
     updates: Option<u64>,
     /// Draw what a run has recorded instead: its timeline.jsonl or events.jsonl
     #[arg(
@@ -71,17 +70,16 @@ pub(super) struct TimelineArgs {
     )]
     events: Option<PathBuf>,
     /// Run time to draw from, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.0)]
-    #[arg(value_parser = |text: &str| number(text, SECONDS))]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, value_parser = number(SECONDS))]
     from: f64,
     /// Run time to draw up to, in seconds
-    #[arg(long, value_name = "SECONDS", value_parser = |text: &str| number(text, SECONDS))]
+    #[arg(long, value_name = "SECONDS", value_parser = number(SECONDS))]
     until: Option<f64>,
     /// Write a file instead, .svg, .png or .json (for ui.perfetto.dev); can be given several times
     #[arg(long, value_name = "FILE")]
     out: Vec<PathBuf>,
     /// Columns of the text [default: those of the terminal], or pixels of a picture [default: 560]
-    #[arg(long, value_name = "N", value_parser = |text: &str| whole::<usize>(text, "from 24 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<usize>("from 24 on"))]
     width: Option<usize>,
 }
 
@@ -91,8 +89,8 @@ pub(super) fn run(args: &TimelineArgs) -> Result<Exit> {
     if until.is_some_and(|until| until <= from) {
         return Err(Error::config("--until must be later than --from"));
     }
-    let forms = args.out.iter().map(|out| Form::of(out)).collect::<Result<Vec<_>>>()?;
-    if args.width.is_some() && !forms.is_empty() && forms.iter().all(|form| *form == Form::Trace) {
+    let endings = args.out.iter().map(|out| ending(out)).collect::<Result<Vec<_>>>()?;
+    if args.width.is_some() && !endings.is_empty() && endings.iter().all(|one| *one == "json") {
         return Err(Error::config("a .json file has no --width: leave it out"));
     }
     let drawn = match &args.events {
@@ -181,26 +179,13 @@ impl Observer for Drawing {
     }
 }
 
-/// What a file is written in.
-#[derive(PartialEq)]
-enum Form {
-    Vector,
-    Pixels,
-    Trace,
-}
-
-impl Form {
-    fn of(path: &Path) -> Result<Self> {
-        match path.extension().and_then(OsStr::to_str) {
-            Some("svg") => Ok(Self::Vector),
-            Some("png") => Ok(Self::Pixels),
-            Some("json") => Ok(Self::Trace),
-            _ => Err(Error::config(format!(
-                "--out {} ends in neither .svg, .png nor .json",
-                path.display()
-            ))),
-        }
-    }
+/// The ending of a file's name, which says what is written into it.
+fn ending(path: &Path) -> Result<&str> {
+    let ending = path.extension().and_then(OsStr::to_str);
+    ending.filter(|ending| ["svg", "png", "json"].contains(ending)).ok_or_else(|| {
+        let path = path.display();
+        Error::config(format!("--out {path} ends in neither .svg, .png nor .json"))
+    })
 }
 
 fn write(path: &Path, title: &str, timeline: &Timeline, width: Option<usize>) -> Result<()> {
@@ -209,10 +194,10 @@ fn write(path: &Path, title: &str, timeline: &Timeline, width: Option<usize>) ->
     }
     let mut look = Look { title: title.to_owned(), ..Look::picture() };
     look.width = width.map_or(look.width, |width| width as f64);
-    let bytes = match Form::of(path)? {
-        Form::Vector => timeline::svg(timeline, &look).into_bytes(),
-        Form::Pixels => raster::png(&timeline::svg(timeline, &look)),
-        Form::Trace => timeline::perfetto(timeline, title).into_bytes(),
+    let bytes = match ending(path)? {
+        "svg" => timeline::svg(timeline, &look).into_bytes(),
+        "png" => raster::png(&timeline::svg(timeline, &look)),
+        _ => timeline::perfetto(timeline, title).into_bytes(),
     };
     write_whole(path, &bytes)
 }

@@ -1,16 +1,16 @@
 //! What a command line that cannot be read is told: clap's words, with a remedy that goes by meaning
 //! where clap's would go by spelling.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
 
 use clap::{
     Arg, Command, CommandFactory, Error, Parser,
-    builder::{PathBufValueParser, StyledStr, TypedValueParser},
+    builder::StyledStr,
     error::{ContextKind, ContextValue, ErrorKind},
 };
 
 use super::Cli;
-use crate::{error::shortened, sgd::entrant, suggest};
+use crate::{error::shortened, numbers::listed, sgd::entrant, suggest};
 
 /// Why a command does not take an option that others take, or not together with another, and what to do.
 const REASONS: &[(&str, &[&str], &str)] = &[
@@ -128,27 +128,22 @@ fn unknown_option(error: &mut Error, whole: &Command, command: &Command, words: 
     let names = [if bare.chars().count() == 1 { whole_word } else { bare }, &*given];
     let options: Vec<&str> = command.get_arguments().filter_map(Arg::get_long).collect();
     let meant = || names.iter().find_map(|name| suggest::by_meaning(name, &options));
-    let (mut argument, mut tip) = (None, None);
-    if let Some(reason) = reason(command, bare) {
-        tip = Some(reason.to_owned());
-    } else if let Some(meant) = meant() {
-        argument = Some(format!("--{meant}"));
-    } else if let Some(note) = names.iter().find_map(|name| suggest::absent(name)) {
-        tip = Some(note.to_owned());
-    } else if let Some(elsewhere) = elsewhere(whole, bare) {
-        tip = Some(format!("'--{bare}' is an option of {elsewhere}"));
-    } else {
-        // What clap found by its spelling; that a value may look like it is no help here.
-        error.remove(ContextKind::Suggested);
-        return;
-    }
-    error.remove(ContextKind::SuggestedArg);
+    // What clap says of values that look like an option is no help here.
+    let by_spelling = error.remove(ContextKind::SuggestedArg);
     error.remove(ContextKind::Suggested);
-    if let Some(argument) = argument {
-        error.insert(ContextKind::SuggestedArg, ContextValue::String(argument));
-    }
-    if let Some(tip) = tip {
-        add_tip(error, tip);
+    if let Some(reason) = reason(command, bare) {
+        add_tip(error, reason.to_owned());
+    } else if let Some(meant) = meant() {
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{meant}")));
+    } else if let Some(note) = names.iter().find_map(|name| suggest::absent(name)) {
+        add_tip(error, note.to_owned());
+    } else if let Some(elsewhere) = elsewhere(whole, bare) {
+        add_tip(error, format!("'--{bare}' is an option of {elsewhere}"));
+    } else {
+        if let Some(argument) = by_spelling {
+            error.insert(ContextKind::SuggestedArg, argument);
+        }
+        return;
     }
     // Clap's shows the option that it took this one for.
     let usage = command.clone().render_usage();
@@ -220,14 +215,12 @@ fn reason(command: &Command, option: &str) -> Option<&'static str> {
 
 /// The commands that have an option, in words.
 fn elsewhere(whole: &Command, option: &str) -> Option<String> {
-    let seen = whole.get_subcommands().filter(|command| !command.is_hide_set());
-    let has =
-        |command: &&Command| command.get_arguments().any(|arg| arg.get_long() == Some(option));
-    let names: Vec<&str> = seen.filter(has).map(Command::get_name).collect();
-    match names.split_last()? {
-        (last, []) => Some((*last).to_owned()),
-        (last, others) => Some(format!("{} and {last}", others.join(", "))),
-    }
+    let has = |command: &&Command| {
+        !command.is_hide_set() && command.get_arguments().any(|arg| arg.get_long() == Some(option))
+    };
+    let names = whole.get_subcommands().filter(has).map(|command| command.get_name().to_owned());
+    let names: Vec<String> = names.collect();
+    (!names.is_empty()).then(|| listed(&names))
 }
 
 fn text(error: &Error, kind: ContextKind) -> Option<String> {
@@ -240,26 +233,4 @@ fn text(error: &Error, kind: ContextKind) -> Option<String> {
 fn add_tip(error: &mut Error, tip: String) {
     let tip = ContextValue::StyledStrs(vec![StyledStr::from(tip)]);
     error.insert(ContextKind::Suggested, tip);
-}
-
-/// For `value_parser`: a whole number, or what it may be; whoever takes it looks whether it is too
-/// large or too small. What is larger than a TOML file can hold is refused here.
-pub(super) fn whole<T: TryFrom<u64>>(text: &str, may_be: &str) -> Result<T, String> {
-    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse::<u64>().ok().filter(|number| digits && i64::try_from(*number).is_ok());
-    let number = number.and_then(|number| T::try_from(number).ok());
-    number.ok_or_else(|| format!("it must be a whole number {may_be}, in digits alone"))
-}
-
-/// For `value_parser`: a number, or what it may be; whoever takes it looks whether it is.
-pub(super) fn number(text: &str, may_be: &str) -> Result<f64, String> {
-    text.parse().map_err(|_| format!("it must be {may_be}, as in 1, 0.5 or 2e-3"))
-}
-
-/// For `value_parser`: a folder that a configuration names, which is text.
-pub(super) fn named_folder() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|folder| match folder.to_str() {
-        Some(_) => Ok(folder),
-        None => Err("a configuration is UTF-8 text: run from within that folder, with --data ."),
-    })
 }

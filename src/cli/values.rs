@@ -1,58 +1,31 @@
-//! Settings that are one of a few words, with what the help says of each.
+//! The values of options: numbers, and a folder.
 
-use clap::{ValueEnum, builder::PossibleValue};
+use std::path::PathBuf;
 
-use crate::{
-    race::Clock,
-    sgd::{
-        Cancellation,
-        faults::{NonFinite, OnLoss},
-    },
-};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
-/// Lets clap take a setting that is one of these words.
-macro_rules! words {
-    ($type:ty { $($value:path = $word:literal, $help:literal;)+ }) => {
-        impl ValueEnum for $type {
-            fn value_variants<'a>() -> &'a [Self] {
-                &[$($value),+]
-            }
-
-            fn to_possible_value(&self) -> Option<PossibleValue> {
-                let (word, help) = match self {
-                    $($value => ($word, $help),)+
-                };
-                Some(PossibleValue::new(word).help(help))
-            }
-        }
-    };
+/// Reads a whole number, or says what it `may_be`; whoever takes it looks whether it is too large or too
+/// small. What is larger than a TOML file can hold is refused here.
+pub(super) fn whole<T: TryFrom<u64>>(
+    may_be: &'static str,
+) -> impl Fn(&str) -> Result<T, String> + Clone {
+    move |text| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
+        let number = number.filter(|_| digits).and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| format!("it must be a whole number {may_be}, in digits alone"))
+    }
 }
 
-words!(Clock {
-    Self::Virtual = "virtual", "Durations are drawn from the delay distribution";
-    Self::Real = "real",
-        "The wall clock: each learner has a thread, a device and a queue of its own";
-});
+/// Reads a number, or says what it `may_be`; whoever takes it looks whether it is.
+pub(super) fn number(may_be: &'static str) -> impl Fn(&str) -> Result<f64, String> + Clone {
+    move |text| text.parse().map_err(|_| format!("it must be {may_be}, as in 1, 0.5 or 2e-3"))
+}
 
-words!(Cancellation {
-    Self::Preempt = "preempt",
-        "It stops at once, and its learner starts again from the new parameters: the paper's model";
-    Self::OnArrival = "on-arrival",
-        "It runs to its end, is dropped on arrival, and only then does its learner start again: what \
-         parameter servers without a way to stop a learner do";
-});
-
-words!(OnLoss {
-    Self::Restart = "restart",
-        "Another takes its place, after a while; if that is lost too, again and again, the run goes \
-         on without";
-    Self::Shrink = "shrink", "The run goes on without it; K is at most the learners left";
-    Self::Stop = "stop", "The run stops";
-});
-
-words!(NonFinite {
-    Self::Stop = "stop", "It has diverged, and ends";
-    Self::Reject = "reject",
-        "The gradient is rejected and counted, and its learner starts another minibatch. A run that \
-         meets nothing else has diverged after all";
-});
+/// Reads a folder that a configuration names, which is text.
+pub(super) fn named_folder() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|folder| match folder.to_str() {
+        Some(_) => Ok(folder),
+        None => Err("a configuration is UTF-8 text: run from within that folder, with --data ."),
+    })
+}

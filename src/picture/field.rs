@@ -6,7 +6,12 @@ use image::{
     imageops::{self, FilterType},
 };
 
-use super::{Digit, Plane, ink::level, smooth};
+use super::{
+    Digit, Plane,
+    grid::{Around, union},
+    ink::level,
+    smooth,
+};
 
 /// Pixels of a side of the field.
 pub const SIDE: usize = 28;
@@ -38,11 +43,7 @@ pub fn prepared(picture: &Rgb32FImage) -> Option<Digit> {
     let fits = right - left < BOX && bottom - top < BOX;
     let fills = (right - left).max(bottom - top) + 3 > BOX;
     let centred = centre(&plane).iter().all(|at| (at - CENTRE).abs() <= 1.0);
-    (grey && fits && fills && centred).then(|| {
-        let mut digit = Digit([0.0; SIDE * SIDE]);
-        digit.0.copy_from_slice(plane.as_raw());
-        digit
-    })
+    (grey && fits && fills && centred).then(|| digit(&plane))
 }
 
 /// Places the ink of a digit; none if there is none.
@@ -61,9 +62,7 @@ pub fn place(ink: &Plane) -> Option<Digit> {
     };
     let mut field = Plane::new(SIDE as u32, SIDE as u32);
     imageops::replace(&mut field, &small, shift(x, small.width()), shift(y, small.height()));
-    let mut digit = Digit([0.0; SIDE * SIDE]);
-    digit.0.copy_from_slice(field.as_raw());
-    Some(digit)
+    Some(digit(&field))
 }
 
 /// The digit with its longer side at the working size, and room around it for wider strokes.
@@ -86,8 +85,7 @@ fn enlarged(ink: &Plane) -> Option<Plane> {
 fn levelled(ink: &Plane) -> Plane {
     let level = level(ink.pixels().map(|pixel| pixel.0[0]));
     let [none, all] = GREYS.map(|share| share * level);
-    let of = |pixel: &Luma<f32>| Luma([((pixel.0[0] - none) / (all - none)).clamp(0.0, 1.0)]);
-    Plane::from_fn(ink.width(), ink.height(), |x, y| of(ink.get_pixel(x, y)))
+    mapped(ink, |ink| ((ink - none) / (all - none)).clamp(0.0, 1.0))
 }
 
 /// With strokes that are no wider than those of MNIST, and as usual there where they are thinner.
@@ -97,11 +95,8 @@ fn pen(ink: &Plane) -> Plane {
     if width < least {
         widened(ink, (USUAL_WIDTH - width) / 2.0 * FINE as f32)
     } else if width > most {
-        let paper = Plane::from_fn(ink.width(), ink.height(), |x, y| {
-            Luma([1.0 - ink.get_pixel(x, y).0[0]])
-        });
-        let wider = widened(&paper, (width - most) / 2.0 * FINE as f32);
-        Plane::from_fn(ink.width(), ink.height(), |x, y| Luma([1.0 - wider.get_pixel(x, y).0[0]]))
+        let paper = mapped(ink, |ink| 1.0 - ink);
+        mapped(&widened(&paper, (width - most) / 2.0 * FINE as f32), |paper| 1.0 - paper)
     } else {
         ink.clone()
     }
@@ -159,11 +154,19 @@ pub fn widened(ink: &Plane, radius: f32) -> Plane {
 }
 
 /// Left, top, right and bottom of what is above `threshold`; all are inside.
-fn around(ink: &Plane, threshold: f32) -> Option<[u32; 4]> {
+fn around(ink: &Plane, threshold: f32) -> Option<Around> {
     let places = ink.enumerate_pixels().filter(|(.., pixel)| pixel.0[0] > threshold);
-    places
-        .map(|(x, y, _)| [x, y, x, y])
-        .reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])])
+    places.map(|(x, y, _)| [x, y, x, y]).reduce(union)
+}
+
+/// The field as the models know it.
+fn digit(field: &Plane) -> Digit {
+    Digit(field.as_raw()[..].try_into().expect("a field has 28 by 28 pixels"))
+}
+
+/// `plane` with another value for each.
+fn mapped(plane: &Plane, of: impl Fn(f32) -> f32) -> Plane {
+    Plane::from_fn(plane.width(), plane.height(), |x, y| Luma([of(plane.get_pixel(x, y).0[0])]))
 }
 
 /// The centre of mass, in pixels from the left upper corner.

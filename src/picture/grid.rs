@@ -100,3 +100,13 @@ pub(super) fn width([left, _, right, _]: Around) -> f32 {
 pub(super) fn height([_, top, _, bottom]: Around) -> f32 {
     (bottom - top + 1) as f32
 }
+
+/// How far two boxes are apart.
+pub(super) fn gap(a: Around, b: Around) -> f32 {
+    gap_between((a[0], a[2]), (b[0], b[2])).max(gap_between((a[1], a[3]), (b[1], b[3])))
+}
+
+/// How far two ranges are apart.
+pub(super) fn gap_between(a: (u32, u32), b: (u32, u32)) -> f32 {
+    b.0.saturating_sub(a.1).max(a.0.saturating_sub(b.1)) as f32
+}

@@ -29,7 +29,7 @@ pub fn surface(picture: &Rgb32FImage) -> Rgb32FImage {
     let surface = Surface::under(&within(picture, LONGEST));
     let (width, height) = picture.dimensions();
     Rgb32FImage::from_fn(width, height, |x, y| {
-        let colour = surface.colour(&run_config(place(x, width), place(y, height)));
+        let colour = surface.colour(&terms(place(x, width), place(y, height)));
         Rgb(colour.map(|value| value as f32))
     })
 }
@@ -60,7 +60,7 @@ struct Surface {
 /// A pixel: the terms at its place, and its colour.
 #[derive(Debug, Clone)]
 struct Sample {
-    run_config: [f64; TERMS],
+    terms: [f64; TERMS],
     colour: [f64; 3],
 }
 
@@ -70,8 +70,8 @@ impl Surface {
         let edge = (width.min(height) / 16).max(1);
         let (mut all, mut border) = (Vec::new(), Vec::new());
         for (x, y, pixel) in picture.enumerate_pixels() {
-            let run_config = run_config(place(x, width), place(y, height));
-            let sample = Sample { run_config, colour: pixel.0.map(f64::from) };
+            let terms = terms(place(x, width), place(y, height));
+            let sample = Sample { terms, colour: pixel.0.map(f64::from) };
             if x < edge || y < edge || x >= width - edge || y >= height - edge {
                 border.push(sample.clone());
             }
@@ -83,19 +83,19 @@ impl Surface {
             surface.coefficients[0][channel] = median(colours.collect());
         }
         let mut far = f64::INFINITY;
-        for (samples, run_config) in [(&border, 1), (&border, 3), (&all, TERMS)] {
+        for (samples, terms) in [(&border, 1), (&border, 3), (&all, TERMS)] {
             for _ in 0..ROUNDS {
                 let away = samples.iter().map(|sample| surface.away(sample));
                 far = (FAR * median(away.filter(|away| *away < far).collect())).max(NEAR);
-                surface = surface.fitted(samples, run_config, far);
+                surface = surface.fitted(samples, terms, far);
             }
         }
         surface
     }
 
-    fn colour(&self, run_config: &[f64; TERMS]) -> [f64; 3] {
+    fn colour(&self, terms: &[f64; TERMS]) -> [f64; 3] {
         let mut colour = [0.0; 3];
-        for (term, coefficients) in run_config.iter().zip(&self.coefficients) {
+        for (term, coefficients) in terms.iter().zip(&self.coefficients) {
             for (value, coefficient) in colour.iter_mut().zip(coefficients) {
                 *value += term * coefficient;
             }
@@ -105,7 +105,7 @@ impl Surface {
 
     /// How far a pixel's colour is from the paper's.
     fn away(&self, sample: &Sample) -> f64 {
-        let paper = self.colour(&sample.run_config);
+        let paper = self.colour(&sample.terms);
         let squares =
             sample.colour.iter().zip(paper).map(|(colour, paper)| (colour - paper).powi(2));
         squares.sum::<f64>().sqrt()
@@ -113,7 +113,7 @@ impl Surface {
 
     /// The surface of so many terms with the least squares over samples that this one is near to;
     /// Tukey's biweight says how much each of them counts.
-    fn fitted(&self, samples: &[Sample], run_config: usize, far: f64) -> Self {
+    fn fitted(&self, samples: &[Sample], terms: usize, far: f64) -> Self {
         // [A^T A | A^T b], a row a term; what is added to the diagonal decides where nothing else does.
         let mut rows = [[0.0; TERMS + 3]; TERMS];
         for (term, row) in rows.iter_mut().enumerate() {
@@ -121,8 +121,8 @@ impl Surface {
         }
         for sample in samples {
             let weight = (1.0 - (self.away(sample) / far).powi(2)).max(0.0).powi(2);
-            for (row, term) in rows.iter_mut().zip(&sample.run_config[..run_config]) {
-                let others = sample.run_config[..run_config].iter().enumerate();
+            for (row, term) in rows.iter_mut().zip(&sample.terms[..terms]) {
+                let others = sample.terms[..terms].iter().enumerate();
                 others.for_each(|(at, other)| row[at] += weight * term * other);
                 let colours = sample.colour.iter().enumerate();
                 colours.for_each(|(at, colour)| row[TERMS + at] += weight * term * colour);
@@ -147,7 +147,7 @@ fn place(at: u32, length: u32) -> f64 {
     (2.0 * f64::from(at) + 1.0) / f64::from(length) - 1.0
 }
 
-fn run_config(x: f64, y: f64) -> [f64; TERMS] {
+fn terms(x: f64, y: f64) -> [f64; TERMS] {
     [1.0, x, y, x * x, x * y, y * y]
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     Obstacle,
-    grid::{Around, height, union, width},
+    grid::{Around, gap_between, height, union, width},
     parts::Part,
 };
 
@@ -117,7 +117,7 @@ fn belong(a: Around, b: Around, far: f32, whole: f32) -> Result<bool, Obstacle> 
     let low = height(a).min(height(b)) < LOW * whole;
     let tall = height(a).min(height(b)) > TALL * height(both);
     if low {
-        let gap = gap((a[1], a[3]), (b[1], b[3]));
+        let gap = gap_between((a[1], a[3]), (b[1], b[3]));
         return Ok(far < BITS || across > 0.5 && gap < BAR * whole);
     }
     if tall {
@@ -131,10 +131,6 @@ fn belong(a: Around, b: Around, far: f32, whole: f32) -> Result<bool, Obstacle> 
 /// How much two ranges have in common.
 fn overlap(a: (u32, u32), b: (u32, u32)) -> f32 {
     (a.1.min(b.1) + 1).saturating_sub(a.0.max(b.0)) as f32
-}
-
-fn gap(a: (u32, u32), b: (u32, u32)) -> f32 {
-    b.0.saturating_sub(a.1).max(a.0.saturating_sub(b.1)) as f32
 }
 
 /// The ends of each row of a part.
@@ -156,7 +152,7 @@ fn edge(part: &Part) -> Vec<(f32, f32)> {
 
 /// How many pixels are between two edges.
 fn apart(a: &[(f32, f32)], b: &[(f32, f32)]) -> f32 {
-    let squares =
-        a.iter().flat_map(|p| b.iter().map(move |q| (p.0 - q.0).powi(2) + (p.1 - q.1).powi(2)));
+    let pairs = a.iter().flat_map(|p| b.iter().map(move |q| (p, q)));
+    let squares = pairs.map(|(p, q)| (p.0 - q.0).powi(2) + (p.1 - q.1).powi(2));
     (squares.fold(f32::MAX, f32::min).sqrt() - 1.0).max(0.0)
 }

@@ -1,12 +1,14 @@
 //! Which ink is the digit: strokes that hang together or are near each other, without the noise of
 //! the paper, specks, and what comes in from the edge.
 
+use std::slice;
+
 use image::{Luma, imageops};
 
 use super::{
     Obstacle, Plane,
     field::stroke_width,
-    grid::union,
+    grid::{Around, gap, union},
     ink::{FAINTEST, grain, level},
     parts::{Part, parts},
     row,
@@ -74,7 +76,8 @@ pub fn digits(planes: &[Plane; 2]) -> Result<Vec<Strokes>, Obstacle> {
     if counting.len() > MOST_PARTS {
         return one();
     }
-    let row = row::digits(&counting, stroke_width(&mask(main)).max(1.0))?;
+    let pen = stroke_width(&mask(slice::from_ref(main), main.around)).max(1.0);
+    let row = row::digits(&counting, pen)?;
     if row.len() < 2 {
         return one();
     }
@@ -95,14 +98,11 @@ fn cut([ink, _]: &[Plane; 2], digit: &[Part]) -> Option<Strokes> {
         return None;
     }
     let [left, top, right, bottom] = around;
-    let mut mask = Plane::new(right - left + 1, bottom - top + 1);
-    let places = || digit.iter().flat_map(|part| &part.places);
-    places().for_each(|&(x, y)| mask.put_pixel(x - left, y - top, Luma([1.0])));
-    let stroke_width = stroke_width(&mask) / longest as f32;
+    let stroke_width = stroke_width(&mask(digit, around)) / longest as f32;
     // The ink of the digit ends a little outside of where the smoothed ink falls below the threshold.
     let margin = 1 + (2.0 * grain(width, height)).ceil() as u32;
     let mut own = vec![false; (width * height) as usize];
-    for &(x, y) in places() {
+    for &(x, y) in digit.iter().flat_map(|part| &part.places) {
         for y in y.saturating_sub(margin)..=(y + margin).min(height - 1) {
             let row = (y * width) as usize;
             let (from, to) = (x.saturating_sub(margin), (x + margin).min(width - 1));
@@ -121,11 +121,11 @@ fn cut([ink, _]: &[Plane; 2], digit: &[Part]) -> Option<Strokes> {
     Some(Strokes { ink: whole, width: stroke_width, around, at_edge })
 }
 
-/// One part, as a plane of its own.
-fn mask(part: &Part) -> Plane {
-    let [left, top, right, bottom] = part.around;
+/// Some parts that lie in a box, as a plane of their own.
+fn mask(parts: &[Part], [left, top, right, bottom]: Around) -> Plane {
     let mut mask = Plane::new(right - left + 1, bottom - top + 1);
-    part.places.iter().for_each(|&(x, y)| mask.put_pixel(x - left, y - top, Luma([1.0])));
+    let places = parts.iter().flat_map(|part| &part.places);
+    places.for_each(|&(x, y)| mask.put_pixel(x - left, y - top, Luma([1.0])));
     mask
 }
 
@@ -179,10 +179,4 @@ fn ink_of<'a>(parts: impl IntoIterator<Item = &'a Part>) -> f64 {
 
 pub(super) fn at_edge([left, top, right, bottom]: [u32; 4], (width, height): (u32, u32)) -> bool {
     left == 0 || top == 0 || right + 1 == width || bottom + 1 == height
-}
-
-/// How far two boxes are apart.
-fn gap(a: [u32; 4], b: [u32; 4]) -> f32 {
-    let along = |a: (u32, u32), b: (u32, u32)| b.0.saturating_sub(a.1).max(a.0.saturating_sub(b.1));
-    along((a[0], a[2]), (b[0], b[2])).max(along((a[1], a[3]), (b[1], b[3]))) as f32
 }

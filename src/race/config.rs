@@ -2,7 +2,6 @@
 
 pub(crate) mod check;
 mod delay;
-mod keys;
 pub(crate) mod layers;
 
 use std::{
@@ -50,6 +49,7 @@ const SECONDS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 pub(crate) const TRACE: &str = "trace.csv";
 
 /// A configuration that has been checked.
+#[serde_with::skip_serializing_none]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Config {
@@ -65,22 +65,16 @@ pub struct Config {
     pub(crate) slow: Slow,
     pub(crate) clock: Clock,
     pub(crate) cancel: Cancellation,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) budget: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) updates: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) evaluate_every: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     adasync_every: Option<f64>,
     pub(crate) targets: Vec<f64>,
     pub(crate) seed: u64,
     pub(crate) seeds: u64,
     pub(crate) device: DeviceChoices,
     pub(crate) kernels: FamilyChoice,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) queues: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) data: Option<PathBuf>,
     pub(crate) isolate: bool,
     on_loss: OnLoss,
@@ -88,7 +82,6 @@ pub struct Config {
     quorum: usize,
     patience: f64,
     non_finite: NonFinite,
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) chaos: Option<FaultPlan>,
     pub(crate) checkpoint_every: f64,
     pub(crate) estimate: bool,

@@ -4,7 +4,7 @@
 use std::{
     env,
     fmt::Display,
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -22,11 +22,14 @@ use crate::{
     engine::{adapter::DeviceChoices, backend::Backend},
     ids::Version,
     record::{
-        Extension, Length, Origin, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
-        run_folder, write_origin, write_whole,
+        Extension, Length, RunDirectory, has_checkpoint, read_origin, read_run, reopen, run_folder,
+        write_origin, write_whole,
     },
     sgd::Ended,
 };
+
+/// What the runs of a race depend on, with its settings as they were recorded.
+type Origin = crate::record::Origin<Table>;
 
 /// What of a race is to be another from here on.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +64,7 @@ pub(crate) fn open(
     let text = layers::text(Some(&file))?.unwrap_or_default();
     let source = Some((&*file, &*text));
     let mut before = Config::parse(&[], &Table::new(), source, &Scope::default())?;
-    let origin = read_origin::<Table>(path)?;
+    let origin: Option<Origin> = read_origin(path)?;
     match &origin {
         Some(origin) => check_trace(path, &before, origin)?,
         // Nothing has been run yet.
@@ -97,13 +100,8 @@ pub(crate) fn open(
 
 /// Whether the run directory at `path` holds a run.
 fn has_runs(path: &Path) -> Result<bool> {
-    let entries = fs::read_dir(path).map_err(Error::io(path))?;
-    for entry in entries {
-        if entry.map_err(Error::io(path))?.path().is_dir() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
+    Ok(entries.map_err(Error::io(path))?.iter().any(|entry| entry.path().is_dir()))
 }
 
 fn no_origin(path: &Path) -> Error {
@@ -116,7 +114,7 @@ fn no_origin(path: &Path) -> Error {
 }
 
 /// That delays are drawn from the trace that they were drawn from.
-fn check_trace(path: &Path, config: &Config, origin: &Origin<Table>) -> Result<()> {
+fn check_trace(path: &Path, config: &Config, origin: &Origin) -> Result<()> {
     let Some((trace, recorded)) = config.trace().zip(origin.trace.as_ref()) else {
         return Ok(());
     };
@@ -136,12 +134,7 @@ fn check_trace(path: &Path, config: &Config, origin: &Origin<Table>) -> Result<(
 
 /// That config.toml has the settings that the race was recorded with, but for those that no result
 /// depends on and those that are given anew.
-fn check_settings(
-    path: &Path,
-    changes: &Changes,
-    now: &Config,
-    origin: &Origin<Table>,
-) -> Result<()> {
+fn check_settings(path: &Path, changes: &Changes, now: &Config, origin: &Origin) -> Result<()> {
     let (now, recorded) = (now.settings(), &origin.configuration);
     let mut keys: Vec<&String> = now.keys().chain(recorded.keys()).collect();
     keys.sort();
@@ -152,9 +145,7 @@ fn check_settings(
         "device" => changes.device.is_some(),
         key => FREE.contains(&key),
     };
-    let in_words = |value: Option<&Value>| {
-        value.map_or_else(|| "not set".to_owned(), |value| value.to_string())
-    };
+    let in_words = |value: Option<&Value>| value.map_or("not set".to_owned(), Value::to_string);
     let (mut differences, mut remedies) = (Vec::new(), Vec::new());
     for key in keys.into_iter().filter(|key| !free(key) && now.get(*key) != recorded.get(*key)) {
         let [was, is] = [recorded.get(key), now.get(key)].map(in_words);
@@ -203,10 +194,7 @@ fn extend(config: &mut Config, changes: &Changes) -> Result<()> {
              race --config and a longer --budget",
         ));
     }
-    let other = match (budget, updates) {
-        (Some(_), _) => "--budget",
-        _ => "--updates",
-    };
+    let other = if budget.is_some() { "--budget" } else { "--updates" };
     config.budget = longer("--budget", other, budget, changes.budget)?;
     config.updates = longer("--updates", other, updates, changes.updates)?;
     Ok(())
@@ -219,22 +207,22 @@ fn longer<T: PartialOrd + Display + Copy>(
     before: Option<T>,
     wanted: Option<T>,
 ) -> Result<Option<T>> {
-    match (before, wanted) {
-        (before, None) => Ok(before),
-        (None, Some(_)) => Err(Error::config(format!(
+    let Some(wanted) = wanted else { return Ok(before) };
+    match before {
+        None => Err(Error::config(format!(
             "the race has no {option} that could be raised: what ends it is its {other}"
         ))),
-        (Some(before), Some(wanted)) if wanted < before => Err(Error::config(format!(
+        Some(before) if wanted < before => Err(Error::config(format!(
             "{option} {wanted} is below the {before} that the race was recorded with: a race can be \
              extended, and not shortened"
         ))),
-        (Some(_), wanted) => Ok(wanted),
+        Some(_) => Ok(Some(wanted)),
     }
 }
 
 /// Where the data are, if that is not left to `TORTOISE_DATA` or to where they usually are: where
 /// --data says, or where they were.
-fn data(changes: &Changes, config: &Config, origin: Option<&Origin<Table>>) -> Option<PathBuf> {
+fn data(changes: &Changes, config: &Config, origin: Option<&Origin>) -> Option<PathBuf> {
     let named = &config.data;
     if changes.data.is_some() {
         return named.clone();
@@ -248,7 +236,7 @@ fn data(changes: &Changes, config: &Config, origin: Option<&Origin<Table>>) -> O
 }
 
 /// That gradients are of the data that they were of.
-fn check_data(path: &Path, race: &Runner, origin: &Origin<Table>) -> Result<()> {
+fn check_data(path: &Path, race: &Runner, origin: &Origin) -> Result<()> {
     let Some((part, now, was)) = race.digests.difference(&origin.data.digests) else {
         return Ok(());
     };
@@ -267,12 +255,7 @@ fn check_data(path: &Path, race: &Runner, origin: &Origin<Table>) -> Result<()> 
 }
 
 /// That what computes is what computed before, unless another device is asked for.
-fn check_computers(
-    path: &Path,
-    changes: &Changes,
-    race: &Runner,
-    origin: &Origin<Table>,
-) -> Result<()> {
+fn check_computers(path: &Path, changes: &Changes, race: &Runner, origin: &Origin) -> Result<()> {
     let Some(before) = origin.computed.last() else { return Ok(()) };
     let now = race.computed("here");
     if changes.device.is_some() || now.computers() == before.computers() {
@@ -313,12 +296,7 @@ fn runs(path: &Path, config: &Config) -> Result<Vec<Run>> {
 }
 
 /// Records what changes from here on; `before` is what config.toml has.
-fn record(
-    path: &Path,
-    race: &mut Runner,
-    before: &Config,
-    mut origin: Origin<Table>,
-) -> Result<()> {
+fn record(path: &Path, race: &mut Runner, before: &Config, mut origin: Origin) -> Result<()> {
     let unchanged = origin.clone();
     let was = recorded_length(&origin.configuration);
     let is = race.config.length();
@@ -338,11 +316,8 @@ fn record(
     if let Some(last) = origin.computed.last()
         && let Some(Run { name, folder, .. }) = next
     {
-        let run = match has_checkpoint(folder) {
-            true => &format!("within {name}"),
-            false => name,
-        };
-        let now = race.computed(run);
+        let run = if has_checkpoint(folder) { format!("within {name}") } else { name.clone() };
+        let now = race.computed(&run);
         if now.tortoise != last.tortoise {
             let note = format!(
                 "recorded by tortoise {}; from {run} on by {}, whose bits may be others",

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// A whole race.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Summary<C> {
     /// Version of this crate.
     pub tortoise: Cow<'static, str>,

@@ -11,16 +11,11 @@ pub fn align(cells: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..cells[0].len()).filter_map(width).collect();
     let mut text = String::new();
     for row in cells {
-        let padded: Vec<String> = row
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, &width))| match column {
-                0 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            })
-            .collect();
-        text.push_str(padded.join("  ").trim_end());
+        let mut padded = format!("{:<1$}", row[0], widths[0]);
+        for (cell, width) in row.iter().zip(&widths).skip(1) {
+            padded += &format!("  {cell:>width$}");
+        }
+        text += padded.trim_end();
         text.push('\n');
     }
     text

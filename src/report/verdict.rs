@@ -2,7 +2,7 @@
 
 use super::entrant::{Entrant, Name};
 use crate::{
-    numbers::{Shown, significant},
+    numbers::{Shown, listed, significant},
     record::{EntrantSummary, RunSummary},
     sgd::Ended,
 };
@@ -39,25 +39,19 @@ struct Reached<'a> {
 }
 
 fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<String> {
-    let mut reached: Vec<Reached<'_>> = entrants
-        .iter()
-        .filter_map(|entrant| {
-            let (time, error) = entrant.results.time_to(loss);
-            Some(Reached { name: &entrant.name, time: time?, error: error.unwrap_or(0.0) })
-        })
-        .collect();
+    let times = entrants.iter().map(|one| (&one.name, one.results.time_to(loss)));
+    let reached = times.filter_map(|(name, (time, error))| {
+        Some(Reached { name, time: time?, error: error.unwrap_or(0.0) })
+    });
+    let mut reached: Vec<_> = reached.collect();
     reached.sort_by(|a, b| a.time.total_cmp(&b.time));
     let best = reached.first()?;
     let close =
         |other: &&Reached<'_>| other.time - best.time <= ERRORS * best.error.hypot(other.error);
     let (first, later): (Vec<_>, Vec<_>) = reached.iter().partition(close);
     let names: Vec<&Name> = first.iter().map(|one| one.name).collect();
-    let what = format!(
-        "{} reached a training loss of {} in {}",
-        list(&names),
-        Shown(loss),
-        seconds(best.time)
-    );
+    let (who, when) = (list(&names), seconds(best.time));
+    let what = format!("{who} reached a training loss of {} in {when}", Shown(loss));
     let others: Vec<&Entrant<'_>> =
         entrants.iter().filter(|one| !names.contains(&&one.name)).collect();
     let known = |variant: &str| others.iter().find(|other| other.name.variant() == variant);
@@ -104,12 +98,6 @@ fn seconds(time: f64) -> String {
     format!("{} s", significant(time, 2))
 }
 
-/// `a`, `a and b`, `a, b and c`.
 fn list(names: &[&Name]) -> String {
-    let names: Vec<String> = names.iter().map(|name| name.to_string()).collect();
-    match &names[..] {
-        [] => String::new(),
-        [one] => one.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
-    }
+    listed(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>())
 }

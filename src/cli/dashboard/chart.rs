@@ -65,14 +65,10 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, palette: &Pal
                 canvas.draw(&Stroke { x1, y1, x2, y2, color: curve.look.colour });
             }
         }
-        for (curve, places) in &places {
+        for (Curve { look, current, .. }, places) in &places {
             let Some(&(x, y)) = places.last() else { continue };
-            let bold = if curve.current { Modifier::BOLD } else { Modifier::empty() };
-            canvas.print(
-                x,
-                y,
-                Span::styled(curve.look.mark, curve.look.style().add_modifier(bold)),
-            );
+            let bold = if *current { Modifier::BOLD } else { Modifier::empty() };
+            canvas.print(x, y, Span::styled(look.mark, look.style().add_modifier(bold)));
         }
     });
     canvas.render(plot, buffer);
@@ -81,13 +77,12 @@ pub(super) fn draw(buffer: &mut Buffer, area: Rect, state: &State, palette: &Pal
 /// The curves, that of the run in progress last, and the losses of its minibatches. Where these are
 /// all that is known of it, they are its curve.
 fn curves(state: &State, palette: &Palette, view: &View) -> (Vec<Curve>, Vec<(f64, f64)>) {
-    let x = |point: &Evaluated| match view.across {
-        Across::Time => point.time,
-        Across::Updates => point.updates,
-        Across::Gradients => point.gradients,
-    };
     let known = |point: &Evaluated| point.loss.is_finite() && (point.loss > 0.0 || !view.log_up);
-    let place = |point: Evaluated| (x(&point), point.loss);
+    let place = |point: Evaluated| match view.across {
+        Across::Time => (point.time, point.loss),
+        Across::Updates => (point.updates, point.loss),
+        Across::Gradients => (point.gradients, point.loss),
+    };
     let mut curves = Vec::new();
     for (at, entrant) in state.entrants.iter().enumerate() {
         let look = palette.entrant(at);
@@ -118,13 +113,11 @@ fn axes(
     points: impl Iterator<Item = (f64, f64)> + Clone,
 ) -> (Axis, Axis) {
     let race = state.race.as_deref();
-    let limit = match view.across {
-        Across::Time => race.and_then(|race| race.budget),
-        Across::Updates => race
-            .filter(|race| race.budget.is_none())
-            .and_then(|race| race.updates.map(|updates| updates as f64)),
-        Across::Gradients => None,
-    };
+    let limit = race.and_then(|race| match view.across {
+        Across::Time => race.budget,
+        Across::Updates if race.budget.is_none() => race.updates.map(|updates| updates as f64),
+        Across::Updates | Across::Gradients => None,
+    });
     let right = points.clone().map(|(x, _)| x).fold(0.0, f64::max);
     let right = limit.unwrap_or_else(|| round_up(right));
     let left = points.clone().map(|(x, _)| x).filter(|x| *x > 0.0).fold(f64::INFINITY, f64::min);

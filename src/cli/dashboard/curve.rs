@@ -41,11 +41,7 @@ impl Curve {
         self.seen += 1;
         self.last = Some(point);
         if self.points.len() > POINTS {
-            let mut even = false;
-            self.points.retain(|_| {
-                even = !even;
-                even
-            });
+            self.points = self.points.iter().step_by(2).copied().collect();
             self.every *= 2;
         }
     }
@@ -92,12 +88,13 @@ impl Trace {
         if self.gathered < self.every {
             return;
         }
-        let sum = std::mem::take(&mut self.sum);
-        self.means.push(scaled(sum, 1.0 / self.gathered as f64));
+        let gathered = std::mem::take(&mut self.sum);
+        self.means.push(scaled(gathered, 1.0 / self.gathered as f64));
         self.gathered = 0;
         if self.means.len() >= MEANS {
-            let mean = |pair: &[Evaluated]| scaled(sum_of(pair), 1.0 / pair.len() as f64);
-            self.means = self.means.chunks(2).map(mean).collect();
+            // MEANS is even.
+            let mean = |pair: &[Evaluated; 2]| scaled(sum(pair[0], pair[1]), 0.5);
+            self.means = self.means.as_chunks().0.iter().map(mean).collect();
             self.every *= 2;
         }
     }
@@ -105,10 +102,6 @@ impl Trace {
     pub(super) fn points(&self) -> impl Iterator<Item = Evaluated> + Clone {
         self.means.iter().copied()
     }
-}
-
-fn sum_of(points: &[Evaluated]) -> Evaluated {
-    points.iter().fold(Evaluated::default(), |all, point| sum(all, *point))
 }
 
 fn sum(a: Evaluated, b: Evaluated) -> Evaluated {

@@ -13,9 +13,8 @@ use ratatui::{
 
 use super::{
     chart, learners,
-    picture::Picture,
     state::{Figures, Run, State},
-    view::Page,
+    view::{Page, Picture},
 };
 use crate::numbers::significant;
 
@@ -50,7 +49,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, picture: &Picture<'_>) {
     }
     match picture.view.page {
         Page::Race => picture.race(buffer, area),
-        Page::LearnerThreads => picture.learners(buffer, area),
+        Page::Learners => picture.learners(buffer, area),
         Page::Log => picture.log(buffer, area),
     }
     if picture.view.help {

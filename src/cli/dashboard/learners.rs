@@ -13,8 +13,8 @@ use ratatui::{
 use super::{
     lanes::{Cell, Doing, End, Lane},
     palette::{EntrantStyle, Palette},
-    picture::Picture,
     state::Run,
+    view::Picture,
 };
 
 /// Columns of a strip that a minibatch of mean length takes, at most.

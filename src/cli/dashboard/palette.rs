@@ -47,13 +47,12 @@ pub(super) struct Palette {
 impl Depth {
     /// What the environment says of the terminal.
     pub(super) fn of_environment() -> Self {
-        let is = |name: &str, what: fn(&str) -> bool| {
-            env::var_os(name).is_some_and(|value| what(&value.to_string_lossy()))
-        };
-        match () {
-            () if is("NO_COLOR", |value| !value.is_empty()) => Self::None,
-            () if is("COLORTERM", |value| matches!(value, "truecolor" | "24bit")) => Self::True,
-            () => Self::Indexed,
+        if env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty()) {
+            return Self::None;
+        }
+        match env::var("COLORTERM").as_deref() {
+            Ok("truecolor" | "24bit") => Self::True,
+            _ => Self::Indexed,
         }
     }
 }
@@ -95,10 +94,7 @@ impl Palette {
 
     /// Work that came to nothing.
     pub(super) fn waste(&self) -> Style {
-        match self.depth {
-            Depth::None => Style::new(),
-            _ => Style::new().fg(Color::Indexed(137)),
-        }
+        if self.depth == Depth::None { Style::new() } else { Style::new().fg(Color::Indexed(137)) }
     }
 }
 

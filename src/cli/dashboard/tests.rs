@@ -9,9 +9,8 @@ use ratatui::{Terminal, backend::TestBackend, buffer::Buffer, style::Color};
 use super::{
     draw,
     palette::{Depth, Palette},
-    picture::Picture,
     state::State,
-    view::{Across, Page, View},
+    view::{Across, Page, Picture, View},
 };
 use crate::{
     race::{Config, News, Scope},
@@ -174,7 +173,7 @@ fn pictures_show_the_race() {
         ("race-80x24", (80, 24), view),
         ("race-120x40", (120, 40), view),
         ("updates-60x20", (60, 20), View { across: Across::Updates, log_up: false, ..view }),
-        ("learners-80x24", (80, 24), View { page: Page::LearnerThreads, ..view }),
+        ("learners-80x24", (80, 24), View { page: Page::Learners, ..view }),
         ("log-80x24", (80, 24), View { page: Page::Log, ..view }),
         ("help-80x24", (80, 24), View { help: true, ..view }),
     ];
@@ -216,7 +215,7 @@ fn no_size_and_no_state_is_too_absurd() {
     let small = (0..24).flat_map(|width| (0..24).map(move |height| (4 * width, height)));
     let sizes: Vec<(u16, u16)> = sizes.into_iter().chain(small).collect();
     for state in &states {
-        for page in [Page::Race, Page::LearnerThreads, Page::Log] {
+        for page in [Page::Race, Page::Learners, Page::Log] {
             for (log_up, log_across, help) in [(true, false, false), (false, true, true)] {
                 let across = if help { Across::Gradients } else { Across::Time };
                 let view = View { page, across, log_across, log_up, help };

@@ -1,27 +1,32 @@
-//! What is looked at, and the keys that change it.
+//! What is looked at, the keys that change it, and what a picture of it is made of.
+
+use std::time::Duration;
 
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::{palette::Palette, state::State};
+
 /// What loss is drawn against.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Across {
-    #[default]
     Time,
     Updates,
     Gradients,
 }
 
 /// What fills the screen.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Page {
     /// Curves, lanes and entrants.
-    #[default]
     Race,
     /// Every learner.
-    LearnerThreads,
+    Learners,
     /// What was said, and what came of the runs.
     Log,
 }
+
+/// The pages, in turn.
+const PAGES: [Page; 3] = [Page::Race, Page::Learners, Page::Log];
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +41,25 @@ pub(super) struct View {
 
 impl Default for View {
     fn default() -> Self {
-        let (page, across) = (Page::Race, Across::Time);
-        Self { page, across, log_across: false, log_up: true, help: false }
+        Self {
+            page: Page::Race,
+            across: Across::Time,
+            log_across: false,
+            log_up: true,
+            help: false,
+        }
     }
+}
+
+/// Everything that a picture is made of. `wall` is how late it is by the wall clock of the news, and
+/// `ending` whether the race has been asked to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Picture<'a> {
+    pub(super) state: &'a State,
+    pub(super) view: &'a View,
+    pub(super) palette: &'a Palette,
+    pub(super) wall: Duration,
+    pub(super) ending: bool,
 }
 
 /// What a key asks for that is no matter of the view.
@@ -72,23 +93,17 @@ impl View {
             KeyCode::Char('x') => self.log_across = !self.log_across,
             KeyCode::Char('h' | '?') => self.help = !self.help,
             KeyCode::Esc => self.help = false,
-            KeyCode::Tab => {
-                self.page = match self.page {
-                    Page::Race => Page::LearnerThreads,
-                    Page::LearnerThreads => Page::Log,
-                    Page::Log => Page::Race,
-                }
-            }
-            KeyCode::BackTab => {
-                self.page = match self.page {
-                    Page::Race => Page::Log,
-                    Page::LearnerThreads => Page::Race,
-                    Page::Log => Page::LearnerThreads,
-                }
-            }
+            KeyCode::Tab => self.turn(1),
+            KeyCode::BackTab => self.turn(PAGES.len() - 1),
             _ => {}
         }
         None
+    }
+
+    /// Goes on so many pages.
+    fn turn(&mut self, pages: usize) {
+        let at = PAGES.iter().position(|page| *page == self.page).unwrap_or(0);
+        self.page = PAGES[(at + pages) % PAGES.len()];
     }
 }
 
@@ -108,12 +123,12 @@ mod tests {
             assert_eq!(press(KeyCode::Char(key), plain), None);
         }
         press(KeyCode::Tab, plain);
-        let (page, across) = (Page::LearnerThreads, Across::Gradients);
+        let (page, across) = (Page::Learners, Across::Gradients);
         assert_eq!(view, View { page, across, log_across: true, log_up: false, help: true });
         for _ in 0..3 {
             view.key(KeyEvent::new(KeyCode::Tab, plain));
         }
-        assert_eq!(view.page, Page::LearnerThreads);
+        assert_eq!(view.page, Page::Learners);
         view.key(KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT));
         assert_eq!(view.page, Page::Race);
     }

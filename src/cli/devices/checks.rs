@@ -138,10 +138,8 @@ fn device(adapter: &AdapterId) -> Result<Check> {
     let Backend::Gpu { shaders, .. } = backend else { unreachable!("it is on an adapter") };
     let (kernel, sizes) = TRIED;
     let tried = &check::check(adapter, &shaders, kernel, Some(sizes))?[0];
-    let index = adapter.index;
     if tried.passed {
-        let error = tried.relative_error;
-        let name = kernel.name;
+        let (index, name, error) = (adapter.index, kernel.name, tried.relative_error);
         let found = format!("{index} opens, and its {name} is within {error:.1e} of the f64 twin");
         return Ok(Check::ok("device", format!("{found} ({TOLERANCE:.0e} is allowed)")));
     }

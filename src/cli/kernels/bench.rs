@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{Which, apart};
 use crate::{
     Error, Result,
-    cli::{Exit, print, print_json, usage::whole},
+    cli::{Exit, print, print_json, values::whole},
     dataset::mnist::{CLASSES, PIXELS},
     engine::{
         adapter::AdapterId,
@@ -35,8 +35,7 @@ pub(super) struct BenchArgs {
     model: Shape,
     /// m, the samples a gradient, one or several
     #[arg(long, value_name = "M", short = 'm', value_delimiter = ',')]
-    #[arg(default_value = "1,32,128,512")]
-    #[arg(value_parser = |text: &str| whole::<u32>(text, "from 1 to 60000"))]
+    #[arg(default_value = "1,32,128,512", value_parser = whole::<u32>("from 1 to 60000"))]
     minibatch: Vec<u32>,
     /// Draw where the time of a step goes, as SVG or, by the file's name, as PNG
     #[arg(long, value_name = "FILE")]
@@ -57,11 +56,10 @@ struct Benched<'a> {
 }
 
 pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
-    let most = args.minibatch.iter().copied().max().unwrap_or(0);
-    if most > MOST_ROWS || args.minibatch.contains(&0) {
-        let problem = format!("--minibatch (m) must be from 1 to {MOST_ROWS}");
-        return Err(Error::config(problem));
+    if args.minibatch.iter().any(|rows| !(1..=MOST_ROWS).contains(rows)) {
+        return Err(Error::config(format!("--minibatch (m) must be from 1 to {MOST_ROWS}")));
     }
+    let most = args.minibatch.iter().copied().max().unwrap_or(0);
     let model = Model::new(&args.model, PIXELS, CLASSES, 0.0)?;
     let (adapter, shaders) = args.which.choose(model.longest_side().max(most as usize))?;
     let mut minibatches = Vec::new();
@@ -74,8 +72,8 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
         }
         minibatches.push(timing::time(&adapter, &shaders, &model, rows)?);
     }
-    let all = minibatches.iter().flat_map(|timings| &timings.kernels);
-    let passed = all.clone().all(|timing| timing.check.passed);
+    let mut all = minibatches.iter().flat_map(|timings| &timings.kernels);
+    let passed = all.all(|timing| timing.check.passed);
     let benched = Benched {
         adapter: &adapter,
         family: shaders.family(),
@@ -175,12 +173,9 @@ fn line(timing: &KernelTiming) -> String {
     let Some(seconds) = timing.seconds else {
         return format!("{kernel:22} {shape:>23}      WRONG: {check}\n");
     };
-    let or_none = |value: Option<f64>, digits| {
-        value.map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
-    };
-    let speed = or_none(operations.map(|operations| operations / seconds * 1e-9), 1);
-    let share = timing.host_seconds.map(|host| 100.0 * host / seconds);
-    let share = share.map_or_else(|| "-".to_owned(), |share| format!("{share:.0} %"));
+    let speed = operations.map(|operations| format!("{:.1}", operations / seconds * 1e-9));
+    let share = timing.host_seconds.map(|host| format!("{:.0} %", 100.0 * host / seconds));
+    let [speed, share] = [speed, share].map(|cell| cell.unwrap_or_else(|| "-".to_owned()));
     let (us, traffic) = (seconds * 1e6, bytes / seconds * 1e-9);
     format!("{kernel:22} {shape:>23} {us:10.1} {speed:>9} {traffic:7.1} {share:>10}\n")
 }

@@ -11,12 +11,12 @@ use crate::{
     cli::{
         Exit, print, print_json,
         report::said,
-        usage::{number, whole},
+        values::{number, whole},
     },
     cluster::delay::Distribution,
     numbers::Shown,
     record::RunDirectory,
-    report,
+    report::{align, figures},
     sgd::{Entrant, Variant, entrant},
     theory::{
         error::Constants,
@@ -44,35 +44,35 @@ const DISTRIBUTIONS: [&str; 9] = [
 pub(super) struct BoundArgs {
     /// L, the largest curvature
     #[arg(long, value_name = "L", default_value_t = 1.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     smoothness: f64,
     /// c, the least curvature
     #[arg(long, value_name = "C", default_value_t = 0.1, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     convexity: f64,
     /// sigma^2, the variance of the gradient of one sample
     #[arg(long, value_name = "SIGMA2", default_value_t = 1.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     variance: f64,
     /// M_G, what multiplies the squared gradient in that variance
     #[arg(long, value_name = "M_G", default_value_t = 0.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     gradient_variance: f64,
     /// F(w_0) - F*
     #[arg(long, value_name = "GAP", default_value_t = 10.0, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     initial_gap: f64,
     /// gamma, how far off stale gradients are; fresh ones are exact
     #[arg(long, default_value_t = 0.5, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     gamma: f64,
     /// eta, the same for all gradients
     #[arg(long, default_value_t = 0.1, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| number(text, "a number"))]
+    #[arg(value_parser = number("a number"))]
     learning_rate: f64,
     /// m, the samples a gradient
     #[arg(long, value_name = "M", short = 'm', default_value_t = 1, conflicts_with = "entrant")]
-    #[arg(value_parser = |text: &str| whole::<usize>(text, "from 1 on"))]
+    #[arg(value_parser = whole::<usize>("from 1 on"))]
     minibatch: usize,
 }
 
@@ -99,53 +99,46 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
             "tables are of cancelled work that stops at once: name an entrant or leave out --cancel",
         ));
     }
-    let mut distributions = delay.clone();
-    if distributions.is_empty() {
-        distributions =
-            DISTRIBUTIONS.iter().map(|distribution| distribution.parse()).collect::<Result<_>>()?;
-    }
-    if let Some(distribution) = distributions.iter().find(
-        |distribution| matches!(distribution, Distribution::Trace(trace) if trace.is_replay()),
-    ) {
-        return Err(Error::config(format!("{distribution} is replayed, which is no distribution")));
+    let distributions = match &delay[..] {
+        [] => DISTRIBUTIONS.iter().map(|one| one.parse()).collect::<Result<Vec<_>>>()?,
+        given => given.to_vec(),
+    };
+    let replayed = |one: &&Distribution| matches!(one, Distribution::Trace(t) if t.is_replay());
+    if let Some(one) = distributions.iter().find(replayed) {
+        return Err(Error::config(format!("{one} is replayed, which is no distribution")));
     }
     let constants = bounds.constants()?;
-    let surveys: Vec<Survey> =
-        distributions.iter().map(|distribution| Survey::new(distribution, *learners)).collect();
-    let errors = |distribution: &Distribution| -> Result<Vec<ErrorRuntime>> {
-        let step = (bounds.learning_rate, bounds.minibatch);
-        let of = |entrant| {
-            ErrorRuntime::new(entrant, distribution, *learners, &constants, step, bounds.gamma)
-        };
+    let step = (bounds.learning_rate, bounds.minibatch);
+    let errors = |one: &Distribution| -> Result<Vec<ErrorRuntime>> {
+        let of = |e| ErrorRuntime::new(e, one, *learners, &constants, step, bounds.gamma);
         Entrant::six(*learners).into_iter().map(of).collect()
     };
-    let error_runtime: Vec<Vec<ErrorRuntime>> =
-        distributions.iter().map(errors).collect::<Result<_>>()?;
-    let tables = Tables { distributions: surveys, constants, error_runtime };
-    let caption = bounds.caption();
-    let drawn = match &args.out {
-        Some(out) => {
-            let directory = RunDirectory::create(Some(out), "theory")?;
-            let (distributions, errors) = (&tables.distributions, &tables.error_runtime);
-            let pictures =
-                report::figures::theory::draw(distributions, errors, &caption, directory.path())?;
-            Some(said(directory.path(), &pictures))
-        }
-        None => None,
+    let tables = Tables {
+        distributions: distributions.iter().map(|one| Survey::new(one, *learners)).collect(),
+        error_runtime: distributions.iter().map(errors).collect::<Result<_>>()?,
+        constants,
     };
+    let Tables { distributions, error_runtime, .. } = &tables;
+    let (caption, mut drawn) = (bounds.caption(), String::new());
+    if let Some(out) = &args.out {
+        let directory = RunDirectory::create(Some(out), "theory")?;
+        let folder = directory.path();
+        let pictures = figures::theory::draw(distributions, error_runtime, &caption, folder)?;
+        drawn = said(folder, &pictures);
+    }
     if args.json {
         print_json(&tables)?;
     } else {
-        for (survey, errors) in tables.distributions.iter().zip(&tables.error_runtime) {
+        for (survey, errors) in distributions.iter().zip(error_runtime) {
             print(&text(survey, errors))?;
         }
-        print(&format!("bounds: {caption}\n"))?;
-        print(&drawn.unwrap_or_default())?;
+        print(&format!("bounds: {caption}\n{drawn}"))?;
     }
     Ok(Exit::Done)
 }
 
 impl BoundArgs {
+    /// The constants, where they and the step can be what they are.
     fn constants(&self) -> Result<Constants> {
         let Self { smoothness, convexity, variance, gradient_variance, initial_gap, .. } = *self;
         let constants =
@@ -162,18 +155,15 @@ impl BoundArgs {
             Some((option, _)) => Error::config(format!("--{option}: {error}")),
             None => error,
         })?;
-        let needs = [
-            (self.gamma.is_finite() && self.gamma >= 0.0, "--gamma must be 0 or above"),
-            (
-                self.learning_rate.is_finite() && self.learning_rate > 0.0,
-                "--learning-rate must be a number above 0",
-            ),
-            (self.minibatch > 0, "--minibatch (m) must be at least 1"),
-        ];
-        match needs.into_iter().find(|(holds, _)| !holds) {
-            Some((_, problem)) => Err(Error::config(problem)),
-            None => Ok(constants),
-        }
+        let need = |holds: bool, what: &str| match holds {
+            true => Ok(()),
+            false => Err(Error::config(what)),
+        };
+        need(self.gamma.is_finite() && self.gamma >= 0.0, "--gamma must be 0 or above")?;
+        let rate = self.learning_rate;
+        need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
+        need(self.minibatch > 0, "--minibatch (m) must be at least 1")?;
+        Ok(constants)
     }
 
     fn caption(&self) -> String {
@@ -207,7 +197,7 @@ fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
         let times = row.times.iter().map(cell);
         cells.push([row.k.to_string()].into_iter().chain(times).collect());
     }
-    text += &report::align(&cells);
+    text += &align(&cells);
     let head = ["", "bound on the error, J updates", "s/update"];
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     for ErrorRuntime { entrant, bound, reason, mean_update_time, .. } in errors {
@@ -215,7 +205,7 @@ fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
         let time = mean_update_time.map_or("-".to_owned(), |time| format!("{:.4}", Shown(time)));
         cells.push(vec![entrant.to_string(), bound, time]);
     }
-    let _ = writeln!(text, "\n{}", report::align(&cells));
+    let _ = writeln!(text, "\n{}", align(&cells));
     text
 }
 

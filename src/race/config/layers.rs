@@ -5,10 +5,14 @@ use std::{
     path::{self, Path, PathBuf},
 };
 
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error as _, Visitor, value::Error as NoValue},
+    forward_to_deserialize_any,
+};
 use toml::Table;
 
-use super::{Config, Delay, keys::keys};
+use super::{Config, Delay};
 use crate::{
     Error, Result,
     cluster::delay::{Distribution, Trace},
@@ -158,4 +162,38 @@ const UNSET: [&str; 1] = ["extended"];
 /// For `map_err`: what is wrong with the file at `path`.
 fn in_config<E: Display>(path: &Path) -> impl FnOnce(E) -> Error {
     move |error| Error::config(format!("{}: {error}", file::name(path)))
+}
+
+/// The names of the fields of `T`, under which they are written.
+fn keys<'de, T: Deserialize<'de>>() -> &'static [&'static str] {
+    let mut keys: &'static [&'static str] = &[];
+    // Only asked for its fields, the structure gets none of them.
+    let _ = T::deserialize(Fields(&mut keys));
+    keys
+}
+
+/// Notes which fields are asked for.
+struct Fields<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Fields<'_> {
+    type Error = NoValue;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> std::result::Result<V::Value, NoValue> {
+        Err(NoValue::custom("there is nothing to read"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> std::result::Result<V::Value, NoValue> {
+        *self.0 = fields;
+        Err(NoValue::custom("there is nothing to read"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit
+        unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
 }

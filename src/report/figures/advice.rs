@@ -28,18 +28,11 @@ pub fn draw<C>(
         let measured = measured.iter().map(|p| Dot { x: p.time, y: p.loss, error: p.loss_se });
         let expected = advice.course(&forecast.entrant);
         let expected = expected.iter().map(|point| Dot::from((point.time, point.loss)));
-        let line = |look, points| Line { name: (&*entrant.entrant).into(), look, points };
-        lines.push(line(Look::Curve, measured.collect()));
-        lines.push(line(Look::Thin, expected.collect()));
+        lines.push(Line::new(&*entrant.entrant, Look::Curve, measured));
+        lines.push(Line::new(&*entrant.entrant, Look::Thin, expected));
     }
-    let chart = Chart {
-        title: String::new(),
-        across: Scale::linear("run time (s)"),
-        up: Scale::log("training loss"),
-        lines,
-    };
-    let (thin, caption) = ("expected".to_owned(), caption.to_owned());
-    Sheet { charts: vec![chart], thin, caption }.draw(&directory.join("advice"))
+    let chart = Chart::new(Scale::linear("run time (s)"), Scale::log("training loss"), lines);
+    Sheet::new(vec![chart], caption).with_thin("expected").draw(&directory.join("advice"))
 }
 
 /// What was expected and what came out, in a line.
@@ -47,23 +40,20 @@ pub fn text<C>(summary: &Summary<C>, advice: &Advice) -> String {
     let Some((entrant, best)) = summary.entrants.first().zip(advice.best()) else {
         return String::new();
     };
-    let number = |value: Option<f64>, digits: usize| {
-        value.map_or("nothing".to_owned(), |value| format!("{value:.digits$}"))
-    };
-    let error = |value: Option<f64>, digits: usize| {
-        value.map_or(String::new(), |value| format!(" ± {value:.digits$}"))
-    };
-    let (what, digits, expected, deviation, (came, se)) = match advice.goal {
+    let (what, digits, expected, came) = match advice.goal {
         Goal::Target(_) => {
             let came = entrant.mean(|run| run.time_to_loss.first()?.time);
-            ("s to the target", 1, best.time, best.time_deviation, came)
+            ("s to the target", 1, (best.time, best.time_deviation), came)
         }
         Goal::Budget(_) => {
             let came = entrant.mean(|run| Some(run.train_loss));
-            ("the loss at the end", 4, best.loss, best.loss_deviation, came)
+            ("the loss at the end", 4, (best.loss, best.loss_deviation), came)
         }
     };
-    let (expected, deviation) = (number(expected, digits), error(deviation, digits));
-    let (came, se) = (number(came, digits), error(se, digits));
-    format!("{}: {what}, expected {expected}{deviation}, came out {came}{se}\n", best.entrant)
+    let stated = |(value, error): (Option<f64>, Option<f64>)| {
+        let value = value.map_or("nothing".to_owned(), |value| format!("{value:.digits$}"));
+        value + &error.map_or(String::new(), |error| format!(" ± {error:.digits$}"))
+    };
+    let (expected, came) = (stated(expected), stated(came));
+    format!("{}: {what}, expected {expected}, came out {came}\n", best.entrant)
 }

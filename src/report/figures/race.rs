@@ -13,7 +13,7 @@ use super::super::{
 pub use crate::sgd::trajectory::Point;
 use crate::{
     Result,
-    record::{EntrantSummary, EvaluationRow, RunSummary},
+    record::{EntrantSummary, EvaluationRow},
     sgd::trajectory,
     share::each,
 };
@@ -59,16 +59,14 @@ impl Series {
 
 /// The mean over the seeds of an entrant, evaluation by evaluation, as far as all of them came.
 pub(super) fn mean(results: &EntrantSummary) -> Vec<Point> {
-    let rows = |run: &RunSummary| -> Vec<Point> {
-        let point = |row: &EvaluationRow| Point {
-            time: row.t,
-            updates: row.update as f64,
-            loss: row.train_loss,
-            loss_se: None,
-        };
-        run.evaluations.iter().map(point).collect()
+    let point = |row: &EvaluationRow| Point {
+        time: row.t,
+        updates: row.update as f64,
+        loss: row.train_loss,
+        loss_se: None,
     };
-    let courses: Vec<Vec<Point>> = results.runs.iter().map(rows).collect();
+    let courses = results.runs.iter().map(|run| run.evaluations.iter().map(point).collect());
+    let courses: Vec<Vec<Point>> = courses.collect();
     trajectory::mean(courses.iter().map(Vec::as_slice))
 }
 
@@ -96,9 +94,7 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
     let all = charts.iter().map(|(_, chart)| chart.clone()).collect();
     let alone = charts.into_iter().map(|(name, chart)| (name, vec![chart]));
     let sheets = alone.chain([("race", all)]).map(|(name, charts)| {
-        let (thin, caption) = ("bound".to_owned(), caption.to_owned());
-        let sheet = Sheet { charts, thin, caption };
-        (directory.join(name), sheet)
+        (directory.join(name), Sheet::new(charts, caption).with_thin("bound"))
     });
     let sheets: Vec<_> = sheets.collect();
     let drawn = each(&sheets, |(stem, sheet)| sheet.draw(stem));
@@ -114,16 +110,14 @@ fn curves(series: &[Series], loss: (f64, f64), title: &str, of: impl Fn(&Point) 
         false => Scale { range: Some((0.0, high.max(0.0))), ..Scale::linear(title) },
     };
     let dot = |point: &Point| Dot { x: of(point), y: point.loss, error: point.loss_se };
-    let line = |name: &Name, look: Look, points: &[Point]| Line {
-        name: name.clone(),
-        look,
-        points: points.iter().map(dot).collect(),
+    let line = |name: &Name, look: Look, points: &[Point]| {
+        Line::new(name.clone(), look, points.iter().map(dot))
     };
     let bounds = series.iter().filter(|series| !series.bound.is_empty());
     let bounds = bounds.map(|series| line(&series.name, Look::Thin, &series.bound));
     let courses = series.iter().map(|series| line(&series.name, Look::Curve, &series.points));
     let up = Scale { range: Some(loss), ..Scale::log("training loss") };
-    Chart { title: String::new(), across, up, lines: courses.chain(bounds).collect() }
+    Chart::new(across, up, courses.chain(bounds).collect())
 }
 
 /// The last loss of each entrant against its time per update.
@@ -131,13 +125,12 @@ fn frontier(series: &[Series], ceiling: Option<f64>) -> Chart {
     let place = |one: &Series| {
         let end = |end: &Point| if one.diverged(ceiling) { f64::NAN } else { end.loss };
         let dot = |last: &Point| Dot::from((one.time_per_update, end(last)));
-        let points = one.points.last().map(dot).into_iter().collect();
-        Line { name: one.name.clone(), look: Look::Place, points }
+        Line::new(one.name.clone(), Look::Place, one.points.last().map(dot))
     };
     let lines: Vec<Line> = series.iter().map(place).collect();
     // Ends are close together where starts and ends are far apart.
     let dots = lines.iter().flat_map(|line| &line.points).filter(|dot| dot.x.is_finite());
     let range = Some(span(dots.map(|dot| dot.y)));
     let up = Scale { range, ..Scale::log("training loss at the end") };
-    Chart { title: String::new(), across: Scale::fitting("time per update (s)"), up, lines }
+    Chart::new(Scale::fitting("time per update (s)"), up, lines)
 }

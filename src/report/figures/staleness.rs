@@ -39,19 +39,14 @@ pub(in crate::report) fn sheet(entrants: &[Entrant<'_>], caption: &str) -> Sheet
         let Some((measured, distribution)) = shares(entrant.results) else { continue };
         let mut line = |look, shares: &[f64]| {
             let points = shares.iter().enumerate().map(|(s, share)| Dot::from((s as f64, *share)));
-            let points = points.filter(|dot| dot.y >= RAREST).collect();
-            lines.push(Line { name: entrant.name.clone(), look, points });
+            let points = points.filter(|dot| dot.y >= RAREST);
+            lines.push(Line::new(entrant.name.clone(), look, points));
         };
         line(Look::Dots, &measured);
         if let Some(distribution) = distribution {
             line(Look::Thin, &distribution);
         }
     }
-    let chart = Chart {
-        title: String::new(),
-        across: Scale::linear("staleness s"),
-        up: Scale::log("share of the gradients"),
-        lines,
-    };
-    Sheet { charts: vec![chart], thin: "theory".to_owned(), caption: caption.to_owned() }
+    let (across, up) = (Scale::linear("staleness s"), Scale::log("share of the gradients"));
+    Sheet::new(vec![Chart::new(across, up, lines)], caption).with_thin("theory")
 }

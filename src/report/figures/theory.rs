@@ -24,11 +24,8 @@ pub fn draw(
     caption: &str,
     directory: &Path,
 ) -> Result<Vec<PathBuf>> {
-    let sheet = |charts: Vec<Chart>, caption: String| Sheet {
-        charts,
-        thin: "where there is no value: from the lower to the upper bound".to_owned(),
-        caption,
-    };
+    let thin = "where there is no value: from the lower to the upper bound";
+    let sheet = |charts, caption: String| Sheet::new(charts, caption).with_thin(thin);
     let p = surveys.first().map_or(0, |survey| survey.learners);
     let by_k = surveys.iter().map(|survey| {
         let rows = survey.rows.iter().map(|Row { k, times }| (*k as f64, *times));
@@ -39,20 +36,12 @@ pub fn draw(
         let half = |p: usize| (p as f64, times(&survey.delay, p, p.div_ceil(2)));
         by(&survey.delay, Scale::log("P"), ks(p.max(64)).map(half).collect())
     });
-    let ratio = |survey: &Survey| Line {
-        name: survey.delay.to_string().into(),
-        look: Look::Points,
-        points: ks(p.max(20))
-            .filter_map(|p| Some((p as f64, speed_up::sync_over_async(&survey.delay, p)?)))
-            .map(Dot::from)
-            .collect(),
+    let ratio = |survey: &Survey| {
+        let at = |p| Some(Dot::from((p as f64, speed_up::sync_over_async(&survey.delay, p)?)));
+        Line::new(survey.delay.to_string(), Look::Points, ks(p.max(20)).filter_map(at))
     };
-    let speed_up = Chart {
-        title: String::new(),
-        across: Scale::log("P"),
-        up: Scale::log("E[T] of sync / E[T] of async"),
-        lines: surveys.iter().map(ratio).collect(),
-    };
+    let (across, up) = (Scale::log("P"), Scale::log("E[T] of sync / E[T] of async"));
+    let speed_up = Chart::new(across, up, surveys.iter().map(ratio).collect());
     let errors = surveys.iter().zip(bounds).map(|(survey, bounds)| error_runtime(survey, bounds));
     let sheets = [
         ("update-times-by-k", sheet(by_k.collect(), format!("E[T] with P = {p}"))),
@@ -73,8 +62,8 @@ fn by(distribution: &Distribution, across: Scale, rows: Vec<(f64, [UpdateTime; 4
     for variant in Variant::ALL {
         let mut line = |look, of: &dyn Fn(&UpdateTime) -> Option<f64>| {
             let y = |times: &[UpdateTime; 4]| of(&times[variant as usize]).unwrap_or(f64::NAN);
-            let points = rows.iter().map(|(x, times)| Dot::from((*x, y(times)))).collect();
-            lines.push(Line { name: name(variant).into(), look, points });
+            let points = rows.iter().map(|(x, times)| Dot::from((*x, y(times))));
+            lines.push(Line::new(name(variant), look, points));
         };
         line(Look::Points, &|time| time.mean_update_time);
         if rows.iter().any(|(_, times)| times[variant as usize].mean_update_time.is_none()) {
@@ -82,8 +71,7 @@ fn by(distribution: &Distribution, across: Scale, rows: Vec<(f64, [UpdateTime; 4
             line(Look::Thin, &|time| time.upper);
         }
     }
-    let up = Scale::log("E[T] (s)");
-    Chart { title: distribution.to_string(), across, up, lines }
+    Chart::new(across, Scale::log("E[T] (s)"), lines).titled(distribution.to_string())
 }
 
 fn error_runtime(survey: &Survey, bounds: &[ErrorRuntime]) -> Chart {
@@ -100,13 +88,9 @@ fn error_runtime(survey: &Survey, bounds: &[ErrorRuntime]) -> Chart {
             let time = end * f64::from(n) / f64::from(POINTS);
             Dot::from((time, bound.at(time, update_time)))
         };
-        let points = (0..=POINTS).map(dot).collect();
-        Some(Line { name: error.entrant.to_string().into(), look: Look::Curve, points })
+        Some(Line::new(error.entrant.to_string(), Look::Curve, (0..=POINTS).map(dot)))
     };
-    Chart {
-        title: survey.delay.to_string(),
-        across: Scale::linear("run time (s)"),
-        up: Scale::log("bound on E[F(w)] - F*"),
-        lines: bounds.iter().filter_map(line).collect(),
-    }
+    let (across, up) = (Scale::linear("run time (s)"), Scale::log("bound on E[F(w)] - F*"));
+    let lines = bounds.iter().filter_map(line).collect();
+    Chart::new(across, up, lines).titled(survey.delay.to_string())
 }

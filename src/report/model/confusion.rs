@@ -107,12 +107,14 @@ impl Scores {
             Class { class, samples, recall: share(hits, samples), precision: share(hits, taken) }
         });
         let classes = classes.collect();
-        let mut confused: Vec<Confused> = (0..count)
-            .flat_map(|label| (0..count).map(move |prediction| (label, prediction)))
-            .map(|(label, prediction)| (label, prediction, confusion[label][prediction]))
-            .filter(|(label, prediction, count)| label != prediction && *count > 0)
-            .map(|(label, prediction, count)| Confused { label, prediction, count })
-            .collect();
+        let mut confused = Vec::new();
+        for (label, row) in confusion.iter().enumerate() {
+            for (prediction, &count) in row.iter().enumerate() {
+                if label != prediction && count > 0 {
+                    confused.push(Confused { label, prediction, count });
+                }
+            }
+        }
         confused.sort_by_key(|pair| std::cmp::Reverse(pair.count));
         let samples = labels.len();
         let loss = classified.iter().map(|one| f64::from(one.loss)).sum::<f64>() / samples as f64;
@@ -123,11 +125,9 @@ impl Scores {
 
 /// The scores as plain text.
 pub fn table(scores: &Scores) -> String {
-    let percent =
-        |share: Option<f64>| share.map_or("-".to_owned(), |p| format!("{:.2}", 100.0 * p));
     let head = ["class", "images", "recall %", "precision %"].map(str::to_owned).to_vec();
     let rows = scores.classes.iter().map(|&Class { class, samples, recall, precision }| {
-        vec![class.to_string(), samples.to_string(), percent(recall), percent(precision)]
+        vec![class.to_string(), samples.to_string(), percent(recall, 2), percent(precision, 2)]
     });
     let cells: Vec<_> = [head].into_iter().chain(rows).collect();
     let (accuracy, loss, wrong) = (100.0 * scores.accuracy, scores.loss, scores.mistakes.len());
@@ -141,6 +141,11 @@ pub fn table(scores: &Scores) -> String {
         let _ = writeln!(text, "most often {}", pairs.join(", "));
     }
     text
+}
+
+/// A share of a hundred with so many decimals, or a dash.
+fn percent(share: Option<f64>, decimals: usize) -> String {
+    share.map_or("-".to_owned(), |share| format!("{:.decimals$}", 100.0 * share))
 }
 
 /// Draws the confusions into `stem.svg` and `stem.png`: a row a label, a column a prediction.
@@ -169,16 +174,14 @@ pub fn draw(scores: &Scores, caption: &str, stem: &Path) -> Result<[PathBuf; 2]>
             }
         }
     }
-    let percent =
-        |share: Option<f64>| share.map_or("-".to_owned(), |p| format!("{:.1}", 100.0 * p));
     for Class { class, recall, precision, .. } in &scores.classes {
         let ((x, y), middle) = (place(*class, *class), CELL / 2.0);
         let name = class.to_string();
         tiles.text((x + middle, top - 8.0), &name, PLAIN);
         tiles.text((left - 12.0, y + middle + 4.5), &name, PLAIN);
         let (right, below) = (left + side, top + side);
-        tiles.text((right + 26.0, y + middle + 4.0), &percent(*recall), SMALL);
-        tiles.text((x + middle, below + 18.0), &percent(*precision), SMALL);
+        tiles.text((right + 26.0, y + middle + 4.0), &percent(*recall, 1), SMALL);
+        tiles.text((x + middle, below + 18.0), &percent(*precision, 1), SMALL);
     }
     tiles.text((left + side / 2.0, top - 30.0), "taken for", PLAIN);
     tiles.text((left - 32.0, top + side / 2.0), "label", Set::UPRIGHT);

@@ -36,15 +36,13 @@ pub fn draw(
     let mut tiles = Tiles::default();
     let worst: Vec<_> = scores.mistakes.iter().take(across * down).collect();
     let count = scores.mistakes.len();
+    let what = "by loss: the label, what it was taken for, how surely";
     let said = match count {
         0 => "No mistakes".to_owned(),
         _ if count > worst.len() => {
-            format!(
-                "The worst {} of {count} mistakes, by loss: the label, what it was taken for, how surely",
-                worst.len()
-            )
+            format!("The worst {} of {count} mistakes, {what}", worst.len())
         }
-        _ => format!("All {count} mistakes, by loss: the label, what it was taken for, how surely"),
+        _ => format!("All {count} mistakes, {what}"),
     };
     tiles.text((MARGIN, MARGIN + 8.0), &said, TITLE);
     let top = MARGIN + 24.0;

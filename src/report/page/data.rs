@@ -117,19 +117,14 @@ impl Data {
         };
         let across = vec![
             Choice { label: "run time (s)", ..Choice::new("time", "run time") },
-            Choice { log: log(|course| &course.updates), ..Choice::new("updates", "updates") },
-            Choice {
-                log: log(|course| &course.gradients),
-                ..Choice::new("gradients", "gradients")
-            },
+            Choice { log: log(|mean| &mean.updates), ..Choice::new("updates", "updates") },
+            Choice { log: log(|mean| &mean.gradients), ..Choice::new("gradients", "gradients") },
         ];
         let loss = |column, label| Choice { log: true, top, ..Choice::new(column, label) };
         let accuracy = Choice::new("test_accuracy", "test accuracy");
-        let mut up = vec![
-            loss("train_loss", "training loss"),
-            loss("test_loss", "test loss"),
-            Choice { percent: true, top: Some(1.0), ..accuracy },
-        ];
+        let accuracy = Choice { percent: true, top: Some(1.0), ..accuracy };
+        let mut up =
+            vec![loss("train_loss", "training loss"), loss("test_loss", "test loss"), accuracy];
         // K is worth a look where it moves.
         if drawn.iter().any(|one| one.mean.k_moves()) {
             up.push(Choice::new("per_update", "gradients per update"));
@@ -161,10 +156,10 @@ impl Drawn {
             |run: &RunSummary| Curve { seed: Some(run.seed), ..Curve::mean(&[&run.evaluations]) };
         let several = results.runs.len() > 1;
         let (value, error) = results.mean(|run| run.mean_update_time);
+        let all_rounded = |shares: Vec<f64>| shares.into_iter().map(rounded).collect();
         let shares = staleness::shares(results).map(|(measured, distribution)| Shares {
-            measured: measured.into_iter().map(rounded).collect(),
-            distribution: distribution
-                .map(|distribution| distribution.into_iter().map(rounded).collect()),
+            measured: all_rounded(measured),
+            distribution: distribution.map(all_rounded),
         });
         Self {
             name: name.to_string(),

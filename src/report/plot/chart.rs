@@ -28,6 +28,19 @@ pub struct Chart {
     pub lines: Vec<Line>,
 }
 
+impl Chart {
+    /// A chart without a title.
+    pub fn new(across: Scale, up: Scale, lines: Vec<Line>) -> Self {
+        Self { title: String::new(), across, up, lines }
+    }
+
+    /// The same with a title.
+    #[must_use]
+    pub fn titled(self, title: impl Into<String>) -> Self {
+        Self { title: title.into(), ..self }
+    }
+}
+
 /// What an axis shows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {

@@ -50,15 +50,12 @@ fn free_box(frame: &Frame, text: &str, at: (f64, f64), taken: &[Rectangle]) -> R
     let ((left, top), (width, height)) = (frame.at, frame.size);
     let (wide, high) = (0.56 * SIZE * text.chars().count() as f64, 1.2 * SIZE);
     let room = Rectangle { left, top, right: left + width, bottom: top + height };
+    let (half, left_of) = (-wide / 2.0, -9.0 - wide);
     let candidates = (0..40).flat_map(|ring| {
         let away = 9.0 + 0.5 * SIZE * f64::from(ring);
-        let half = wide / 2.0;
-        [(away, 0.0), (-away - wide, 0.0), (-half, -away), (-half, away)].into_iter().chain([
-            (9.0, -away),
-            (9.0, away),
-            (-9.0 - wide, -away),
-            (-9.0 - wide, away),
-        ])
+        let straight = [(away, 0.0), (-away - wide, 0.0), (half, -away), (half, away)];
+        let aslant = [(9.0, -away), (9.0, away), (left_of, -away), (left_of, away)];
+        straight.into_iter().chain(aslant)
     });
     let mut boxes = candidates.map(|(dx, dy)| {
         let (x, y) = (at.0 + dx, at.1 + dy);

@@ -13,6 +13,13 @@ pub struct Line {
     pub points: Vec<Dot>,
 }
 
+impl Line {
+    /// A line through these points.
+    pub fn new(name: impl Into<Name>, look: Look, points: impl IntoIterator<Item = Dot>) -> Self {
+        Self { name: name.into(), look, points: points.into_iter().collect() }
+    }
+}
+
 /// How a line is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {

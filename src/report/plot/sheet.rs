@@ -42,6 +42,17 @@ pub struct Sheet {
 }
 
 impl Sheet {
+    /// Charts with this caption, and nothing to say of thin lines.
+    pub fn new(charts: Vec<Chart>, caption: impl Into<String>) -> Self {
+        Self { charts, thin: String::new(), caption: caption.into() }
+    }
+
+    /// The same, with what thin lines are.
+    #[must_use]
+    pub fn with_thin(self, thin: &str) -> Self {
+        Self { thin: thin.to_owned(), ..self }
+    }
+
     /// Draws the sheet into `stem.svg` and `stem.png` and returns these files.
     ///
     /// # Errors

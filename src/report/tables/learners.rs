@@ -2,19 +2,11 @@
 
 use super::{super::entrant::Entrant, align, cell};
 use crate::{
-    estimate::delays::Fit,
-    numbers::significant,
-    record::{EntrantSummary, RunSummary},
-    sgd::activity::Activity,
+    estimate::delays::Fit, numbers::significant, record::RunSummary, sgd::activity::Activity,
 };
 
 /// The table: a line an entrant, and below it what one should know. Empty where nothing is measured
 /// and nobody was lost.
-pub fn learners(entrants: &[EntrantSummary]) -> String {
-    table(&Entrant::all(entrants))
-}
-
-/// The table of these entrants.
 pub(in crate::report) fn table(entrants: &[Entrant<'_>]) -> String {
     cells(entrants).map_or(String::new(), |cells| {
         format!("{}\n{}\n", align(&cells), notes(entrants).join("\n"))
@@ -59,14 +51,16 @@ pub(in crate::report) fn notes(entrants: &[Entrant<'_>]) -> Vec<String> {
 /// The distribution of delays that fits best, in a few digits, and the learners that are slower.
 fn distribution(fit: &Fit) -> String {
     let best = fit.best();
-    let kind = best.distribution.name();
     let parameters = best.parameters.iter();
     let parameters = parameters.map(|p| format!("{}={}", p.name, significant(p.estimate.value, 3)));
-    let slow =
-        fit.slow.iter().map(|one| format!("{}={}", one.learner, significant(one.factor.value, 3)));
-    let slow: Vec<_> = slow.collect();
-    let slow = if slow.is_empty() { String::new() } else { format!(" slow {}", slow.join(",")) };
-    format!("{kind}:{}{slow}", parameters.collect::<Vec<_>>().join(","))
+    let parameters = parameters.collect::<Vec<_>>().join(",");
+    let slow = fit.slow.iter();
+    let slow = slow.map(|one| format!("{}={}", one.learner, significant(one.factor.value, 3)));
+    let slow = match slow.collect::<Vec<_>>().join(",") {
+        none if none.is_empty() => none,
+        learners => format!(" slow {learners}"),
+    };
+    format!("{}:{parameters}{slow}", best.distribution.name())
 }
 
 fn row(entrant: &Entrant<'_>) -> Vec<String> {

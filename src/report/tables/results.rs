@@ -31,9 +31,8 @@ pub fn line(entrant: &str, run: &RunSummary) -> String {
 /// The cells: a head, and a row an entrant.
 pub(in crate::report) fn cells(entrants: &[Entrant<'_>]) -> Vec<Vec<String>> {
     let first = entrants.first().map(|entrant| &entrant.results.runs[0]);
-    let targets: Vec<f64> = first
-        .map(|run| run.time_to_loss.iter().map(|target| target.loss).collect())
-        .unwrap_or_default();
+    let targets = first.into_iter().flat_map(|run| &run.time_to_loss);
+    let targets: Vec<f64> = targets.map(|target| target.loss).collect();
     let head = [
         "entrant",
         "updates",
