@@ -8,7 +8,6 @@ use crate::ids::LearnerId;
 
 /// What becomes of a run that loses a learner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum OnLoss {
     /// Another takes its place, after a while; if that is lost too, again and again, the run goes on
@@ -23,7 +22,6 @@ pub enum OnLoss {
 
 /// What becomes of a run that meets a loss or a gradient that is not finite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum NonFinite {
     /// It has diverged, and ends.

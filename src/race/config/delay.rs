@@ -9,7 +9,6 @@ use crate::{Error, Result, cluster::delay::Distribution};
 
 /// Which clock a run has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "cli", derive(clap::ValueEnum))]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
     /// Durations are drawn from the delay distribution.
