@@ -15,7 +15,11 @@ use super::{
     tensorboard::{self, TensorBoard},
     write_params, write_whole,
 };
-use crate::{Error, Result, engine::model::Model, sgd::Ended};
+use crate::{
+    Error, Result,
+    engine::model::Model,
+    sgd::{Ended, Tally},
+};
 
 /// What a run leaves when it is over.
 const END: &str = "run.json";
@@ -191,7 +195,7 @@ pub fn read_run(folder: &Path) -> Result<Option<RunSummary>> {
     })?;
     let path = folder.join(EVALUATIONS);
     summary.evaluations = read_evaluations(&path)?;
-    let RunSummary { run_time, updates, ref evaluations, .. } = summary;
+    let RunSummary { run_time, tally: Tally { updates, .. }, ref evaluations, .. } = summary;
     let at_end = |last: &EvaluationRow| last.t == run_time && last.update == updates;
     if !evaluations.last().is_some_and(at_end) {
         return Err(Error::config(format!(

@@ -22,7 +22,7 @@ pub fn perfetto(timeline: &Timeline, name: &str) -> String {
     for (learner, lane) in timeline.lanes.iter().enumerate() {
         let thread = LEARNERS + learner;
         for span in &lane.spans {
-            minibatch(span, thread, &mut events);
+            minibatch(timeline, span, thread, &mut events);
         }
         for pause in lane.pauses.iter().filter(|pause| pause.away) {
             events.push((pause.from, slice("away", thread, pause.from, pause.to, json!({}))));
@@ -70,12 +70,17 @@ fn versions(timeline: &Timeline, events: &mut Vec<(Duration, Value)>) {
     }
 }
 
-fn minibatch(span: &Span, thread: usize, events: &mut Vec<(Duration, Value)>) {
-    let Span { from, to, task, version, end } = *span;
+fn minibatch(
+    timeline: &Timeline,
+    span: &Span,
+    thread: usize,
+    events: &mut Vec<(Duration, Value)>,
+) {
+    let Span { from, to, task, version, end, .. } = *span;
     let mut args = json!({ "task": task, "version": version, "outcome": end.word() });
-    if let End::Accepted { staleness, update } = end {
+    if let End::Accepted { staleness } = end {
         args["staleness"] = staleness.into();
-        args["update"] = update.into();
+        args["update"] = timeline.update(span).into();
         events.push((
             to,
             json!({ "ph": "C", "name": "staleness", "pid": PROCESS, "tid": thread, "ts": micros(to),

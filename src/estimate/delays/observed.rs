@@ -1,7 +1,7 @@
 //! Durations as a run shows them: of the minibatches that were finished, and of those that were
 //! cancelled or not done at the end, of which one only knows that they would have taken longer.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,10 @@ use crate::{
     estimate::bounded::Thinned,
     file,
     ids::{LearnerId, Task},
-    sgd::Event,
+    sgd::{
+        Event, Verdict,
+        spans::{Span, Spans, Stint},
+    },
 };
 
 /// How long a minibatch was seen to take.
@@ -42,7 +45,7 @@ const MOST_BYTES: u64 = 1 << 30;
 pub struct Recording {
     /// Whether it is the engines' time, or that from the start to the push.
     of_engines: bool,
-    started: BTreeMap<LearnerId, (Duration, Task)>,
+    spans: Spans,
     /// The last push.
     pushed: Option<(Duration, LearnerId)>,
     kept: Thinned<Observed>,
@@ -50,8 +53,8 @@ pub struct Recording {
 
 impl Default for Recording {
     fn default() -> Self {
-        let (of_engines, started, pushed) = (false, BTreeMap::new(), None);
-        Self { of_engines, started, pushed, kept: Thinned::new(MOST) }
+        let (of_engines, spans, pushed) = (false, Spans::default(), None);
+        Self { of_engines, spans, pushed, kept: Thinned::new(MOST) }
     }
 }
 
@@ -68,13 +71,12 @@ impl Recording {
             self.computed(event);
             return;
         }
-        match *event {
-            Event::Assign { learner, task, .. } => self.start(time, learner, task),
-            Event::Push { learner, .. } => self.end(time, learner, true),
-            Event::Cancel { learner, .. } | Event::Lost { learner, .. } => {
-                self.end(time, learner, false);
-            }
-            _ => {}
+        // In a run that goes on, minibatches end that were not seen to start.
+        let whole = self.spans.follows(event).is_ok();
+        if let Some(Stint::Work(span)) = self.spans.take(time, event)
+            && whole
+        {
+            self.keep(&span);
         }
     }
 
@@ -87,29 +89,29 @@ impl Recording {
         }
     }
 
-    fn start(&mut self, time: Duration, learner: LearnerId, task: Task) {
-        self.started.insert(learner, (time, task));
-    }
-
-    fn end(&mut self, time: Duration, learner: LearnerId, finished: bool) {
-        let Some((start, task)) = self.started.remove(&learner) else { return };
+    fn keep(&mut self, span: &Span) {
+        let Span { learner, task, to, end, .. } = *span;
+        let finished = end.is_pushed();
         if finished {
-            self.pushed = Some((time, learner));
+            self.pushed = Some((to, learner));
         }
         if self.kept.wants(task) {
             // Pushes of one moment come in the order of learners, so what has not come by then would
             // have taken a tick longer. Where many take equally long that makes a difference.
-            let passed = !finished && self.pushed.is_some_and(|last| last > (time, learner));
+            let passed = !finished && self.pushed.is_some_and(|last| last > (to, learner));
             let tick = Duration::from_nanos(passed.into());
-            let seconds = (time.saturating_sub(start) + tick).as_secs_f64();
+            let seconds = (span.time() + tick).as_secs_f64();
             self.kept.push(task, Observed { learner, seconds, finished });
         }
     }
 
     /// What was kept; what is in flight goes on for longer than until `now`.
     pub fn finish(mut self, now: Duration) -> Vec<Observed> {
-        let in_flight: Vec<LearnerId> = self.started.keys().copied().collect();
-        in_flight.into_iter().for_each(|learner| self.end(now, learner, false));
+        for stint in std::mem::take(&mut self.spans).until(now) {
+            if let Stint::Work(span) = stint {
+                self.keep(&span);
+            }
+        }
         self.kept.into_items()
     }
 }
@@ -123,7 +125,7 @@ struct Line {
     task: Option<Task>,
 }
 
-#[derive(Deserialize, PartialEq, Eq)]
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Assign,
@@ -135,6 +137,37 @@ enum Kind {
     Return,
     Leave,
     Update,
+}
+
+impl Line {
+    /// What happened, as far as durations go; none where it tells nothing of them.
+    fn event(&self) -> std::result::Result<Option<Event>, &'static str> {
+        match self.event {
+            Kind::Late | Kind::Return | Kind::Leave | Kind::Update => return Ok(None),
+            Kind::Lost if self.task.is_none() => return Ok(None),
+            Kind::Assign | Kind::Push | Kind::Cancel | Kind::Lost => {}
+        }
+        let named = self.learner.zip(self.task);
+        let (learner, task) =
+            named.ok_or("an event of a minibatch names its learner and its task")?;
+        // At which parameters it is computed makes it no longer.
+        let (version, staleness) = (0, 0);
+        Ok(Some(match self.event {
+            Kind::Assign => Event::Assign { learner, task, version },
+            Kind::Push => Event::Push {
+                learner,
+                task,
+                version,
+                staleness,
+                verdict: Verdict::Accept,
+                rate: None,
+                loss: None,
+                computing: None,
+            },
+            // Lost or cancelled, it is not finished.
+            _ => Event::Cancel { learner, task, version },
+        }))
+    }
 }
 
 /// The durations in the `events.jsonl` of a run at `path`, which may be a pipe, or `-` for standard
@@ -159,31 +192,18 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
         let wrong = |what: &str| {
             Error::config(format!("{}, line {}: {what}", file::name(path), number + 1))
         };
-        let Line { t, event, learner, task } = serde_json::from_str(line)
+        let line: Line = serde_json::from_str(line)
             .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
         // Rounded to what the clock counts, so that equal durations are equal.
-        let nanoseconds = (t * 1e9).round();
+        let nanoseconds = (line.t * 1e9).round();
         if !(now.as_nanos() as f64..1e19).contains(&nanoseconds) {
             return Err(wrong("time runs backwards, or beyond 1e10 seconds"));
         }
         now = Duration::from_nanos(nanoseconds as u64);
-        match (&event, task) {
-            (Kind::Late | Kind::Return | Kind::Leave | Kind::Update, _) | (Kind::Lost, None) => {
-                continue;
-            }
-            _ => {}
-        }
-        let (Some(learner), Some(task)) = (learner, task) else {
-            return Err(wrong("an event of a minibatch names its learner and its task"));
-        };
-        if event == Kind::Assign {
-            any = true;
-            recording.start(now, learner, task);
-        } else if recording.started.get(&learner).is_some_and(|(_, started)| *started == task) {
-            recording.end(now, learner, event == Kind::Push);
-        } else {
-            return Err(wrong("a minibatch ends that learner has not started"));
-        }
+        let Some(event) = line.event().map_err(wrong)? else { continue };
+        recording.spans.follows(&event).map_err(wrong)?;
+        recording.event(now, &event);
+        any |= matches!(event, Event::Assign { .. });
     }
     if !any {
         return Err(Error::config(format!(
