@@ -75,6 +75,7 @@
 //! # }
 //! ```
 
+mod appender;
 mod checkpoint;
 mod deferred;
 mod evaluations;

@@ -30,7 +30,7 @@ mod recorded;
 mod svg;
 mod text;
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 pub use self::{
     collector::Collector,
@@ -39,8 +39,8 @@ pub use self::{
     svg::{Look, Palette, svg},
     text::text,
 };
-pub use crate::sgd::spans::{End, Pause, Span};
 use crate::ids::{LearnerId, Task, Version};
+pub use crate::sgd::spans::{End, Pause, Span};
 
 /// What happened in a run, or in a part of it. Times are run time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,6 +82,12 @@ pub struct Update {
 }
 
 impl Timeline {
+    /// The versions and when they were made, from that at its beginning on.
+    fn versions(&self) -> impl Iterator<Item = (Duration, Version)> {
+        let made = self.updates.iter().map(|update| (update.at, update.version));
+        iter::once((self.from, self.version)).chain(made)
+    }
+
     /// The version that the gradient of a minibatch went into; none where it went into none, or that
     /// one is not known of.
     pub fn update(&self, span: &Span) -> Option<Version> {

@@ -146,7 +146,7 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// What evaluation returns; [`crate::Error::Io`].
     pub fn finish(mut self, interrupt: Option<&AtomicBool>) -> Result<(RunFiles, Outcome)> {
-        if let Some(mut deferred) = self.deferred.take() {
+        if let Some(deferred) = self.deferred.take() {
             let params = self.recorded.params;
             let hurries = || interrupt.is_some_and(|wished| wished.load(Ordering::Relaxed));
             deferred.each(params, |moment, params, last| {

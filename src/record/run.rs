@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
-    EvaluationRow, Lengths, Lines, RunSummary, Tail, checkpoint, deferred,
+    EvaluationRow, Lengths, Lines, RunSummary, Tail,
+    appender::Appender,
+    checkpoint, deferred,
     evaluations::HEAD,
     files::{partial, sync_folder},
     read_evaluations,
@@ -81,7 +83,7 @@ impl RunFiles {
         sync_folder(&folder).map_err(Error::io(&folder))?;
         let mut files = Self { folder, updates, evaluations, timeline, events, tensorboard };
         files.lines().try_for_each(|lines| lines.cut(tail))?;
-        files.tensorboard.iter_mut().try_for_each(TensorBoard::cut)?;
+        files.tensorboard.iter_mut().try_for_each(|board| board.0.cut())?;
         Ok(files)
     }
 
@@ -100,7 +102,7 @@ impl RunFiles {
             evaluations: self.evaluations.length(),
             timeline: self.timeline.length(),
             events: self.events.as_ref().map(Lines::length),
-            tensorboard: self.tensorboard.as_ref().map(TensorBoard::length),
+            tensorboard: self.tensorboard.as_ref().map(|board| board.0.length()),
         }
     }
 
@@ -109,8 +111,7 @@ impl RunFiles {
     /// # Errors
     /// [`Error::Io`].
     pub fn sync(&mut self) -> Result<()> {
-        self.tensorboard.iter_mut().try_for_each(TensorBoard::sync)?;
-        self.lines().try_for_each(Lines::sync)
+        self.appenders().try_for_each(Appender::sync)
     }
 
     /// Writes `run.json`, which says that the run is over and what came of it, once all else of it is
@@ -145,13 +146,19 @@ impl RunFiles {
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {
-        self.tensorboard.iter_mut().try_for_each(TensorBoard::flush)?;
-        self.lines().try_for_each(Lines::flush)
+        self.appenders().try_for_each(Appender::flush)
     }
 
     fn lines(&mut self) -> impl Iterator<Item = &mut Lines> {
         let Self { updates, evaluations, timeline, events, .. } = self;
         [updates, evaluations, timeline].into_iter().chain(events)
+    }
+
+    fn appenders(&mut self) -> impl Iterator<Item = &mut Appender> {
+        let Self { updates, evaluations, timeline, events, tensorboard, .. } = self;
+        let lines = [updates, evaluations, timeline].into_iter().chain(events);
+        let boards = tensorboard.iter_mut().map(|board| &mut board.0);
+        boards.chain(lines.map(|lines| &mut lines.0))
     }
 }
 

@@ -86,7 +86,7 @@ impl Activities {
             Event::Leave { .. } => return,
             _ => {}
         }
-        if let Some(stint) = self.spans.take(time, event) {
+        if let Ok(Some(stint)) = self.spans.take(time, event) {
             self.of(stint.learner()).add(stint);
         }
     }

@@ -18,7 +18,7 @@ pub struct Span {
     pub task: Task,
     /// tau, the version it was computed at.
     pub version: Version,
-    /// When it started; where that was not seen, when it ended.
+    /// When it started.
     pub from: Duration,
     /// When it ended.
     pub to: Duration,
@@ -77,25 +77,29 @@ pub enum Stint {
     },
 }
 
-/// What a learner is doing, and since when.
+/// What a learner is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of the events")]
 pub enum Doing {
     /// It waits for parameters.
-    Waiting { since: Duration },
+    Waiting,
     /// It computes a gradient.
-    Busy { since: Duration, task: Task, version: Version },
+    Busy {
+        /// Its number among the learner's minibatches.
+        task: Task,
+        /// The version it is computed at.
+        version: Version,
+    },
     /// It is lost, and another will take its place.
-    Away { since: Duration },
+    Away,
     /// It is lost, and the run goes on without it.
-    Gone { since: Duration },
+    Gone,
 }
 
-/// What all learners are doing. At the start, each waits.
+/// What all learners are doing. At the start of a run, each waits.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spans {
-    /// Of those that were heard of.
-    learners: BTreeMap<LearnerId, Doing>,
+    /// Of those that were heard of, and since when.
+    learners: BTreeMap<LearnerId, (Doing, Duration)>,
 }
 
 impl End {
@@ -155,91 +159,71 @@ impl Stint {
 }
 
 impl Spans {
-    /// What `learner` is doing.
-    pub fn doing(&self, learner: LearnerId) -> Doing {
-        self.learners.get(&learner).copied().unwrap_or(Doing::START)
+    /// What `learner` is doing, and since when.
+    pub fn doing(&self, learner: LearnerId) -> (Doing, Duration) {
+        self.learners.get(&learner).copied().unwrap_or((Doing::Waiting, Duration::ZERO))
     }
 
-    /// That `event` can follow those before it as far as its learner goes, or why it cannot. In a run
+    /// Takes an event in, and answers what is over by it.
+    ///
+    /// # Errors
+    /// Why it does not follow from what its learner did before; it is taken in all the same. Of a run
     /// that is looked at from its middle on, minibatches end that were not seen to start.
-    pub fn follows(&self, event: &Event) -> Result<(), &'static str> {
-        let Some(learner) = event.learner() else { return Ok(()) };
-        match (self.doing(learner), event) {
+    pub fn take(&mut self, time: Duration, event: &Event) -> Result<Option<Stint>, &'static str> {
+        let Some(learner) = event.learner() else { return Ok(None) };
+        let next = match *event {
+            Event::Late { task, .. } => return Ok(Some(Stint::Late { learner, task, at: time })),
+            Event::Assign { task, version, .. } => Doing::Busy { task, version },
+            Event::Lost { .. } => Doing::Away,
+            Event::Leave { .. } => Doing::Gone,
+            _ => Doing::Waiting,
+        };
+        let (doing, since) = self.doing(learner);
+        self.learners.insert(learner, (next, time));
+        let ends_another = match *event {
+            Event::Push { task, version, .. } | Event::Cancel { task, version, .. } => {
+                doing != Doing::Busy { task, version }
+            }
+            Event::Lost { task: Some(task), .. } => {
+                !matches!(doing, Doing::Busy { task: its, .. } if its == task)
+            }
+            _ => false,
+        };
+        match (doing, event) {
+            _ if ends_another => Err("a minibatch ends that its learner has not started"),
             (Doing::Busy { .. }, Event::Assign { .. }) => {
                 Err("a minibatch starts before the last one has ended")
             }
-            (Doing::Away { .. } | Doing::Gone { .. }, Event::Assign { .. }) => {
+            (Doing::Away | Doing::Gone, Event::Assign { .. }) => {
                 Err("a learner starts that was lost")
             }
             (Doing::Busy { .. }, Event::Lost { task: None, .. }) => {
                 Err("a learner is lost without its minibatch")
             }
-            (Doing::Busy { task: its, .. }, Event::Lost { task: Some(task), .. })
-                if its == *task =>
-            {
-                Ok(())
-            }
-            (
-                Doing::Busy { task: its, version: of, .. },
-                Event::Push { task, version, .. } | Event::Cancel { task, version, .. },
-            ) if (its, of) == (*task, *version) => Ok(()),
-            _ if End::of(event).is_some() => Err("a minibatch ends that its learner has not started"),
-            _ => Ok(()),
+            _ => Ok(doing.stint(learner, since, time, End::of(event).unwrap_or(End::InFlight))),
         }
-    }
-
-    /// Takes an event in; what is over by it. Whether it [follows](Self::follows) is not asked.
-    pub fn take(&mut self, time: Duration, event: &Event) -> Option<Stint> {
-        let learner = event.learner()?;
-        let doing = self.learners.entry(learner).or_insert(Doing::START);
-        let before = *doing;
-        *doing = match (before, event) {
-            (_, &Event::Assign { task, version, .. }) => {
-                Doing::Busy { since: time, task, version }
-            }
-            (_, Event::Push { .. } | Event::Cancel { .. })
-            | (Doing::Away { .. }, Event::Return { .. }) => Doing::Waiting { since: time },
-            (Doing::Waiting { .. } | Doing::Busy { .. }, Event::Lost { .. }) => {
-                Doing::Away { since: time }
-            }
-            (_, Event::Leave { .. }) => Doing::Gone { since: time },
-            (_, &Event::Late { task, .. }) => return Some(Stint::Late { learner, task, at: time }),
-            // Who is away cannot be lost, and only who is away returns.
-            _ => return None,
-        };
-        let (from, task, version) = match (before, event) {
-            (Doing::Busy { since, task, version }, _) => (since, task, version),
-            (_, &Event::Push { task, version, .. } | &Event::Cancel { task, version, .. }) => {
-                (time, task, version)
-            }
-            _ => return before.pause(learner, time),
-        };
-        let end = End::of(event)?;
-        Some(Stint::Work(Span { learner, task, version, from, to: time, end }))
     }
 
     /// What all are doing, as if it were over `now`, learner by learner. Of those that have left there
     /// is nothing.
     pub fn until(&self, now: Duration) -> impl Iterator<Item = Stint> {
-        self.learners.iter().filter_map(move |(&learner, doing)| match *doing {
-            Doing::Busy { since: from, task, version } => {
-                let end = End::InFlight;
-                Some(Stint::Work(Span { learner, task, version, from, to: now, end }))
-            }
-            idle => idle.pause(learner, now),
+        let learners = self.learners.iter();
+        learners.filter_map(move |(learner, (doing, since))| {
+            doing.stint(*learner, *since, now, End::InFlight)
         })
     }
 }
 
 impl Doing {
-    const START: Self = Self::Waiting { since: Duration::ZERO };
-
-    /// The time without a minibatch that ends at `to`; none where it is empty.
-    fn pause(self, learner: LearnerId, to: Duration) -> Option<Stint> {
-        let (from, away) = match self {
-            Self::Waiting { since } => (since, false),
-            Self::Away { since } => (since, true),
-            Self::Busy { .. } | Self::Gone { .. } => return None,
+    /// What it comes to; nothing of a wait of no time, or of who has left.
+    fn stint(self, learner: LearnerId, from: Duration, to: Duration, end: End) -> Option<Stint> {
+        let away = match self {
+            Self::Busy { task, version } => {
+                return Some(Stint::Work(Span { learner, task, version, from, to, end }));
+            }
+            Self::Waiting => false,
+            Self::Away => true,
+            Self::Gone => return None,
         };
         (from < to).then_some(Stint::Pause(Pause { learner, from, to, away }))
     }

@@ -108,9 +108,8 @@ impl Row {
 /// The versions where they are made, with their names where there is room.
 fn server(timeline: &Timeline, scale: &Scale) -> Row {
     let mut row = Row::new("server", scale);
-    let versions = [(timeline.from, timeline.version)].into_iter();
-    let versions = versions.chain(timeline.updates.iter().map(|made| (made.at, made.version)));
-    let versions: Vec<_> = versions.map(|(at, version)| (scale.column(at), version)).collect();
+    let versions = timeline.versions().map(|(at, version)| (scale.column(at), version));
+    let versions: Vec<_> = versions.collect();
     let mut free = 0;
     for (place, &(column, version)) in versions.iter().enumerate() {
         let (label, style) = (format!("w{version}"), colour(version).bold());

@@ -53,14 +53,12 @@ impl Lanes {
 
     /// Takes an event in.
     pub(super) fn count(&mut self, time: Duration, event: &Event) {
-        // Of a run that goes on, it is not known since when.
-        let whole = self.spans.follows(event).is_ok();
-        let Some(stint) = self.spans.take(time, event) else { return };
+        // Of a run that goes on, what was in flight is not known.
+        let Ok(Some(stint)) = self.spans.take(time, event) else { return };
         let Some(lane) = self.lanes.get_mut(stint.learner()) else { return };
         lane.add(stint);
         if let Stint::Work(span) = stint
             && span.end.is_pushed()
-            && whole
         {
             self.took += span.time();
             self.pushed += 1;
@@ -69,7 +67,7 @@ impl Lanes {
 
     /// What a learner is doing.
     pub(super) fn doing(&self, learner: LearnerId) -> Doing {
-        self.spans.doing(learner)
+        self.spans.doing(learner).0
     }
 
     /// How many learners do such a thing.
@@ -123,13 +121,13 @@ impl Lanes {
                 Stint::Late { at, .. } => marks.push((at, Cell::Late)),
             }
         }
-        match self.doing(learner) {
-            Doing::Busy { since, .. } => fill(since, now, Cell::Computing),
-            Doing::Away { since } | Doing::Gone { since } => {
+        match self.spans.doing(learner) {
+            (Doing::Busy { .. }, since) => fill(since, now, Cell::Computing),
+            (Doing::Away | Doing::Gone, since) => {
                 fill(since, now, Cell::Away);
                 marks.push((since, Cell::Ended(End::Lost)));
             }
-            Doing::Waiting { .. } => {}
+            (Doing::Waiting, _) => {}
         }
         for (time, what) in marks {
             let at = place(time).ceil() - 1.0;
@@ -206,7 +204,7 @@ mod tests {
     }
 
     fn is_waiting(doing: Doing) -> bool {
-        matches!(doing, Doing::Waiting { .. })
+        doing == Doing::Waiting
     }
 
     fn assign(learner: LearnerId, version: Version) -> Event {
@@ -233,8 +231,7 @@ mod tests {
         assert_eq!(text(&seen, 0, 22, 22, 22), "---o  --x--d-l-!... --");
         assert_eq!(text(&seen, 0, 22, 4, 4), ". --");
         assert_eq!(text(&seen, 0, 22, 11, 11), "d-l-!... --");
-        let since = Duration::from_secs(20);
-        assert_eq!(seen.doing(0), Doing::Busy { since, task: 0, version: 4 });
+        assert_eq!(seen.doing(0), Doing::Busy { task: 0, version: 4 });
         let lane = &seen.lanes()[0];
         assert_eq!((lane.counted, lane.wasted), (1, 3));
         assert_eq!(text(&seen, 1, 22, 22, 3), "   ");
@@ -247,7 +244,7 @@ mod tests {
         let lost = Event::Lost { learner: 1, task: None, cause: "test".into() };
         let seen = lanes(&[(1, lost), (1, Event::Leave { learner: 1 })]);
         assert_eq!(text(&seen, 1, 5, 5, 5), "!....");
-        assert_eq!(seen.how_many(|doing| matches!(doing, Doing::Gone { .. })), 1);
+        assert_eq!(seen.how_many(|doing| doing == Doing::Gone), 1);
     }
 
     #[test]

@@ -56,9 +56,9 @@ pub(super) fn counts(run: &Run) -> String {
         count => format!(", {count} {what}"),
     };
     let compute = run.lanes.how_many(|doing| matches!(doing, Doing::Busy { .. }));
-    let wait = count(|doing| matches!(doing, Doing::Waiting { .. }), "wait");
-    let away = count(|doing| matches!(doing, Doing::Away { .. }), "away");
-    let left = count(|doing| matches!(doing, Doing::Gone { .. }), "left");
+    let wait = count(|doing| doing == Doing::Waiting, "wait");
+    let away = count(|doing| doing == Doing::Away, "away");
+    let left = count(|doing| doing == Doing::Gone, "left");
     format!("{compute} compute{wait}{away}{left}")
 }
 
@@ -82,9 +82,9 @@ fn draw_lanes(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &Run)
         };
         let says = match run.lanes.doing(at) {
             Doing::Busy { version, .. } => format!("w{version}"),
-            Doing::Waiting { .. } => "-".to_owned(),
-            Doing::Away { .. } => "away".to_owned(),
-            Doing::Gone { .. } => "left".to_owned(),
+            Doing::Waiting => "-".to_owned(),
+            Doing::Away => "away".to_owned(),
+            Doing::Gone => "left".to_owned(),
         };
         let mut spans = vec![Span::raw(format!("{at:>digits$} {says:<w$} ", w = version + 1))];
         let window = Duration::try_from_secs_f64(window).unwrap_or(Duration::MAX);
@@ -133,7 +133,9 @@ fn style(cell: Cell, look: EntrantStyle, palette: &Palette) -> Style {
         Cell::Computing | Cell::Ended(End::InFlight) => palette.faint(),
         Cell::Ended(End::Accepted { .. }) => look.style(),
         Cell::Away | Cell::Ended(End::Lost) => palette.alarm(),
-        Cell::Late | Cell::Ended(End::Discarded | End::Rejected | End::Cancelled) => palette.waste(),
+        Cell::Late | Cell::Ended(End::Discarded | End::Rejected | End::Cancelled) => {
+            palette.waste()
+        }
     }
 }
 

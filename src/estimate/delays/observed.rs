@@ -72,12 +72,14 @@ impl Recording {
             return;
         }
         // In a run that goes on, minibatches end that were not seen to start.
-        let whole = self.spans.follows(event).is_ok();
-        if let Some(Stint::Work(span)) = self.spans.take(time, event)
-            && whole
-        {
+        let _ = self.take(time, event);
+    }
+
+    fn take(&mut self, time: Duration, event: &Event) -> std::result::Result<(), &'static str> {
+        if let Some(Stint::Work(span)) = self.spans.take(time, event)? {
             self.keep(&span);
         }
+        Ok(())
     }
 
     fn computed(&mut self, event: &Event) {
@@ -139,37 +141,6 @@ enum Kind {
     Update,
 }
 
-impl Line {
-    /// What happened, as far as durations go; none where it tells nothing of them.
-    fn event(&self) -> std::result::Result<Option<Event>, &'static str> {
-        match self.event {
-            Kind::Late | Kind::Return | Kind::Leave | Kind::Update => return Ok(None),
-            Kind::Lost if self.task.is_none() => return Ok(None),
-            Kind::Assign | Kind::Push | Kind::Cancel | Kind::Lost => {}
-        }
-        let named = self.learner.zip(self.task);
-        let (learner, task) =
-            named.ok_or("an event of a minibatch names its learner and its task")?;
-        // At which parameters it is computed makes it no longer.
-        let (version, staleness) = (0, 0);
-        Ok(Some(match self.event {
-            Kind::Assign => Event::Assign { learner, task, version },
-            Kind::Push => Event::Push {
-                learner,
-                task,
-                version,
-                staleness,
-                verdict: Verdict::Accept,
-                rate: None,
-                loss: None,
-                computing: None,
-            },
-            // Lost or cancelled, it is not finished.
-            _ => Event::Cancel { learner, task, version },
-        }))
-    }
-}
-
 /// The durations in the `events.jsonl` of a run at `path`, which may be a pipe, or `-` for standard
 /// input: from the assign to the push or the cancel of each
 /// minibatch. Of a long run, those of evenly spaced minibatches.
@@ -192,17 +163,35 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
         let wrong = |what: &str| {
             Error::config(format!("{}, line {}: {what}", file::name(path), number + 1))
         };
-        let line: Line = serde_json::from_str(line)
+        let Line { t, event, learner, task } = serde_json::from_str(line)
             .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
         // Rounded to what the clock counts, so that equal durations are equal.
-        let nanoseconds = (line.t * 1e9).round();
+        let nanoseconds = (t * 1e9).round();
         if !(now.as_nanos() as f64..1e19).contains(&nanoseconds) {
             return Err(wrong("time runs backwards, or beyond 1e10 seconds"));
         }
         now = Duration::from_nanos(nanoseconds as u64);
-        let Some(event) = line.event().map_err(wrong)? else { continue };
-        recording.spans.follows(&event).map_err(wrong)?;
-        recording.event(now, &event);
+        // At which parameters it is computed makes no minibatch longer.
+        let version = 0;
+        let event = match (event, learner, task) {
+            (Kind::Late | Kind::Return | Kind::Leave | Kind::Update, ..)
+            | (Kind::Lost, _, None) => continue,
+            (Kind::Assign, Some(learner), Some(task)) => Event::Assign { learner, task, version },
+            (Kind::Push, Some(learner), Some(task)) => Event::Push {
+                learner,
+                task,
+                version,
+                staleness: 0,
+                verdict: Verdict::Accept,
+                rate: None,
+                loss: None,
+                computing: None,
+            },
+            // Lost or cancelled, it is not finished.
+            (_, Some(learner), Some(task)) => Event::Cancel { learner, task, version },
+            _ => return Err(wrong("an event of a minibatch names its learner and its task")),
+        };
+        recording.take(now, &event).map_err(wrong)?;
         any |= matches!(event, Event::Assign { .. });
     }
     if !any {
