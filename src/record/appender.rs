@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     io::{self, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use crate::{Error, Result};
@@ -14,9 +14,12 @@ const BUFFER: usize = 1 << 16;
 /// A file that grows by whole records.
 #[derive(Debug)]
 pub(super) struct Appender {
-    path: PathBuf,
-    file: File,
-    written: u64,
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// The file itself. Whoever has read in it [cuts](Self::cut) it before it grows again.
+    pub(super) file: File,
+    /// Its bytes as of the last [`flush`](Self::flush).
+    pub(super) written: u64,
     buffer: Vec<u8>,
 }
 
@@ -67,22 +70,6 @@ impl Appender {
             return Err(Error::io(&self.path)(error));
         }
         if self.buffer.len() < BUFFER { Ok(()) } else { self.flush() }
-    }
-
-    /// Bytes of the file as of the last [`flush`](Self::flush).
-    pub(super) fn length(&self) -> u64 {
-        self.written
-    }
-
-    /// Where it is.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// The file, to read what is [written](Self::flush) of it; the next record finds its place only if
-    /// it is [cut](Self::cut) then.
-    pub(super) fn file(&mut self) -> &mut File {
-        &mut self.file
     }
 
     /// Writes what is gathered; on failure the file is cut back to the last whole record.

@@ -2,7 +2,7 @@
 //! of records, each run time, updates, gradients and parameters.
 
 use std::{
-    io::{BufRead, BufReader, ErrorKind, Read, Seek},
+    io::{BufRead, BufReader, ErrorKind, Read, Seek, Write},
     path::Path,
 };
 
@@ -40,16 +40,15 @@ impl Deferred {
 
     pub(super) fn push(&mut self, moment: Moment, params: &[f32]) -> Result<()> {
         self.0.record(|buffer| {
-            buffer.extend_from_slice(bytemuck::bytes_of(&moment));
-            buffer.extend_from_slice(bytemuck::cast_slice(params));
-            Ok(())
+            buffer.write_all(bytemuck::bytes_of(&moment))?;
+            buffer.write_all(bytemuck::cast_slice(params))
         })
     }
 
     /// Bytes so far, all of them on the disk.
     pub(super) fn sync(&mut self) -> Result<u64> {
         self.0.sync()?;
-        Ok(self.0.length())
+        Ok(self.0.written)
     }
 
     /// Hands out everything, with `params` parameters each, and whether it is the last.
@@ -59,18 +58,18 @@ impl Deferred {
         mut evaluate: impl FnMut(Moment, &[f32], bool) -> Result<()>,
     ) -> Result<()> {
         self.0.flush()?;
-        let path = self.0.path().to_owned();
-        self.0.file().rewind().map_err(Error::io(&path))?;
-        let mut reader = BufReader::new(self.0.file());
+        let Appender { path, file, .. } = &mut self.0;
+        file.rewind().map_err(Error::io(&*path))?;
+        let mut reader = BufReader::new(file);
         let (mut moment, mut numbers) = (Moment::zeroed(), vec![0.0; params]);
         loop {
             match reader.read_exact(bytemuck::bytes_of_mut(&mut moment)) {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
-                read => read.map_err(Error::io(&path))?,
+                read => read.map_err(Error::io(&*path))?,
             }
             let read = reader.read_exact(bytemuck::cast_slice_mut(&mut numbers));
-            read.map_err(Error::io(&path))?;
-            let last = reader.fill_buf().map_err(Error::io(&path))?.is_empty();
+            read.map_err(Error::io(&*path))?;
+            let last = reader.fill_buf().map_err(Error::io(&*path))?.is_empty();
             evaluate(moment, &numbers, last)?;
         }
     }

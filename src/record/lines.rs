@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
 };
 
@@ -51,10 +51,11 @@ impl Lines {
     /// The first half of [`resume`](Self::resume), which changes nothing.
     pub(super) fn open(path: PathBuf, length: u64) -> Result<Self> {
         let mut appender = Appender::open(path, length)?;
-        if !ends_line(appender.file(), length).map_err(Error::io(appender.path()))? {
+        let Appender { path, file, .. } = &mut appender;
+        if !ends_line(file, length).map_err(Error::io(&*path))? {
             return Err(Error::config(format!(
                 "{} cannot go on from {length} bytes, which is inside a line",
-                appender.path().display()
+                path.display()
             )));
         }
         Ok(Self(appender))
@@ -62,16 +63,16 @@ impl Lines {
 
     /// The second half.
     pub(super) fn cut(&mut self, tail: Tail) -> Result<()> {
+        let Appender { path, file, written, .. } = &mut self.0;
         if tail == Tail::Keep {
-            let (path, from) = (self.0.path().to_owned(), self.0.length());
-            keep(self.0.file(), &path, from).map_err(Error::io(&path))?;
+            keep(file, path, *written).map_err(Error::io(&*path))?;
         }
         self.0.cut()
     }
 
     /// Bytes of the file as of the last [`flush`](Self::flush).
     pub fn length(&self) -> u64 {
-        self.0.length()
+        self.0.written
     }
 
     /// Adds `value` as a line of JSON.
@@ -81,8 +82,7 @@ impl Lines {
     pub fn json(&mut self, value: &impl Serialize) -> Result<()> {
         self.0.record(|buffer| {
             serde_json::to_writer(&mut *buffer, value)?;
-            buffer.push(b'\n');
-            Ok(())
+            writeln!(buffer)
         })
     }
 
@@ -91,11 +91,7 @@ impl Lines {
     /// # Errors
     /// [`Error::Io`].
     pub fn text(&mut self, line: &str) -> Result<()> {
-        self.0.record(|buffer| {
-            buffer.extend_from_slice(line.as_bytes());
-            buffer.push(b'\n');
-            Ok(())
-        })
+        self.0.record(|buffer| writeln!(buffer, "{line}"))
     }
 
     /// Writes what is gathered; on failure the file is cut back to the last whole line.

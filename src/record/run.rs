@@ -102,7 +102,7 @@ impl RunFiles {
             evaluations: self.evaluations.length(),
             timeline: self.timeline.length(),
             events: self.events.as_ref().map(Lines::length),
-            tensorboard: self.tensorboard.as_ref().map(|board| board.0.length()),
+            tensorboard: self.tensorboard.as_ref().map(|board| board.0.written),
         }
     }
 

@@ -45,6 +45,7 @@ impl Activity {
     fn add(&mut self, stint: Stint) {
         match stint {
             Stint::Work(span) => {
+                self.started += 1;
                 self.busy += span.time();
                 if span.end.is_wasted() {
                     self.wasted += span.time();
@@ -76,7 +77,6 @@ impl Activities {
     /// Takes an event in.
     pub fn count(&mut self, time: Duration, event: &Event) {
         match *event {
-            Event::Assign { learner, .. } => self.of(learner).started += 1,
             Event::Lost { learner, .. } => self.of(learner).losses += 1,
             Event::Push { learner, computing: Some(seconds), .. }
             | Event::Late { learner, computing: Some(seconds), .. } => {
@@ -86,7 +86,7 @@ impl Activities {
             Event::Leave { .. } => return,
             _ => {}
         }
-        if let Ok(Some(stint)) = self.spans.take(time, event) {
+        if let Some(stint) = self.spans.take(time, event) {
             self.of(stint.learner()).add(stint);
         }
     }

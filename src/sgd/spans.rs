@@ -164,33 +164,28 @@ impl Spans {
         self.learners.get(&learner).copied().unwrap_or((Doing::Waiting, Duration::ZERO))
     }
 
-    /// Takes an event in, and answers what is over by it.
-    ///
-    /// # Errors
-    /// Why it does not follow from what its learner did before; it is taken in all the same. Of a run
-    /// that is looked at from its middle on, minibatches end that were not seen to start.
-    pub fn take(&mut self, time: Duration, event: &Event) -> Result<Option<Stint>, &'static str> {
-        let Some(learner) = event.learner() else { return Ok(None) };
+    /// Takes an event in; what is over by it. Of a minibatch that was not seen to start, as in a run
+    /// that is looked at from its middle on, there is nothing.
+    pub fn take(&mut self, time: Duration, event: &Event) -> Option<Stint> {
+        let learner = event.learner()?;
         let next = match *event {
-            Event::Late { task, .. } => return Ok(Some(Stint::Late { learner, task, at: time })),
+            Event::Late { task, .. } => return Some(Stint::Late { learner, task, at: time }),
             Event::Assign { task, version, .. } => Doing::Busy { task, version },
             Event::Lost { .. } => Doing::Away,
             Event::Leave { .. } => Doing::Gone,
-            _ => Doing::Waiting,
+            Event::Push { .. } | Event::Cancel { .. } | Event::Return { .. } => Doing::Waiting,
+            Event::Update { .. } => return None,
         };
         let (doing, since) = self.doing(learner);
         self.learners.insert(learner, (next, time));
-        let ends_another = match *event {
-            Event::Push { task, version, .. } | Event::Cancel { task, version, .. } => {
-                doing != Doing::Busy { task, version }
-            }
-            Event::Lost { task: Some(task), .. } => {
-                !matches!(doing, Doing::Busy { task: its, .. } if its == task)
-            }
-            _ => false,
-        };
-        match (doing, event) {
-            _ if ends_another => Err("a minibatch ends that its learner has not started"),
+        doing.stint(learner, since, time, End::of(event).unwrap_or(End::InFlight))
+    }
+
+    /// That an event follows from what its learner did before, in a run that is looked at from its
+    /// start, or why it does not.
+    pub fn follows(&self, event: &Event) -> Result<(), &'static str> {
+        let Some(learner) = event.learner() else { return Ok(()) };
+        match (self.doing(learner).0, event) {
             (Doing::Busy { .. }, Event::Assign { .. }) => {
                 Err("a minibatch starts before the last one has ended")
             }
@@ -200,7 +195,20 @@ impl Spans {
             (Doing::Busy { .. }, Event::Lost { task: None, .. }) => {
                 Err("a learner is lost without its minibatch")
             }
-            _ => Ok(doing.stint(learner, since, time, End::of(event).unwrap_or(End::InFlight))),
+            (Doing::Busy { task: its, .. }, Event::Lost { task: Some(task), .. })
+                if its == *task =>
+            {
+                Ok(())
+            }
+            (doing, &Event::Push { task, version, .. } | &Event::Cancel { task, version, .. })
+                if doing == (Doing::Busy { task, version }) =>
+            {
+                Ok(())
+            }
+            _ if End::of(event).is_some() => {
+                Err("a minibatch ends that its learner has not started")
+            }
+            _ => Ok(()),
         }
     }
 

@@ -71,7 +71,7 @@ impl Collector {
         if event.learner() == Some(self.lanes.len()) {
             self.lanes.push(Lane::default());
         }
-        if let Some(stint) = self.spans.take(time, event)? {
+        if let Some(stint) = self.spans.take(time, event) {
             self.lanes[stint.learner()].add(stint);
             if let Stint::Work(span) = stint
                 && matches!(span.end, End::Accepted { .. })
@@ -104,7 +104,7 @@ impl Collector {
             Event::Update { k, .. } if k != self.gathered.len() => {
                 Err("an update takes another number of gradients than were accepted for it")
             }
-            _ => Ok(()),
+            _ => self.spans.follows(event),
         }
     }
 }

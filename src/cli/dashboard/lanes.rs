@@ -53,8 +53,7 @@ impl Lanes {
 
     /// Takes an event in.
     pub(super) fn count(&mut self, time: Duration, event: &Event) {
-        // Of a run that goes on, what was in flight is not known.
-        let Ok(Some(stint)) = self.spans.take(time, event) else { return };
+        let Some(stint) = self.spans.take(time, event) else { return };
         let Some(lane) = self.lanes.get_mut(stint.learner()) else { return };
         lane.add(stint);
         if let Stint::Work(span) = stint

@@ -71,15 +71,9 @@ impl Recording {
             self.computed(event);
             return;
         }
-        // In a run that goes on, minibatches end that were not seen to start.
-        let _ = self.take(time, event);
-    }
-
-    fn take(&mut self, time: Duration, event: &Event) -> std::result::Result<(), &'static str> {
-        if let Some(Stint::Work(span)) = self.spans.take(time, event)? {
+        if let Some(Stint::Work(span)) = self.spans.take(time, event) {
             self.keep(&span);
         }
-        Ok(())
     }
 
     fn computed(&mut self, event: &Event) {
@@ -191,7 +185,8 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
             (_, Some(learner), Some(task)) => Event::Cancel { learner, task, version },
             _ => return Err(wrong("an event of a minibatch names its learner and its task")),
         };
-        recording.take(now, &event).map_err(wrong)?;
+        recording.spans.follows(&event).map_err(wrong)?;
+        recording.event(now, &event);
         any |= matches!(event, Event::Assign { .. });
     }
     if !any {
