@@ -41,7 +41,7 @@
 //! files.params("final", &model, &run.params)?;
 //! let summary = RunSummary::new(0, run.ended, 0.0, outcome, &[0.5]);
 //! files.finish(&summary)?;
-//! assert_eq!(read_run(&directory.folder("async", 0))?.unwrap().updates, 50);
+//! assert_eq!(read_run(&directory.folder("async", 0))?.unwrap().tally.updates, 50);
 //!
 //! let entrant = EntrantSummary {
 //!     entrant: "async".into(),
@@ -77,6 +77,7 @@
 //! # }
 //! ```
 
+mod appender;
 mod checkpoint;
 mod deferred;
 mod evaluations;

@@ -10,6 +10,7 @@ pub mod run_config;
 pub mod scheduler;
 pub mod server;
 pub mod simulate;
+pub mod spans;
 pub mod state;
 pub mod tally;
 pub mod train;

@@ -30,7 +30,7 @@ mod recorded;
 mod svg;
 mod text;
 
-use std::time::Duration;
+use std::{iter, time::Duration};
 
 pub use self::{
     collector::Collector,
@@ -40,6 +40,7 @@ pub use self::{
     text::text,
 };
 use crate::ids::{LearnerId, Task, Version};
+pub use crate::sgd::spans::{End, Pause, Span};
 
 /// What happened in a run, or in a part of it. Times are run time.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Timeline {
     pub until: Duration,
     /// j, of the parameters at its beginning.
     pub version: Version,
+    /// j, of the last parameters of the run that are known.
+    pub made: Version,
     /// Learner by learner.
     pub lanes: Vec<Lane>,
     /// Updates, in the order in which they were made.
@@ -67,54 +70,6 @@ pub struct Lane {
     pub late: Vec<(Duration, Task)>,
 }
 
-/// A minibatch, from its start to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Span {
-    /// When it started.
-    pub from: Duration,
-    /// When it ended.
-    pub to: Duration,
-    /// Its number among the learner's minibatches.
-    pub task: Task,
-    /// tau, the version it was computed at.
-    pub version: Version,
-    /// What became of it.
-    pub end: End,
-}
-
-/// What became of a minibatch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// Its gradient was accepted.
-    Accepted {
-        /// s = j - tau.
-        staleness: u64,
-        /// The version it went into; none where that had not been made yet.
-        update: Option<Version>,
-    },
-    /// Its gradient was stale, and dropped.
-    Discarded,
-    /// What was pushed was no gradient, and dropped.
-    Rejected,
-    /// It was cancelled before it was finished.
-    Cancelled,
-    /// It was lost with its learner.
-    Lost,
-    /// It was not finished when the timeline ended.
-    InHand,
-}
-
-/// Time in which a learner had no minibatch in hand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pause {
-    /// From when on.
-    pub from: Duration,
-    /// Until when.
-    pub to: Duration,
-    /// Whether it was lost and had not returned; else it waited.
-    pub away: bool,
-}
-
 /// An update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Update {
@@ -127,6 +82,20 @@ pub struct Update {
 }
 
 impl Timeline {
+    /// The versions and when they were made, from that at its beginning on.
+    fn versions(&self) -> impl Iterator<Item = (Duration, Version)> {
+        let made = self.updates.iter().map(|update| (update.at, update.version));
+        iter::once((self.from, self.version)).chain(made)
+    }
+
+    /// The version that the gradient of a minibatch went into; none where it went into none, or that
+    /// one is not known of.
+    pub fn update(&self, span: &Span) -> Option<Version> {
+        let End::Accepted { staleness } = span.end else { return None };
+        // What is accepted at w_j goes into the update that makes w_{j+1}.
+        Some(span.version + staleness + 1).filter(|update| *update <= self.made)
+    }
+
     /// What of it lies between two moments. Spans keep their own times, and may reach beyond.
     #[must_use]
     pub fn between(&self, from: Duration, until: Duration) -> Self {
@@ -141,6 +110,7 @@ impl Timeline {
         Self {
             from,
             until: until.max(from),
+            made: self.made,
             version: before.last().map_or(self.version, |update| update.version),
             lanes: self.lanes.iter().map(lane).collect(),
             updates: kept(&self.updates, |update| (from..=until).contains(&update.at)),
@@ -159,20 +129,6 @@ impl Timeline {
 
 fn kept<T: Clone>(all: &[T], keep: impl Fn(&T) -> bool) -> Vec<T> {
     all.iter().filter(|one| keep(one)).cloned().collect()
-}
-
-impl End {
-    /// What became of it, in a word.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Accepted { .. } => "accepted",
-            Self::Discarded => "discarded",
-            Self::Rejected => "rejected",
-            Self::Cancelled => "cancelled",
-            Self::Lost => "lost",
-            Self::InHand => "not finished",
-        }
-    }
 }
 
 /// Round moments between two, at most so many, in seconds, and how they are written.

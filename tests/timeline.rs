@@ -15,7 +15,7 @@ use tortoise::{
     engine::quadratic::{Quadratic, coins},
     record::{Recorder, RunFiles},
     sgd::{Cancellation, Entrant, Event, RunConfig, Tally, Verdict, faults::OnLoss},
-    timeline::{End, Timeline, parse_events, read},
+    timeline::{End, Span, Timeline, parse_events, read},
 };
 
 use self::timelines::{LEARNERS, Seen, plain, run, runs, spans};
@@ -40,8 +40,8 @@ fn lines(events: &[(Duration, Event)]) -> String {
     text
 }
 
-fn count(timeline: &Timeline, of: impl Fn(End) -> bool) -> u64 {
-    spans(timeline).filter(|span| of(span.end)).count() as u64
+fn count(timeline: &Timeline, of: impl Fn(&Span) -> bool) -> u64 {
+    spans(timeline).filter(|span| of(span)).count() as u64
 }
 
 #[test]
@@ -76,10 +76,11 @@ fn the_spans_of_a_timeline_are_those_that_the_tally_counts() {
     let mut sums = [0; 5];
     for Seen { collector, tally, .. } in runs() {
         let timeline = collector.finish();
-        let used = |end| matches!(end, End::Accepted { update: Some(_), .. });
-        let pending = |end| matches!(end, End::Accepted { update: None, .. });
-        let counts = [End::Discarded, End::Rejected, End::Cancelled, End::Lost, End::InHand]
-            .map(|kind| count(&timeline, |end| end == kind));
+        let accepted = |span: &Span| matches!(span.end, End::Accepted { .. });
+        let used = |span: &Span| accepted(span) && timeline.update(span).is_some();
+        let pending = |span: &Span| accepted(span) && timeline.update(span).is_none();
+        let counts = [End::Discarded, End::Rejected, End::Cancelled, End::Lost, End::InFlight]
+            .map(|kind| count(&timeline, |span| span.end == kind));
         let Tally { discarded, rejected, cancelled, lost, .. } = tally;
         assert_eq!(counts, [discarded, rejected, cancelled, lost, tally.in_flight()]);
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count);
@@ -87,12 +88,13 @@ fn the_spans_of_a_timeline_are_those_that_the_tally_counts() {
             [count(&timeline, used), count(&timeline, pending)],
             [tally.used, tally.pending]
         );
+        assert_eq!(count(&timeline, |span| span.end.is_wasted()), tally.wasted());
         assert_eq!(spans(&timeline).count() as u64, tally.started);
         let late: usize = timeline.lanes.iter().map(|lane| lane.late.len()).sum();
         assert_eq!(late as u64, tally.late);
         let mut staleness = vec![0; tally.staleness.len()];
         for span in spans(&timeline) {
-            if let End::Accepted { staleness: s, .. } = span.end {
+            if let End::Accepted { staleness: s } = span.end {
                 staleness[s as usize] += 1;
             }
         }
@@ -116,8 +118,9 @@ fn every_accepted_push_belongs_to_one_update_after_it() {
             for &(learner, task) in &update.pushes {
                 assert!(pushed.insert((learner, task)), "a gradient is applied at most once");
                 let span = timeline.lanes[learner].spans[task as usize];
-                let End::Accepted { staleness, update } = span.end else { panic!("{span:?}") };
-                assert_eq!((span.version + staleness + 1, update), (version, Some(version)));
+                let End::Accepted { staleness } = span.end else { panic!("{span:?}") };
+                assert_eq!(span.version + staleness + 1, version);
+                assert_eq!(timeline.update(&span), Some(version));
                 assert!(span.to <= at);
             }
         }
@@ -132,7 +135,12 @@ fn a_timeline_comes_back_from_its_lines_and_events_to_the_bit() {
         let again = parse_events(Path::new(FILE), &text, Duration::MAX).unwrap();
         assert_eq!(again, collector.finish());
         for (line, (_, event)) in text.lines().zip(&events) {
-            let read: Event = serde_json::from_str(line).unwrap();
+            let mut read: Event = serde_json::from_str(line).unwrap();
+            if let (Event::Push { staleness, .. }, Event::Push { staleness: of_run, .. }) =
+                (&mut read, event)
+            {
+                assert_eq!(std::mem::replace(staleness, *of_run), 0, "it is no part of a line");
+            }
             // Numbers that are none are not equal to themselves; as text they are.
             assert_eq!(format!("{read:?}"), format!("{event:?}").replace("inf", "NaN"));
         }

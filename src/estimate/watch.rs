@@ -57,8 +57,8 @@ pub struct Watch<O> {
     current: Option<Snapshot>,
     /// What each learner read last.
     read: Vec<Option<Snapshot>>,
-    /// tau and w_tau of the gradients accepted since the last update.
-    gathered: Vec<(Version, Snapshot)>,
+    /// s and w_tau of the gradients accepted since the last update.
+    gathered: Vec<(u64, Snapshot)>,
     moments: Thinned<Moment>,
     last: (Version, Vec<f32>),
     lowest_loss: Option<f64>,
@@ -94,7 +94,7 @@ impl<O> Watch<O> {
 
     fn update(&mut self, version: Version) {
         let (j, gathered) = (version - 1, mem::take(&mut self.gathered));
-        let fresh = gathered.iter().filter(|(tau, _)| *tau == j).count();
+        let fresh = gathered.iter().filter(|(staleness, _)| *staleness == 0).count();
         self.fresh.count(fresh as u64, gathered.len() as u64);
         if self.moments.wants(j) {
             let (_, read) = gathered[self.rng.random_range(0..gathered.len())].clone();
@@ -109,9 +109,9 @@ impl<O: Observer> Observer for Watch<O> {
         self.now = time;
         self.recording.event(time, event);
         match *event {
-            Event::Push { learner, version, verdict: Verdict::Accept, .. } => {
+            Event::Push { learner, staleness, verdict: Verdict::Accept, .. } => {
                 let read = self.read[learner].clone().expect("who pushes has read");
-                self.gathered.push((version, read));
+                self.gathered.push((staleness, read));
             }
             Event::Update { version, .. } => self.update(version),
             _ => {}

@@ -24,7 +24,7 @@ pub(super) const FILE: &str = "checkpoint.safetensors";
 /// What tells it from other safetensors files.
 const FORMAT: &str = "tortoise checkpoint";
 /// Of this form of it; others are refused.
-const VERSION: &str = "3";
+const VERSION: &str = "4";
 
 /// What a checkpoint must belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,13 +2,13 @@
 //! of records, each run time, updates, gradients and parameters.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom, Write},
-    path::{Path, PathBuf},
+    io::{BufRead, BufReader, ErrorKind, Read, Seek, Write},
+    path::Path,
 };
 
 use bytemuck::Zeroable;
 
+use super::appender::Appender;
 use crate::{Error, Result, ids::Version};
 
 /// The name of the file, which is there as long as the run may have to go on.
@@ -28,61 +28,48 @@ pub(super) struct Moment {
 
 /// Parameters to be evaluated later.
 #[derive(Debug)]
-pub(super) struct Deferred {
-    path: PathBuf,
-    file: File,
-    length: u64,
-}
+pub(super) struct Deferred(Appender);
 
 impl Deferred {
     /// In the folder of a run; goes on after `length` bytes.
     pub(super) fn open(folder: &Path, length: u64) -> Result<Self> {
-        let path = folder.join(FILE);
-        let mut options = OpenOptions::new();
-        let open = options.read(true).write(true).create(true).truncate(false).open(&path);
-        let mut file = open.map_err(Error::io(&path))?;
-        let actual = file.metadata().map_err(Error::io(&path))?.len();
-        if actual < length {
-            return Err(Error::config(format!(
-                "{} is {actual} bytes long, shorter than the {length} that it should go on from",
-                path.display()
-            )));
-        }
-        let cut = file.set_len(length).and_then(|()| file.seek(SeekFrom::End(0)));
-        cut.map_err(Error::io(&path))?;
-        Ok(Self { path, file, length })
+        let mut appender = Appender::open_or_create(folder.join(FILE), length)?;
+        appender.cut()?;
+        Ok(Self(appender))
     }
 
     pub(super) fn push(&mut self, moment: Moment, params: &[f32]) -> Result<()> {
-        let bytes = [bytemuck::bytes_of(&moment), bytemuck::cast_slice(params)].concat();
-        self.file.write_all(&bytes).map_err(Error::io(&self.path))?;
-        self.length += bytes.len() as u64;
-        Ok(())
+        self.0.record(|buffer| {
+            buffer.write_all(bytemuck::bytes_of(&moment))?;
+            buffer.write_all(bytemuck::cast_slice(params))
+        })
     }
 
     /// Bytes so far, all of them on the disk.
     pub(super) fn sync(&mut self) -> Result<u64> {
-        self.file.sync_data().map_err(Error::io(&self.path))?;
-        Ok(self.length)
+        self.0.sync()?;
+        Ok(self.0.written)
     }
 
     /// Hands out everything, with `params` parameters each, and whether it is the last.
     pub(super) fn each(
-        &mut self,
+        mut self,
         params: usize,
         mut evaluate: impl FnMut(Moment, &[f32], bool) -> Result<()>,
     ) -> Result<()> {
-        self.file.rewind().map_err(Error::io(&self.path))?;
-        let mut reader = BufReader::new(&self.file);
+        self.0.flush()?;
+        let Appender { path, file, .. } = &mut self.0;
+        file.rewind().map_err(Error::io(&*path))?;
+        let mut reader = BufReader::new(file);
         let (mut moment, mut numbers) = (Moment::zeroed(), vec![0.0; params]);
         loop {
             match reader.read_exact(bytemuck::bytes_of_mut(&mut moment)) {
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
-                read => read.map_err(Error::io(&self.path))?,
+                read => read.map_err(Error::io(&*path))?,
             }
             let read = reader.read_exact(bytemuck::cast_slice_mut(&mut numbers));
-            read.map_err(Error::io(&self.path))?;
-            let last = reader.fill_buf().map_err(Error::io(&self.path))?.is_empty();
+            read.map_err(Error::io(&*path))?;
+            let last = reader.fill_buf().map_err(Error::io(&*path))?.is_empty();
             evaluate(moment, &numbers, last)?;
         }
     }

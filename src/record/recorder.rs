@@ -146,7 +146,7 @@ impl<'a> Recorder<'a> {
     /// # Errors
     /// What evaluation returns; [`crate::Error::Io`].
     pub fn finish(mut self, interrupt: Option<&AtomicBool>) -> Result<(RunFiles, Outcome)> {
-        if let Some(mut deferred) = self.deferred.take() {
+        if let Some(deferred) = self.deferred.take() {
             let params = self.recorded.params;
             let hurries = || interrupt.is_some_and(|wished| wished.load(Ordering::Relaxed));
             deferred.each(params, |moment, params, last| {
@@ -161,37 +161,30 @@ impl<'a> Recorder<'a> {
     }
 
     fn record_update(&mut self, t: f64, event: &Event) -> Result<()> {
-        let Recorded { gathered, tally, .. } = &mut self.recorded;
-        let Gathered { loss, rate, staleness, learners } = gathered;
+        let gathered = &mut self.recorded.gathered;
         match *event {
-            Event::Push {
-                learner,
-                version,
-                verdict: Verdict::Accept,
-                rate: own,
-                loss: batch_loss,
-                ..
-            } => {
-                *rate += f64::from(own.unwrap_or(f32::NAN));
-                *loss += f64::from(batch_loss.unwrap_or(f32::NAN));
-                staleness.push(tally.updates - version);
-                learners.push(learner);
+            Event::Push { learner, staleness, verdict: Verdict::Accept, rate, loss, .. } => {
+                gathered.rate += f64::from(rate.unwrap_or(f32::NAN));
+                gathered.loss += f64::from(loss.unwrap_or(f32::NAN));
+                gathered.staleness.push(staleness);
+                gathered.learners.push(learner);
             }
             Event::Update { version, k } => {
-                let (j, loss) = (version - 1, *loss / k as f64);
-                self.files.updates.json(&UpdateLine { j, t, k, loss, staleness, learners })?;
+                let Gathered { loss, rate, staleness, learners } = std::mem::take(gathered);
+                let mean = |sum: f64| sum / k as f64;
+                let (j, loss) = (version - 1, mean(loss));
+                let line = UpdateLine { j, t, k, loss, staleness: &staleness, learners: &learners };
+                self.files.updates.json(&line)?;
                 if let Some(board) = self.files.tensorboard.as_mut().filter(|_| tells_of(version)) {
-                    let mean = |sum: f64| sum / k as f64;
                     let stale = mean(staleness.iter().sum::<u64>() as f64);
                     let values = [
                         ("update/loss", loss),
                         ("update/staleness", stale),
                         ("update/k", k as f64),
-                        ("update/rate", mean(*rate)),
+                        ("update/rate", mean(rate)),
                     ];
                     board.scalars(t, version, &values)?;
                 }
-                *gathered = Gathered::default();
             }
             _ => {}
         }

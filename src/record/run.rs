@@ -7,7 +7,9 @@ use std::{
 };
 
 use super::{
-    EvaluationRow, Lengths, Lines, RunSummary, Tail, checkpoint, deferred,
+    EvaluationRow, Lengths, Lines, RunSummary, Tail,
+    appender::Appender,
+    checkpoint, deferred,
     evaluations::HEAD,
     files::{partial, read_json, sync_folder, write_json},
     read_evaluations,
@@ -15,7 +17,11 @@ use super::{
     tensorboard::{self, TensorBoard},
     write_params,
 };
-use crate::{Error, Result, engine::model::Model, sgd::Ended};
+use crate::{
+    Error, Result,
+    engine::model::Model,
+    sgd::{Ended, Tally},
+};
 
 /// What a run leaves when it is over.
 const END: &str = "run.json";
@@ -79,7 +85,7 @@ impl RunFiles {
         sync_folder(&folder).map_err(Error::io(&folder))?;
         let mut files = Self { folder, updates, evaluations, timeline, events, tensorboard };
         files.lines().try_for_each(|lines| lines.cut(tail))?;
-        files.tensorboard.iter_mut().try_for_each(TensorBoard::cut)?;
+        files.tensorboard.iter_mut().try_for_each(|board| board.0.cut())?;
         Ok(files)
     }
 
@@ -98,7 +104,7 @@ impl RunFiles {
             evaluations: self.evaluations.length(),
             timeline: self.timeline.length(),
             events: self.events.as_ref().map(Lines::length),
-            tensorboard: self.tensorboard.as_ref().map(TensorBoard::length),
+            tensorboard: self.tensorboard.as_ref().map(|board| board.0.written),
         }
     }
 
@@ -107,8 +113,7 @@ impl RunFiles {
     /// # Errors
     /// [`Error::Io`].
     pub fn sync(&mut self) -> Result<()> {
-        self.tensorboard.iter_mut().try_for_each(TensorBoard::sync)?;
-        self.lines().try_for_each(Lines::sync)
+        self.appenders().try_for_each(Appender::sync)
     }
 
     /// Writes `run.json`, which says that the run is over and what came of it, once all else of it is
@@ -140,13 +145,19 @@ impl RunFiles {
     }
 
     pub(super) fn flush(&mut self) -> Result<()> {
-        self.tensorboard.iter_mut().try_for_each(TensorBoard::flush)?;
-        self.lines().try_for_each(Lines::flush)
+        self.appenders().try_for_each(Appender::flush)
     }
 
     fn lines(&mut self) -> impl Iterator<Item = &mut Lines> {
         let Self { updates, evaluations, timeline, events, .. } = self;
         [updates, evaluations, timeline].into_iter().chain(events)
+    }
+
+    fn appenders(&mut self) -> impl Iterator<Item = &mut Appender> {
+        let Self { updates, evaluations, timeline, events, tensorboard, .. } = self;
+        let lines = [updates, evaluations, timeline].into_iter().chain(events);
+        let boards = tensorboard.iter_mut().map(|board| &mut board.0);
+        boards.chain(lines.map(|lines| &mut lines.0))
     }
 }
 
@@ -185,7 +196,7 @@ pub fn read_run(folder: &Path) -> Result<Option<RunSummary>> {
     };
     let path = folder.join(EVALUATIONS);
     summary.evaluations = read_evaluations(&path)?;
-    let RunSummary { run_time, updates, ref evaluations, .. } = summary;
+    let RunSummary { run_time, tally: Tally { updates, .. }, ref evaluations, .. } = summary;
     let at_end = |last: &EvaluationRow| last.t == run_time && last.update == updates;
     if !evaluations.last().is_some_and(at_end) {
         return Err(Error::config(format!(

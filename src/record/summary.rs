@@ -136,34 +136,17 @@ pub struct RunSummary {
     /// Seconds in which the process was stopped, in real time; they are no run time.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub paused: f64,
-    /// Updates made.
-    pub updates: u64,
-    /// Minibatches started.
-    pub started: u64,
-    /// Gradients that went into updates.
-    pub used: u64,
-    /// Gradients accepted for an update that was not made any more.
-    pub pending: u64,
-    /// Minibatches cancelled before they were finished.
-    pub cancelled: u64,
-    /// Gradients dropped on arrival.
-    pub discarded: u64,
-    /// What was pushed and was no gradient: something of it was not finite.
-    pub rejected: u64,
-    /// Minibatches lost with their learner.
-    pub lost: u64,
+    /// What became of every minibatch.
+    #[serde(flatten)]
+    pub tally: Tally,
     /// Minibatches unfinished at the end.
     pub in_flight: u64,
-    /// Gradients that arrived when their minibatch was cancelled or lost already, or a second time.
-    pub late: u64,
     /// Seconds per update, from the start to the last update; none without an update.
     pub mean_update_time: Option<f64>,
     /// Mean of the staleness s = j - tau of the gradients used, in updates.
     pub mean_staleness: f64,
     /// Share of gradients used with s = 0, from 0 to 1.
     pub fresh_fraction: f64,
-    /// How many gradients had s = 0, 1, 2, ...
-    pub staleness_histogram: Vec<u64>,
     /// Loss at the end, over the training set.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub train_loss: f64,
@@ -237,28 +220,17 @@ impl RunSummary {
             .iter()
             .map(|&loss| TimeToLoss { loss, time: first(&evaluations, loss) })
             .collect();
-        let mean_update_time =
-            (tally.updates > 0).then(|| tally.last_update.as_secs_f64() / tally.updates as f64);
         Self {
             seed,
             ended,
             run_time: last.t,
             computing_time,
             paused: 0.0,
-            updates: tally.updates,
-            started: tally.started,
-            used: tally.used,
-            pending: tally.pending,
-            cancelled: tally.cancelled,
-            discarded: tally.discarded,
-            rejected: tally.rejected,
-            lost: tally.lost,
             in_flight: tally.in_flight(),
-            late: tally.late,
-            mean_update_time,
+            mean_update_time: tally.mean_update_time(),
             mean_staleness: tally.mean_staleness(),
             fresh_fraction: tally.fresh_fraction(),
-            staleness_histogram: tally.staleness,
+            tally,
             train_loss: last.train_loss,
             test_loss: last.test_loss,
             test_accuracy: last.test_accuracy,
@@ -269,12 +241,6 @@ impl RunSummary {
             estimates: None,
             evaluations,
         }
-    }
-
-    /// Minibatches that came to nothing, as [`Tally::wasted`](crate::sgd::tally::Tally::wasted) counts
-    /// them: what was started and is neither used nor pending nor in flight.
-    pub fn wasted(&self) -> u64 {
-        self.started.saturating_sub(self.used + self.pending + self.in_flight)
     }
 
     /// Run time of the first evaluation that found the training loss at or below `loss`, in seconds.

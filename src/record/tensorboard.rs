@@ -5,29 +5,19 @@
 //! time in seconds, so that TensorBoard's horizontal axis "Relative" is run time, and a run in virtual
 //! time gives the same bytes twice.
 
-use std::{
-    fs::{File, OpenOptions},
-    io::{Seek, SeekFrom, Write},
-    path::PathBuf,
-};
+use std::path::PathBuf;
 
-use crate::{Error, Result, ids::Version};
+use super::appender::Appender;
+use crate::{Result, ids::Version};
 
 /// The name of the file; TensorBoard looks for `tfevents` in it.
 pub(super) const FILE: &str = "events.out.tfevents.tortoise";
-/// Bytes gathered before they are written.
-const BUFFER: usize = 1 << 16;
 /// Up to this update each one is told of, then every second up to twice as many, and so on.
 const EACH: Version = 1000;
 
 /// A file of events that grows.
 #[derive(Debug)]
-pub(super) struct TensorBoard {
-    path: PathBuf,
-    file: File,
-    written: u64,
-    buffer: Vec<u8>,
-}
+pub(super) struct TensorBoard(pub(super) Appender);
 
 /// A protocol buffer.
 #[derive(Debug, Default)]
@@ -42,30 +32,15 @@ pub(super) fn tells_of(version: Version) -> bool {
 impl TensorBoard {
     /// Makes the file.
     pub(super) fn create(path: PathBuf) -> Result<Self> {
-        let file = File::create_new(&path).map_err(Error::io(&path))?;
-        let mut board = Self { path, file, written: 0, buffer: Vec::with_capacity(2 * BUFFER) };
+        let mut board = Self(Appender::create(path)?);
         board.record(&Message::default().double(1, 0.0).bytes(3, b"brain.Event:2"))?;
         Ok(board)
     }
 
-    /// Opens the file to go on after its first `length` bytes. Nothing is changed until it is
-    /// [cut](Self::cut).
+    /// Opens the file to go on after its first `length` bytes. Nothing is changed until it is cut; what
+    /// is lost then comes again, or is in the other records.
     pub(super) fn open(path: PathBuf, length: u64) -> Result<Self> {
-        let file = OpenOptions::new().write(true).open(&path).map_err(Error::io(&path))?;
-        let actual = file.metadata().map_err(Error::io(&path))?.len();
-        if actual < length {
-            return Err(Error::config(format!(
-                "{} is {actual} bytes long, shorter than the {length} that it should go on from",
-                path.display()
-            )));
-        }
-        Ok(Self { path, file, written: length, buffer: Vec::with_capacity(2 * BUFFER) })
-    }
-
-    /// Cuts off what comes after that length. What is lost comes again, or is in the other records.
-    pub(super) fn cut(&mut self) -> Result<()> {
-        let cut = self.truncate().and_then(|()| self.file.sync_all());
-        cut.map_err(Error::io(&self.path))
+        Appender::open(path, length).map(Self)
     }
 
     /// Adds numbers at run time `t`, each under its name.
@@ -107,29 +82,6 @@ impl TensorBoard {
         self.event(t, step, &Message::default().message(1, &value))
     }
 
-    /// Bytes of the file as of the last [`flush`](Self::flush).
-    pub(super) fn length(&self) -> u64 {
-        self.written
-    }
-
-    /// Writes what is gathered; on failure the file is cut back to the last whole event.
-    pub(super) fn flush(&mut self) -> Result<()> {
-        if let Err(error) = self.file.write_all(&self.buffer) {
-            let _ = self.truncate();
-            self.buffer.clear();
-            return Err(Error::io(&self.path)(error));
-        }
-        self.written += self.buffer.len() as u64;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    /// Writes what is gathered, and waits until it is on the disk.
-    pub(super) fn sync(&mut self) -> Result<()> {
-        self.flush()?;
-        self.file.sync_all().map_err(Error::io(&self.path))
-    }
-
     fn event(&mut self, t: f64, step: Version, summary: &Message) -> Result<()> {
         self.record(&Message::default().double(1, t).integer(2, step).message(5, summary))
     }
@@ -137,23 +89,13 @@ impl TensorBoard {
     /// Length, its checksum, data and their checksum, all little-endian.
     fn record(&mut self, Message(data): &Message) -> Result<()> {
         let length = (data.len() as u64).to_le_bytes();
-        self.buffer.extend(length);
-        self.buffer.extend(masked_checksum(&length).to_le_bytes());
-        self.buffer.extend(data);
-        self.buffer.extend(masked_checksum(data).to_le_bytes());
-        if self.buffer.len() < BUFFER { Ok(()) } else { self.flush() }
-    }
-
-    fn truncate(&mut self) -> std::io::Result<()> {
-        self.file.set_len(self.written)?;
-        self.file.seek(SeekFrom::Start(self.written)).map(drop)
-    }
-}
-
-impl Drop for TensorBoard {
-    fn drop(&mut self) {
-        // On the way out of an error there is nobody to tell.
-        let _ = self.flush();
+        self.0.record(|buffer| {
+            buffer.extend(length);
+            buffer.extend(masked_checksum(&length).to_le_bytes());
+            buffer.extend(data);
+            buffer.extend(masked_checksum(data).to_le_bytes());
+            Ok(())
+        })
     }
 }
 

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::{event::Event, scheduler::Verdict};
+use super::{
+    event::Event,
+    spans::{End, Spans, Stint},
+};
 use crate::ids::LearnerId;
 
 /// What one learner did. Times are run time, in records in seconds; what is not busy and not away waits.
@@ -37,93 +40,67 @@ pub struct Activity {
     pub computing: f64,
 }
 
-/// What a learner is doing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-enum Doing {
-    #[default]
-    Waiting,
-    Busy(Duration),
-    Away(Duration),
+impl Activity {
+    /// Takes in what is over.
+    fn add(&mut self, stint: Stint) {
+        match stint {
+            Stint::Work(span) => {
+                self.started += 1;
+                self.busy += span.time();
+                if span.end.is_wasted() {
+                    self.wasted += span.time();
+                }
+                match span.end {
+                    End::Accepted { .. } => self.accepted += 1,
+                    End::Discarded => self.discarded += 1,
+                    End::Rejected => self.rejected += 1,
+                    End::Cancelled => self.cancelled += 1,
+                    End::Lost => self.lost += 1,
+                    End::InFlight => {}
+                }
+            }
+            Stint::Pause(pause) if pause.away => self.away += pause.to - pause.from,
+            Stint::Pause(_) => {}
+            Stint::Late { .. } => self.late += 1,
+        }
+    }
 }
 
 /// What all learners do.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Activities {
-    learners: Vec<(Activity, Doing)>,
+    spans: Spans,
+    learners: Vec<Activity>,
 }
 
 impl Activities {
     /// Takes an event in.
     pub fn count(&mut self, time: Duration, event: &Event) {
         match *event {
-            Event::Assign { learner, .. } => {
-                self.of(learner).0.started += 1;
-                self.turn(learner, time, Doing::Busy(time));
+            Event::Lost { learner, .. } => self.of(learner).losses += 1,
+            Event::Push { learner, computing: Some(seconds), .. }
+            | Event::Late { learner, computing: Some(seconds), .. } => {
+                self.of(learner).computing += seconds;
             }
-            Event::Push { learner, verdict, computing, .. } => {
-                let busy = self.turn(learner, time, Doing::Waiting);
-                let activity = &mut self.of(learner).0;
-                match verdict {
-                    Verdict::Accept => activity.accepted += 1,
-                    Verdict::Discard => activity.discarded += 1,
-                    Verdict::Reject => activity.rejected += 1,
-                }
-                if verdict != Verdict::Accept {
-                    activity.wasted += busy;
-                }
-                activity.computing += computing.unwrap_or(0.0);
-            }
-            Event::Cancel { learner, .. } => {
-                let busy = self.turn(learner, time, Doing::Waiting);
-                let activity = &mut self.of(learner).0;
-                activity.cancelled += 1;
-                activity.wasted += busy;
-            }
-            Event::Late { learner, computing, .. } => {
-                let activity = &mut self.of(learner).0;
-                activity.late += 1;
-                activity.computing += computing.unwrap_or(0.0);
-            }
-            Event::Lost { learner, task, .. } => {
-                let busy = self.turn(learner, time, Doing::Away(time));
-                let activity = &mut self.of(learner).0;
-                activity.losses += 1;
-                activity.lost += u64::from(task.is_some());
-                activity.wasted += busy;
-            }
-            Event::Return { learner } => {
-                self.turn(learner, time, Doing::Waiting);
-            }
-            Event::Leave { .. } | Event::Update { .. } => {}
+            // Whoever has left stays away until the end.
+            Event::Leave { .. } => return,
+            _ => {}
+        }
+        if let Some(stint) = self.spans.take(time, event) {
+            self.of(stint.learner()).add(stint);
         }
     }
 
     /// What each did up to run time `now`.
     pub fn until(mut self, now: Duration) -> Vec<Activity> {
-        for learner in 0..self.learners.len() {
-            self.turn(learner, now, Doing::Waiting);
-        }
-        self.learners.into_iter().map(|(activity, _)| activity).collect()
+        let spans = std::mem::take(&mut self.spans);
+        spans.until(now).for_each(|stint| self.of(stint.learner()).add(stint));
+        self.learners
     }
 
-    /// Has the learner do the next thing; how long it was busy with the last one.
-    fn turn(&mut self, learner: LearnerId, time: Duration, next: Doing) -> Duration {
-        let (activity, doing) = self.of(learner);
-        let (mut busy, mut away) = (Duration::ZERO, Duration::ZERO);
-        match *doing {
-            Doing::Busy(since) => busy = time.saturating_sub(since),
-            Doing::Away(since) => away = time.saturating_sub(since),
-            Doing::Waiting => {}
-        }
-        *doing = next;
-        activity.busy += busy;
-        activity.away += away;
-        busy
-    }
-
-    fn of(&mut self, learner: LearnerId) -> &mut (Activity, Doing) {
+    fn of(&mut self, learner: LearnerId) -> &mut Activity {
         if learner >= self.learners.len() {
-            self.learners.resize(learner + 1, Default::default());
+            self.learners.resize(learner + 1, Activity::default());
         }
         &mut self.learners[learner]
     }
@@ -132,6 +109,7 @@ impl Activities {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sgd::scheduler::Verdict;
 
     #[test]
     fn time_is_busy_away_or_waiting() {
@@ -141,6 +119,7 @@ mod tests {
             learner,
             task,
             version,
+            staleness: 0,
             verdict: Verdict::Accept,
             rate: None,
             loss: None,

@@ -16,18 +16,22 @@ use crate::{
 /// Everything that happens in a run, in the order in which it happens. `computing` is how many seconds
 /// the learner's engine was at work, where that is measured.
 ///
-/// Written and read again it is the same, but that a rate or a loss that is not finite is read as NaN.
+/// Written and read again it is the same, but that a rate or a loss that is not finite is read as NaN,
+/// and that its staleness is left out: it follows from the events before it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the fields are those of the run record")]
 pub enum Event {
     /// A learner starts a minibatch at a version.
     Assign { learner: LearnerId, task: Task, version: Version },
-    /// A gradient computed at `version` arrives. `rate` is its learning rate if it is accepted.
+    /// A gradient computed at `version` arrives, `staleness` versions later: s = j - tau. `rate` is its
+    /// learning rate if it is accepted.
     Push {
         learner: LearnerId,
         task: Task,
         version: Version,
+        #[serde(skip)]
+        staleness: u64,
         verdict: Verdict,
         #[serde(skip_serializing_if = "Option::is_none")]
         #[serde(default, deserialize_with = "numbers::some_or_nan")]
@@ -61,6 +65,22 @@ pub enum Event {
     Leave { learner: LearnerId },
     /// K gradients have made `version`.
     Update { version: Version, k: usize },
+}
+
+impl Event {
+    /// Whose it is; none of an update, which is everybody's.
+    pub fn learner(&self) -> Option<LearnerId> {
+        match *self {
+            Self::Assign { learner, .. }
+            | Self::Push { learner, .. }
+            | Self::Cancel { learner, .. }
+            | Self::Late { learner, .. }
+            | Self::Lost { learner, .. }
+            | Self::Return { learner }
+            | Self::Leave { learner } => Some(learner),
+            Self::Update { .. } => None,
+        }
+    }
 }
 
 /// Looks on. What it does takes no run time.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{event::Event, scheduler::Verdict};
+use super::{event::Event, spans::End};
 use crate::ids::Version;
 
 /// Counts and times of a run. Every minibatch that was started is one of used, pending, wasted or
@@ -11,7 +11,8 @@ use crate::ids::Version;
 pub struct Tally {
     /// Updates made.
     pub updates: Version,
-    /// Run time at the last update.
+    /// Run time at the last update, in records in seconds.
+    #[serde(default, with = "crate::numbers::seconds")]
     pub last_update: Duration,
     /// Minibatches started.
     pub started: u64,
@@ -31,6 +32,7 @@ pub struct Tally {
     /// counted there already.
     pub late: u64,
     /// How many accepted gradients were this stale: s = j - tau, by s.
+    #[serde(rename = "staleness_histogram")]
     pub staleness: Vec<u64>,
 }
 
@@ -39,28 +41,32 @@ impl Tally {
     pub fn count(&mut self, time: Duration, event: &Event) {
         match *event {
             Event::Assign { .. } => self.started += 1,
-            Event::Cancel { .. } => self.cancelled += 1,
-            Event::Push { verdict: Verdict::Discard, .. } => self.discarded += 1,
-            Event::Push { verdict: Verdict::Reject, .. } => self.rejected += 1,
             Event::Late { .. } => self.late += 1,
-            Event::Lost { task, .. } => self.lost += u64::from(task.is_some()),
-            Event::Return { .. } | Event::Leave { .. } => {}
-            Event::Push { version, .. } => {
-                self.pending += 1;
-                let staleness = (self.updates - version) as usize;
-                if staleness >= self.staleness.len() {
-                    self.staleness.resize(staleness + 1, 0);
-                }
-                self.staleness[staleness] += 1;
-            }
             Event::Update { version, .. } => {
                 self.used += std::mem::take(&mut self.pending);
                 (self.updates, self.last_update) = (version, time);
             }
+            _ => {}
+        }
+        match End::of(event) {
+            Some(End::Accepted { staleness }) => {
+                self.pending += 1;
+                let s = staleness as usize;
+                if s >= self.staleness.len() {
+                    self.staleness.resize(s + 1, 0);
+                }
+                self.staleness[s] += 1;
+            }
+            Some(End::Discarded) => self.discarded += 1,
+            Some(End::Rejected) => self.rejected += 1,
+            Some(End::Cancelled) => self.cancelled += 1,
+            Some(End::Lost) => self.lost += 1,
+            Some(End::InFlight) | None => {}
         }
     }
 
-    /// Work that came to nothing: cancelled, dropped, rejected or lost.
+    /// Minibatches that came to nothing, as [`End::is_wasted`] says: cancelled, dropped, rejected or
+    /// lost.
     pub fn wasted(&self) -> u64 {
         self.cancelled + self.discarded + self.rejected + self.lost
     }
@@ -68,6 +74,11 @@ impl Tally {
     /// Minibatches started of which nothing has been heard.
     pub fn in_flight(&self) -> u64 {
         self.started - self.used - self.pending - self.wasted()
+    }
+
+    /// Seconds per update, from the start to the last update; none without an update.
+    pub fn mean_update_time(&self) -> Option<f64> {
+        (self.updates > 0).then(|| self.last_update.as_secs_f64() / self.updates as f64)
     }
 
     /// Mean of s over the accepted gradients; zero if there is none.

@@ -286,12 +286,13 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             false => self.scheduler.on_reject(learner),
         };
         let current = self.position.progress.version;
+        let staleness = current - version;
         let rate = (verdict == Verdict::Accept).then(|| {
-            let (time, staleness) = (now, current - version);
-            let drift = self.server.drift(learner);
+            let (time, drift) = (now, self.server.drift(learner));
             self.learning_rate.rate(&Arrival { learner, time, version: current, staleness, drift })
         });
-        let event = Event::Push { learner, task, version, verdict, rate, loss, computing };
+        let event =
+            Event::Push { learner, task, version, staleness, verdict, rate, loss, computing };
         observer.event(now, &event)?;
         if !sound {
             return Ok(self.position.faults.on_reject(learner));

@@ -22,7 +22,7 @@ pub fn perfetto(timeline: &Timeline, name: &str) -> String {
     for (learner, lane) in timeline.lanes.iter().enumerate() {
         let thread = LEARNERS + learner;
         for span in &lane.spans {
-            minibatch(span, thread, &mut events);
+            minibatch(timeline, span, &mut events);
         }
         for pause in lane.pauses.iter().filter(|pause| pause.away) {
             events.push((pause.from, slice("away", thread, pause.from, pause.to, json!({}))));
@@ -56,9 +56,8 @@ fn names(timeline: &Timeline, name: &str) -> Vec<Value> {
 
 /// Which parameters were current, and when they were made.
 fn versions(timeline: &Timeline, events: &mut Vec<(Duration, Value)>) {
-    let Timeline { from, until, version, updates, .. } = timeline;
-    let starts = [(*from, *version)].into_iter();
-    let starts: Vec<_> = starts.chain(updates.iter().map(|made| (made.at, made.version))).collect();
+    let Timeline { until, updates, .. } = timeline;
+    let starts: Vec<_> = timeline.versions().collect();
     for (place, &(at, version)) in starts.iter().enumerate() {
         let next = starts.get(place + 1).map_or(*until, |(next, _)| *next);
         let args = json!({ "version": version });
@@ -70,12 +69,13 @@ fn versions(timeline: &Timeline, events: &mut Vec<(Duration, Value)>) {
     }
 }
 
-fn minibatch(span: &Span, thread: usize, events: &mut Vec<(Duration, Value)>) {
-    let Span { from, to, task, version, end } = *span;
+fn minibatch(timeline: &Timeline, span: &Span, events: &mut Vec<(Duration, Value)>) {
+    let Span { learner, task, version, from, to, end } = *span;
+    let thread = LEARNERS + learner;
     let mut args = json!({ "task": task, "version": version, "outcome": end.word() });
-    if let End::Accepted { staleness, update } = end {
+    if let End::Accepted { staleness } = end {
         args["staleness"] = staleness.into();
-        args["update"] = update.into();
+        args["update"] = timeline.update(span).into();
         events.push((
             to,
             json!({ "ph": "C", "name": "staleness", "pid": PROCESS, "tid": thread, "ts": micros(to),

@@ -62,7 +62,7 @@ pub fn parse_events(path: &Path, text: &str, until: Duration) -> Result<Timeline
             Error::config(format!("{}, line {}: {what}", file::name(path), number + 1))
         };
         let line = line.strip_suffix('\n').ok_or_else(|| wrong("is cut off"))?;
-        let Line { t, event } = serde_json::from_str(line)
+        let Line { t, mut event } = serde_json::from_str(line)
             .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
         if !SECONDS.contains(&t) {
             return Err(wrong("a run time is seconds from 0 to 1e11"));
@@ -75,6 +75,12 @@ pub fn parse_events(path: &Path, text: &str, until: Duration) -> Result<Timeline
             return Err(wrong(&format!(
                 "has more than the {MOST_EVENTS} events that a timeline shows; choose an earlier end"
             )));
+        }
+        if let Event::Push { version, staleness, .. } = &mut event {
+            *staleness = collector
+                .version()
+                .checked_sub(*version)
+                .ok_or_else(|| wrong("a gradient is of parameters that are not made"))?;
         }
         collector.take(time, &event).map_err(wrong)?;
     }

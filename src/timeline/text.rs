@@ -108,9 +108,8 @@ impl Row {
 /// The versions where they are made, with their names where there is room.
 fn server(timeline: &Timeline, scale: &Scale) -> Row {
     let mut row = Row::new("server", scale);
-    let versions = [(timeline.from, timeline.version)].into_iter();
-    let versions = versions.chain(timeline.updates.iter().map(|made| (made.at, made.version)));
-    let versions: Vec<_> = versions.map(|(at, version)| (scale.column(at), version)).collect();
+    let versions = timeline.versions().map(|(at, version)| (scale.column(at), version));
+    let versions: Vec<_> = versions.collect();
     let mut free = 0;
     for (place, &(column, version)) in versions.iter().enumerate() {
         let (label, style) = (format!("w{version}"), colour(version).bold());
@@ -141,7 +140,7 @@ fn look(end: End) -> (char, Option<char>) {
         End::Rejected => ('▒', Some('!')),
         End::Cancelled => ('░', Some('×')),
         End::Lost => ('░', Some('†')),
-        End::InHand => ('▓', None),
+        End::InFlight => ('▓', None),
     }
 }
 
@@ -153,7 +152,7 @@ fn draw(row: &mut Row, lane: &Lane, scale: &Scale) {
     }
     for span in &lane.spans {
         let Span { from, to, version, end, .. } = *span;
-        if end == End::InHand && from == to {
+        if end == End::InFlight && from == to {
             // It started at the very end, and nothing of it is seen.
             continue;
         }
@@ -171,7 +170,7 @@ fn draw(row: &mut Row, lane: &Lane, scale: &Scale) {
         if label.len() <= room && from >= scale.from {
             row.write(first, &label, style.bold());
         }
-        if let (End::Accepted { staleness: stale @ 1.., .. }, Some(_)) = (end, mark) {
+        if let (End::Accepted { staleness: stale @ 1.. }, Some(_)) = (end, mark) {
             let stale = format!("s={stale}");
             if label.len() + 1 + stale.len() <= room {
                 row.write(next - 1 - stale.len(), &stale, style.bold());
@@ -191,13 +190,13 @@ fn draw(row: &mut Row, lane: &Lane, scale: &Scale) {
 fn legend(lanes: &[Lane]) -> String {
     let spans = || lanes.iter().flat_map(|lane| &lane.spans).map(|span| span.end);
     let any = |of: fn(&End) -> bool| spans().any(|end| of(&end));
-    let stale = |end: &End| matches!(end, End::Accepted { staleness: 1.., .. });
+    let stale = |end: &End| matches!(end, End::Accepted { staleness: 1.. });
     let late = lanes.iter().any(|lane| !lane.late.is_empty());
     let away = lanes.iter().flat_map(|lane| &lane.pauses).any(|pause| pause.away);
     let entries = [
         (any(|end| matches!(end, End::Accepted { .. })), "█ pushed and used"),
         (any(stale), "s staleness"),
-        (any(|end| *end == End::InHand), "▓ not finished"),
+        (any(|end| *end == End::InFlight), "▓ not finished"),
         (any(|end| *end == End::Cancelled), "░× cancelled"),
         (any(|end| *end == End::Discarded), "▒○ dropped on arrival"),
         (any(|end| *end == End::Rejected), "▒! no gradient"),

@@ -214,7 +214,8 @@ impl Naive {
         if in_a_row > most {
             self.end = Some(End::Diverged);
         }
-        Event::Push { learner, task, version, verdict, rate, loss, computing }
+        let staleness = current - version;
+        Event::Push { learner, task, version, staleness, verdict, rate, loss, computing }
     }
 
     fn lose(&mut self, learner: LearnerId) -> Vec<Event> {

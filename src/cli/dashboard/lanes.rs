@@ -3,64 +3,24 @@
 use std::{collections::VecDeque, time::Duration};
 
 use crate::{
-    ids::{LearnerId, Version},
-    sgd::{event::Event, scheduler::Verdict},
+    ids::LearnerId,
+    sgd::{
+        event::Event,
+        spans::{Doing, End, Spans, Stint},
+    },
 };
 
-/// LearnerThreads that are kept a lane for.
+/// Learners that are kept a lane for.
 const LANES: usize = 128;
 /// What is kept of a lane.
 const STINTS: usize = 256;
 
-/// What a learner is doing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Doing {
-    /// It waits for parameters.
-    #[default]
-    Waiting,
-    /// It computes a gradient.
-    Computing,
-    /// It is lost, and another will take its place.
-    Away,
-    /// It is lost, and the run goes on without it.
-    Gone,
-}
-
-/// How a stint ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
-    /// With a gradient that counts.
-    Counted,
-    /// With one that was dropped on arrival.
-    Dropped,
-    /// With one that arrived when nobody waited for it any more.
-    Late,
-    /// It was cancelled.
-    Cancelled,
-    /// The learner was lost.
-    Lost,
-    /// The learner is back.
-    Back,
-}
-
-/// A time that a learner computed, or was away; a late gradient has none.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Stint {
-    from: Duration,
-    to: Duration,
-    end: End,
-}
-
-/// What one learner does.
+/// What one learner did.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Lane {
-    pub(super) doing: Doing,
-    /// The parameters that it computes at, or computed at last.
-    pub(super) version: Version,
     /// Gradients that counted, and minibatches that came to nothing.
     pub(super) counted: u64,
     pub(super) wasted: u64,
-    since: Duration,
     stints: VecDeque<Stint>,
 }
 
@@ -70,13 +30,15 @@ pub(super) enum Cell {
     Waiting,
     Computing,
     Away,
+    Late,
     Ended(End),
 }
 
 /// What all learners do.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Lanes {
-    doing: Vec<Doing>,
+    learners: usize,
+    spans: Spans,
     lanes: Vec<Lane>,
     /// Minibatches that were pushed, and how long they took.
     pushed: u32,
@@ -85,56 +47,34 @@ pub(super) struct Lanes {
 
 impl Lanes {
     pub(super) fn new(learners: usize) -> Self {
-        Self {
-            doing: vec![Doing::Waiting; learners],
-            lanes: vec![Lane::default(); learners.min(LANES)],
-            ..Self::default()
-        }
+        let lanes = vec![Lane::default(); learners.min(LANES)];
+        Self { learners, lanes, ..Self::default() }
     }
 
     /// Takes an event in.
     pub(super) fn count(&mut self, time: Duration, event: &Event) {
-        match *event {
-            Event::Assign { learner, version, .. } => {
-                self.turn(learner, time, None, Doing::Computing);
-                if let Some(lane) = self.lanes.get_mut(learner) {
-                    lane.version = version;
-                }
-            }
-            Event::Push { learner, verdict, .. } => {
-                let end = if verdict == Verdict::Accept { End::Counted } else { End::Dropped };
-                if let Some(lane) = self.lanes.get(learner).filter(|l| l.doing == Doing::Computing)
-                {
-                    self.took += time.saturating_sub(lane.since);
-                    self.pushed += 1;
-                }
-                self.turn(learner, time, Some(end), Doing::Waiting);
-            }
-            Event::Cancel { learner, .. } => {
-                self.turn(learner, time, Some(End::Cancelled), Doing::Waiting);
-            }
-            Event::Late { learner, .. } => {
-                if let Some(lane) = self.lanes.get_mut(learner) {
-                    lane.keep(Stint { from: time, to: time, end: End::Late });
-                }
-            }
-            Event::Lost { learner, .. } => {
-                self.turn(learner, time, Some(End::Lost), Doing::Away);
-            }
-            Event::Return { learner } => {
-                self.turn(learner, time, Some(End::Back), Doing::Waiting);
-            }
-            Event::Leave { learner } => self.turn(learner, time, None, Doing::Gone),
-            Event::Update { .. } => {}
+        let Some(stint) = self.spans.take(time, event) else { return };
+        let Some(lane) = self.lanes.get_mut(stint.learner()) else { return };
+        lane.add(stint);
+        if let Stint::Work(span) = stint
+            && span.end.is_pushed()
+        {
+            self.took += span.time();
+            self.pushed += 1;
         }
     }
 
-    /// How many learners do this.
-    pub(super) fn doing(&self, what: Doing) -> usize {
-        self.doing.iter().filter(|doing| **doing == what).count()
+    /// What a learner is doing.
+    pub(super) fn doing(&self, learner: LearnerId) -> Doing {
+        self.spans.doing(learner).0
     }
 
-    /// The first learners, and what they do.
+    /// How many learners do such a thing.
+    pub(super) fn how_many(&self, what: impl Fn(Doing) -> bool) -> usize {
+        (0..self.learners).filter(|learner| what(self.doing(*learner))).count()
+    }
+
+    /// The first learners, and what they did.
     pub(super) fn lanes(&self) -> &[Lane] {
         &self.lanes
     }
@@ -144,36 +84,14 @@ impl Lanes {
         self.took.checked_div(self.pushed)
     }
 
-    fn turn(&mut self, learner: LearnerId, time: Duration, end: Option<End>, next: Doing) {
-        if let Some(doing) = self.doing.get_mut(learner) {
-            *doing = next;
-        }
-        let Some(lane) = self.lanes.get_mut(learner) else { return };
-        if let Some(end) = end {
-            // Of a run that goes on, it is not known since when.
-            let from = if lane.doing == Doing::Waiting { time } else { lane.since };
-            lane.keep(Stint { from, to: time, end });
-            match end {
-                End::Counted => lane.counted += 1,
-                End::Dropped | End::Cancelled => lane.wasted += 1,
-                End::Lost => lane.wasted += u64::from(lane.doing == Doing::Computing),
-                End::Late | End::Back => {}
-            }
-        }
-        (lane.doing, lane.since) = (next, time);
-    }
-}
-
-impl Lane {
-    fn keep(&mut self, stint: Stint) {
-        if self.stints.len() == STINTS {
-            self.stints.pop_front();
-        }
-        self.stints.push_back(stint);
-    }
-
-    /// What it did in the `window` before `now`, in so many cells of equal time.
-    pub(super) fn strip(&self, now: Duration, window: Duration, cells: usize) -> Vec<Cell> {
+    /// What a learner did in the `window` before `now`, in so many cells of equal time.
+    pub(super) fn strip(
+        &self,
+        learner: LearnerId,
+        now: Duration,
+        window: Duration,
+        cells: usize,
+    ) -> Vec<Cell> {
         let mut strip = vec![Cell::Waiting; cells];
         if cells == 0 || window.is_zero() {
             return strip;
@@ -187,24 +105,40 @@ impl Lane {
             let (from, to) = (from as usize, (to as usize).min(cells));
             strip[from.min(to)..to].fill(what);
         };
-        let during = |end: End| if end == End::Back { Cell::Away } else { Cell::Computing };
-        for stint in &self.stints {
-            fill(stint.from, stint.to, during(stint.end));
+        // Marks come on top of all that is filled.
+        let mut marks = Vec::new();
+        for stint in &self.lanes[learner].stints {
+            match *stint {
+                Stint::Work(span) => {
+                    fill(span.from, span.to, Cell::Computing);
+                    marks.push((span.to, Cell::Ended(span.end)));
+                }
+                Stint::Pause(pause) => {
+                    fill(pause.from, pause.to, Cell::Away);
+                    marks.push((pause.from, Cell::Ended(End::Lost)));
+                }
+                Stint::Late { at, .. } => marks.push((at, Cell::Late)),
+            }
         }
-        match self.doing {
-            Doing::Computing => fill(self.since, now, Cell::Computing),
-            Doing::Away | Doing::Gone => fill(self.since, now, Cell::Away),
-            Doing::Waiting => {}
+        match self.spans.doing(learner) {
+            (Doing::Busy { .. }, since) => fill(since, now, Cell::Computing),
+            (Doing::Away | Doing::Gone, since) => {
+                fill(since, now, Cell::Away);
+                marks.push((since, Cell::Ended(End::Lost)));
+            }
+            (Doing::Waiting, _) => {}
         }
-        for stint in self.stints.iter().filter(|stint| stint.end != End::Back) {
-            let at = place(stint.to).ceil() - 1.0;
+        for (time, what) in marks {
+            let at = place(time).ceil() - 1.0;
             if at >= 0.0 {
                 let mark = &mut strip[(at as usize).min(cells - 1)];
-                *mark = match *mark {
+                *mark = match (*mark, what) {
                     // A loss is not to be overlooked, nor work that came to nothing.
-                    Cell::Ended(End::Lost) => Cell::Ended(End::Lost),
-                    before @ Cell::Ended(_) if stint.end == End::Counted => before,
-                    _ => Cell::Ended(stint.end),
+                    (Cell::Ended(End::Lost), _) => Cell::Ended(End::Lost),
+                    (before @ (Cell::Ended(_) | Cell::Late), Cell::Ended(End::Accepted { .. })) => {
+                        before
+                    }
+                    _ => what,
                 };
             }
         }
@@ -212,22 +146,40 @@ impl Lane {
     }
 }
 
+impl Lane {
+    fn add(&mut self, stint: Stint) {
+        match stint {
+            Stint::Work(span) if span.end.is_wasted() => self.wasted += 1,
+            Stint::Work(_) => self.counted += 1,
+            // Where nothing is drawn, it waited.
+            Stint::Pause(pause) if !pause.away => return,
+            Stint::Pause(_) | Stint::Late { .. } => {}
+        }
+        if self.stints.len() == STINTS {
+            self.stints.pop_front();
+        }
+        self.stints.push_back(stint);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{ids::Version, sgd::scheduler::Verdict};
 
-    fn text(lane: &Lane, now: u64, window: u64, cells: usize) -> String {
-        let strip = lane.strip(Duration::from_secs(now), Duration::from_secs(window), cells);
+    fn text(lanes: &Lanes, learner: LearnerId, now: u64, window: u64, cells: usize) -> String {
+        let [now, window] = [now, window].map(Duration::from_secs);
+        let strip = lanes.strip(learner, now, window, cells);
         let cell = |cell| match cell {
             Cell::Waiting => ' ',
             Cell::Computing => '-',
             Cell::Away => '.',
-            Cell::Ended(End::Counted) => 'o',
-            Cell::Ended(End::Dropped) => 'd',
-            Cell::Ended(End::Late) => 'l',
+            Cell::Late => 'l',
+            Cell::Ended(End::Accepted { .. }) => 'o',
+            Cell::Ended(End::Discarded | End::Rejected) => 'd',
             Cell::Ended(End::Cancelled) => 'x',
             Cell::Ended(End::Lost) => '!',
-            Cell::Ended(End::Back) => '?',
+            Cell::Ended(End::InFlight) => '?',
         };
         strip.into_iter().map(cell).collect()
     }
@@ -241,8 +193,17 @@ mod tests {
     }
 
     fn push(learner: LearnerId, verdict: Verdict) -> Event {
-        let (task, version) = (0, 0);
-        Event::Push { learner, task, version, verdict, rate: None, loss: None, computing: None }
+        let (task, version, staleness) = (0, 0, 0);
+        let (rate, loss, computing) = (None, None, None);
+        Event::Push { learner, task, version, staleness, verdict, rate, loss, computing }
+    }
+
+    fn is_busy(doing: Doing) -> bool {
+        matches!(doing, Doing::Busy { .. })
+    }
+
+    fn is_waiting(doing: Doing) -> bool {
+        doing == Doing::Waiting
     }
 
     fn assign(learner: LearnerId, version: Version) -> Event {
@@ -266,23 +227,23 @@ mod tests {
             (19, Event::Return { learner: 0 }),
             (20, assign(0, 4)),
         ]);
+        assert_eq!(text(&seen, 0, 22, 22, 22), "---o  --x--d-l-!... --");
+        assert_eq!(text(&seen, 0, 22, 4, 4), ". --");
+        assert_eq!(text(&seen, 0, 22, 11, 11), "d-l-!... --");
+        assert_eq!(seen.doing(0), Doing::Busy { task: 0, version: 4 });
         let lane = &seen.lanes()[0];
-        assert_eq!(text(lane, 22, 22, 22), "---o  --x--d-l-!... --");
-        assert_eq!(text(lane, 22, 4, 4), ". --");
-        assert_eq!(text(lane, 22, 11, 11), "d-l-!... --");
-        assert_eq!((lane.doing, lane.version), (Doing::Computing, 4));
         assert_eq!((lane.counted, lane.wasted), (1, 3));
-        assert_eq!(text(&seen.lanes()[1], 22, 22, 3), "   ");
+        assert_eq!(text(&seen, 1, 22, 22, 3), "   ");
         assert_eq!(seen.minibatch_time(), Some(Duration::from_secs(7) / 2));
-        assert_eq!([Doing::Computing, Doing::Waiting].map(|what| seen.doing(what)), [1, 1]);
+        assert_eq!([is_busy, is_waiting].map(|what| seen.how_many(what)), [1, 1]);
     }
 
     #[test]
     fn a_learner_that_left_stays_away() {
         let lost = Event::Lost { learner: 1, task: None, cause: "test".into() };
         let seen = lanes(&[(1, lost), (1, Event::Leave { learner: 1 })]);
-        assert_eq!(text(&seen.lanes()[1], 5, 5, 5), "!....");
-        assert_eq!(seen.doing(Doing::Gone), 1);
+        assert_eq!(text(&seen, 1, 5, 5, 5), "!....");
+        assert_eq!(seen.how_many(|doing| doing == Doing::Gone), 1);
     }
 
     #[test]
@@ -294,7 +255,7 @@ mod tests {
             many.count(Duration::from_secs(time), &assign(999, time));
         }
         assert_eq!((many.lanes().len(), many.lanes()[0].stints.len()), (LANES, STINTS));
-        assert_eq!([Doing::Computing, Doing::Waiting].map(|what| many.doing(what)), [1, 999]);
-        assert!(many.lanes()[0].strip(Duration::ZERO, Duration::ZERO, 5).len() == 5);
+        assert_eq!([is_busy, is_waiting].map(|what| many.how_many(what)), [1, 999]);
+        assert!(many.strip(0, Duration::ZERO, Duration::ZERO, 5).len() == 5);
     }
 }

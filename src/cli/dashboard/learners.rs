@@ -11,11 +11,12 @@ use ratatui::{
 };
 
 use super::{
-    lanes::{Cell, Doing, End, Lane},
+    lanes::{Cell, Lane},
     palette::{EntrantStyle, Palette},
     state::Run,
     view::Picture,
 };
+use crate::sgd::spans::{Doing, End};
 
 /// Columns of a strip that a minibatch of mean length takes, at most.
 const COLUMNS: f64 = 4.0;
@@ -50,13 +51,15 @@ fn draw_all(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, counts: u16)
 
 /// How many learners do what.
 pub(super) fn counts(run: &Run) -> String {
-    let count = |doing, what: &str| match run.lanes.doing(doing) {
+    let count = |is: fn(Doing) -> bool, what: &str| match run.lanes.how_many(is) {
         0 => String::new(),
         count => format!(", {count} {what}"),
     };
-    let compute = run.lanes.doing(Doing::Computing);
-    let (away, gone) = (count(Doing::Away, "away"), count(Doing::Gone, "left"));
-    format!("{compute} compute{}{away}{gone}", count(Doing::Waiting, "wait"))
+    let compute = run.lanes.how_many(|doing| matches!(doing, Doing::Busy { .. }));
+    let wait = count(|doing| doing == Doing::Waiting, "wait");
+    let away = count(|doing| doing == Doing::Away, "away");
+    let left = count(|doing| doing == Doing::Gone, "left");
+    format!("{compute} compute{wait}{away}{left}")
 }
 
 fn draw_lanes(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &Run) {
@@ -77,16 +80,16 @@ fn draw_lanes(buffer: &mut Buffer, area: Rect, picture: &Picture<'_>, run: &Run)
             Line::styled(head.as_str(), picture.palette.faint()).render(row, buffer);
             continue;
         };
-        let lane = &lanes[at];
-        let says = match lane.doing {
-            Doing::Computing => format!("w{}", lane.version),
+        let says = match run.lanes.doing(at) {
+            Doing::Busy { version, .. } => format!("w{version}"),
             Doing::Waiting => "-".to_owned(),
             Doing::Away => "away".to_owned(),
             Doing::Gone => "left".to_owned(),
         };
         let mut spans = vec![Span::raw(format!("{at:>digits$} {says:<w$} ", w = version + 1))];
         let window = Duration::try_from_secs_f64(window).unwrap_or(Duration::MAX);
-        spans.extend(strip(lane, run.now, window, cells, look, picture.palette));
+        let strip = run.lanes.strip(at, run.now, window, cells);
+        spans.extend(drawn(&strip, look, picture.palette));
         Line::from(spans).render(row, buffer);
     }
 }
@@ -105,15 +108,7 @@ fn draw_counts(buffer: &mut Buffer, area: Rect, palette: &Palette, run: &Run) {
 }
 
 /// A strip as text: equal cells together.
-fn strip(
-    lane: &Lane,
-    now: Duration,
-    window: Duration,
-    cells: usize,
-    look: EntrantStyle,
-    palette: &Palette,
-) -> Vec<Span<'static>> {
-    let strip = lane.strip(now, window, cells);
+fn drawn(strip: &[Cell], look: EntrantStyle, palette: &Palette) -> Vec<Span<'static>> {
     let cells = strip.chunk_by(|one, other| one == other);
     cells
         .map(|same| Span::styled(glyph(same[0]).repeat(same.len()), style(same[0], look, palette)))
@@ -123,23 +118,24 @@ fn strip(
 fn glyph(cell: Cell) -> &'static str {
     match cell {
         Cell::Waiting => " ",
-        Cell::Computing => "━",
+        Cell::Computing | Cell::Ended(End::InFlight) => "━",
         Cell::Away => "╌",
-        Cell::Ended(End::Counted) => "●",
-        Cell::Ended(End::Dropped | End::Cancelled) => "×",
-        Cell::Ended(End::Late) => "○",
+        Cell::Late => "○",
+        Cell::Ended(End::Accepted { .. }) => "●",
+        Cell::Ended(End::Discarded | End::Rejected | End::Cancelled) => "×",
         Cell::Ended(End::Lost) => "!",
-        Cell::Ended(End::Back) => "╌",
     }
 }
 
 fn style(cell: Cell, look: EntrantStyle, palette: &Palette) -> Style {
     match cell {
         Cell::Waiting => Style::new(),
-        Cell::Computing => palette.faint(),
-        Cell::Ended(End::Counted) => look.style(),
-        Cell::Away | Cell::Ended(End::Back | End::Lost) => palette.alarm(),
-        Cell::Ended(_) => palette.waste(),
+        Cell::Computing | Cell::Ended(End::InFlight) => palette.faint(),
+        Cell::Ended(End::Accepted { .. }) => look.style(),
+        Cell::Away | Cell::Ended(End::Lost) => palette.alarm(),
+        Cell::Late | Cell::Ended(End::Discarded | End::Rejected | End::Cancelled) => {
+            palette.waste()
+        }
     }
 }
 

@@ -183,8 +183,8 @@ impl State {
         let entrant = &mut self.entrants[place];
         entrant.diverged |= run.ended == Ended::Diverged;
         entrant.runs.push(Figures {
-            updates: run.updates as f64,
-            used: run.used as f64,
+            updates: run.tally.updates as f64,
+            used: run.tally.used as f64,
             update_time: run.mean_update_time,
             staleness: run.mean_staleness,
             loss: Some(run.train_loss),
@@ -250,7 +250,7 @@ impl Run {
         Figures {
             updates,
             used: self.tally.used as f64,
-            update_time: (updates > 0.0).then(|| self.tally.last_update.as_secs_f64() / updates),
+            update_time: self.tally.mean_update_time(),
             staleness: self.tally.mean_staleness(),
             loss: self.evaluated.points().last().map(|point| point.loss),
             accuracy: None,

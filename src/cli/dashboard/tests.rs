@@ -56,9 +56,10 @@ impl Told {
 
     fn push(&mut self, start: u64, time: u64, learner: usize, version: u64) {
         let (verdict, loss) = (Verdict::Accept, Some(2.5 / (1.0 + self.tally.updates as f32)));
-        let task = time;
+        let (task, staleness) = (time, self.tally.updates - version);
+        let (rate, computing) = (None, None);
         let push =
-            Event::Push { learner, task, version, verdict, rate: None, loss, computing: None };
+            Event::Push { learner, task, version, staleness, verdict, rate, loss, computing };
         self.event(start, time, &push);
     }
 

@@ -1,7 +1,7 @@
 //! Durations as a run shows them: of the minibatches that were finished, and of those that were
 //! cancelled or not done at the end, of which one only knows that they would have taken longer.
 
-use std::{collections::BTreeMap, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,10 @@ use crate::{
     estimate::bounded::Thinned,
     file,
     ids::{LearnerId, Task},
-    sgd::Event,
+    sgd::{
+        Event, Verdict,
+        spans::{Span, Spans, Stint},
+    },
 };
 
 /// How long a minibatch was seen to take.
@@ -42,7 +45,7 @@ const MOST_BYTES: u64 = 1 << 30;
 pub struct Recording {
     /// Whether it is the engines' time, or that from the start to the push.
     of_engines: bool,
-    started: BTreeMap<LearnerId, (Duration, Task)>,
+    spans: Spans,
     /// The last push.
     pushed: Option<(Duration, LearnerId)>,
     kept: Thinned<Observed>,
@@ -50,8 +53,8 @@ pub struct Recording {
 
 impl Default for Recording {
     fn default() -> Self {
-        let (of_engines, started, pushed) = (false, BTreeMap::new(), None);
-        Self { of_engines, started, pushed, kept: Thinned::new(MOST) }
+        let (of_engines, spans, pushed) = (false, Spans::default(), None);
+        Self { of_engines, spans, pushed, kept: Thinned::new(MOST) }
     }
 }
 
@@ -68,13 +71,8 @@ impl Recording {
             self.computed(event);
             return;
         }
-        match *event {
-            Event::Assign { learner, task, .. } => self.start(time, learner, task),
-            Event::Push { learner, .. } => self.end(time, learner, true),
-            Event::Cancel { learner, .. } | Event::Lost { learner, .. } => {
-                self.end(time, learner, false);
-            }
-            _ => {}
+        if let Some(Stint::Work(span)) = self.spans.take(time, event) {
+            self.keep(&span);
         }
     }
 
@@ -87,29 +85,29 @@ impl Recording {
         }
     }
 
-    fn start(&mut self, time: Duration, learner: LearnerId, task: Task) {
-        self.started.insert(learner, (time, task));
-    }
-
-    fn end(&mut self, time: Duration, learner: LearnerId, finished: bool) {
-        let Some((start, task)) = self.started.remove(&learner) else { return };
+    fn keep(&mut self, span: &Span) {
+        let Span { learner, task, to, end, .. } = *span;
+        let finished = end.is_pushed();
         if finished {
-            self.pushed = Some((time, learner));
+            self.pushed = Some((to, learner));
         }
         if self.kept.wants(task) {
             // Pushes of one moment come in the order of learners, so what has not come by then would
             // have taken a tick longer. Where many take equally long that makes a difference.
-            let passed = !finished && self.pushed.is_some_and(|last| last > (time, learner));
+            let passed = !finished && self.pushed.is_some_and(|last| last > (to, learner));
             let tick = Duration::from_nanos(passed.into());
-            let seconds = (time.saturating_sub(start) + tick).as_secs_f64();
+            let seconds = (span.time() + tick).as_secs_f64();
             self.kept.push(task, Observed { learner, seconds, finished });
         }
     }
 
     /// What was kept; what is in flight goes on for longer than until `now`.
     pub fn finish(mut self, now: Duration) -> Vec<Observed> {
-        let in_flight: Vec<LearnerId> = self.started.keys().copied().collect();
-        in_flight.into_iter().for_each(|learner| self.end(now, learner, false));
+        for stint in std::mem::take(&mut self.spans).until(now) {
+            if let Stint::Work(span) = stint {
+                self.keep(&span);
+            }
+        }
         self.kept.into_items()
     }
 }
@@ -123,7 +121,7 @@ struct Line {
     task: Option<Task>,
 }
 
-#[derive(Deserialize, PartialEq, Eq)]
+#[derive(Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Kind {
     Assign,
@@ -167,23 +165,29 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
             return Err(wrong("time runs backwards, or beyond 1e10 seconds"));
         }
         now = Duration::from_nanos(nanoseconds as u64);
-        match (&event, task) {
-            (Kind::Late | Kind::Return | Kind::Leave | Kind::Update, _) | (Kind::Lost, None) => {
-                continue;
-            }
-            _ => {}
-        }
-        let (Some(learner), Some(task)) = (learner, task) else {
-            return Err(wrong("an event of a minibatch names its learner and its task"));
+        // At which parameters it is computed makes no minibatch longer.
+        let version = 0;
+        let event = match (event, learner, task) {
+            (Kind::Late | Kind::Return | Kind::Leave | Kind::Update, ..)
+            | (Kind::Lost, _, None) => continue,
+            (Kind::Assign, Some(learner), Some(task)) => Event::Assign { learner, task, version },
+            (Kind::Push, Some(learner), Some(task)) => Event::Push {
+                learner,
+                task,
+                version,
+                staleness: 0,
+                verdict: Verdict::Accept,
+                rate: None,
+                loss: None,
+                computing: None,
+            },
+            // Lost or cancelled, it is not finished.
+            (_, Some(learner), Some(task)) => Event::Cancel { learner, task, version },
+            _ => return Err(wrong("an event of a minibatch names its learner and its task")),
         };
-        if event == Kind::Assign {
-            any = true;
-            recording.start(now, learner, task);
-        } else if recording.started.get(&learner).is_some_and(|(_, started)| *started == task) {
-            recording.end(now, learner, event == Kind::Push);
-        } else {
-            return Err(wrong("a minibatch ends that learner has not started"));
-        }
+        recording.spans.follows(&event).map_err(wrong)?;
+        recording.event(now, &event);
+        any |= matches!(event, Event::Assign { .. });
     }
     if !any {
         return Err(Error::config(format!(

@@ -13,9 +13,9 @@ const RAREST: f64 = 1e-4;
 /// and by theory where it has a distribution. None where no gradient was stale.
 pub(in crate::report) fn shares(entrant: &EntrantSummary) -> Option<(Vec<f64>, Option<Vec<f64>>)> {
     let EntrantSummary { staleness_theory, runs, .. } = entrant;
-    let longest = runs.iter().map(|run| run.staleness_histogram.len()).max().unwrap_or(0);
+    let longest = runs.iter().map(|run| run.tally.staleness.len()).max().unwrap_or(0);
     let count =
-        |s: usize| -> u64 { runs.iter().filter_map(|run| run.staleness_histogram.get(s)).sum() };
+        |s: usize| -> u64 { runs.iter().filter_map(|run| run.tally.staleness.get(s)).sum() };
     let all: u64 = (0..longest).map(count).sum();
     let mut measured: Vec<f64> = (0..longest).map(|s| count(s) as f64 / all as f64).collect();
     let distribution = staleness_theory.and_then(|expected| expected.distribution);

@@ -81,14 +81,14 @@ fn row(entrant: &Entrant<'_>) -> Vec<String> {
     vec![
         entrant.name.to_string(),
         number(0, &arrived),
-        number(1, &|run| run.updates as f64 / run.run_time),
+        number(1, &|run| run.tally.updates as f64 / run.run_time),
         number(1, &share(|_, one| one.computing)),
         number(1, &share(|_, one| one.busy.as_secs_f64())),
         number(1, &share(RunSummary::waiting)),
-        number(0, &|run| run.cancelled as f64),
-        number(0, &|run| run.late as f64),
-        number(0, &|run| run.discarded as f64),
-        number(0, &|run| run.rejected as f64),
-        number(0, &|run| run.lost as f64),
+        number(0, &|run| run.tally.cancelled as f64),
+        number(0, &|run| run.tally.late as f64),
+        number(0, &|run| run.tally.discarded as f64),
+        number(0, &|run| run.tally.rejected as f64),
+        number(0, &|run| run.tally.lost as f64),
     ]
 }

@@ -14,7 +14,8 @@ use crate::{
 
 /// What came of one run, in a line.
 pub fn line(entrant: &str, run: &RunSummary) -> String {
-    let RunSummary { seed, updates, train_loss, test_accuracy, computing_time, .. } = run;
+    let RunSummary { seed, tally, train_loss, test_accuracy, computing_time, .. } = run;
+    let updates = tally.updates;
     let accuracy = 100.0 * test_accuracy;
     let ended = match run.ended {
         Ended::Done => "",
@@ -57,9 +58,9 @@ fn row(entrant: &Entrant<'_>, targets: &[f64]) -> Vec<String> {
     let staleness = results.staleness_theory.and_then(|expected| expected.mean);
     let mut cells = vec![
         format!("{name}{}", if diverged { " (diverged)" } else { "" }),
-        cell(results, 0, |run| Some(run.updates as f64)),
-        cell(results, 0, |run| Some(run.used as f64)),
-        cell(results, 0, |run| Some(run.wasted() as f64)),
+        cell(results, 0, |run| Some(run.tally.updates as f64)),
+        cell(results, 0, |run| Some(run.tally.used as f64)),
+        cell(results, 0, |run| Some(run.tally.wasted() as f64)),
         cell(results, 4, |run| run.mean_update_time),
         update_time(&results.theory),
         cell(results, 2, |run| Some(run.mean_staleness)),

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     svg::{Px, Set, text},
-    timeline::{End, Lane, Span, Timeline},
+    timeline::{End, Span, Timeline},
 };
 
 /// Text size of a staleness.
@@ -40,7 +40,7 @@ pub(super) fn lanes(timeline: &Timeline, place: &Place, palette: &Palette, prefi
         for &(at, _) in &lane.late {
             marks.circles += &circle(place.x(at), middle);
         }
-        draw(learner, lane, place, palette.paper, prefix, &mut marks);
+        draw(timeline, learner, place, palette.paper, prefix, &mut marks);
     }
     let Marks { bars, labels, above, crosses, circles } = marks;
     // Arrows go behind minibatches, so that one that crosses a lane does not cross out what is in it.
@@ -69,18 +69,24 @@ fn sides(span: &Span, place: &Place) -> (f64, f64) {
     let inset = (0.15 * (right - left)).min(1.5);
     let left = if span.from < place.from { left } else { left + inset };
     let right =
-        if span.to > place.until || span.end == End::InHand { right } else { right - inset };
+        if span.to > place.until || span.end == End::InFlight { right } else { right - inset };
     (left, right.max(left + 0.5))
 }
 
 /// The minibatches of a learner.
-fn draw(learner: usize, lane: &Lane, place: &Place, paper: &str, prefix: &str, marks: &mut Marks) {
+fn draw(
+    timeline: &Timeline,
+    learner: usize,
+    place: &Place,
+    paper: &str,
+    prefix: &str,
+    marks: &mut Marks,
+) {
     let (top, mut free) = (place.lane(learner), 0.0);
-    for span in &lane.spans {
+    for span in &timeline.lanes[learner].spans {
         let (left, right) = sides(span, place);
         let (wide, middle) = (right - left, top + BAR / 2.0);
-        let wasted =
-            matches!(span.end, End::Discarded | End::Rejected | End::Cancelled | End::Lost);
+        let wasted = span.end.is_wasted();
         // The mark at the end would lie on the name.
         let (long, mark) = (name_width(span.version) + 7.0, if wasted { 9.0 } else { 0.0 });
         let named = if long + mark <= wide { long } else { 0.0 };
@@ -89,7 +95,7 @@ fn draw(learner: usize, lane: &Lane, place: &Place, paper: &str, prefix: &str, m
         }
         // What is written stays readable.
         let hatched = wasted.then_some(named);
-        marks.bars.push(minibatch(learner, span, (left, top, wide), hatched, paper, prefix));
+        marks.bars.push(minibatch(timeline, span, (left, top, wide), hatched, paper, prefix));
         if span.to > place.until {
             continue;
         }
@@ -99,7 +105,7 @@ fn draw(learner: usize, lane: &Lane, place: &Place, paper: &str, prefix: &str, m
                 marks.crosses += &cross(x, middle, (wide / 3.0).min(4.0));
             }
             End::Discarded | End::Rejected if wide >= 5.0 => marks.circles += &circle(x, middle),
-            End::Accepted { staleness: stale @ 1.., .. } => {
+            End::Accepted { staleness: stale @ 1.. } => {
                 let stale = format!("s={stale}");
                 let needs = width(&stale, SMALL) + 4.0;
                 if named + needs <= wide {
@@ -119,14 +125,14 @@ fn draw(learner: usize, lane: &Lane, place: &Place, paper: &str, prefix: &str, m
 
 /// A minibatch at left, top and of this width; `hatched` from so far on, if it came to nothing.
 fn minibatch(
-    learner: usize,
+    timeline: &Timeline,
     span: &Span,
     (left, top, wide): (f64, f64, f64),
     hatched: Option<f64>,
     paper: &str,
     prefix: &str,
 ) -> Markup {
-    let Span { from, to, task, version, end } = *span;
+    let Span { learner, task, version, from, to, end } = *span;
     let bar = |from: f64, fill: &str, rounded: bool, opacity: Option<&str>| {
         let (x, width) = (Px(left + from), Px((wide - from).max(0.5)));
         let radius = (rounded && wide > 6.0).then_some("2");
@@ -135,12 +141,12 @@ fn minibatch(
                 opacity=[opacity] {}
         }
     };
-    let unfinished = end == End::InHand;
+    let unfinished = end == End::InFlight;
     html! {
         g {
             title {
                 "learner " (learner) ", task " (task) ", w" (version) ", " (from.as_secs_f64())
-                " to " (to.as_secs_f64()) " s: " (fate(end))
+                " to " (to.as_secs_f64()) " s: " (fate(timeline, span))
             }
             // Arrows do not shine through.
             @if unfinished { (bar(0.0, paper, true, None)) }
@@ -153,13 +159,13 @@ fn minibatch(
 }
 
 /// What became of a minibatch.
-fn fate(end: End) -> String {
-    match end {
-        End::Accepted { staleness, update: Some(update) } => {
+fn fate(timeline: &Timeline, span: &Span) -> String {
+    match (span.end, timeline.update(span)) {
+        (End::Accepted { staleness }, Some(update)) => {
             format!("used in w{update}, staleness {staleness}")
         }
-        End::Accepted { staleness, .. } => format!("accepted, staleness {staleness}"),
-        other => other.word().to_owned(),
+        (End::Accepted { staleness }, None) => format!("accepted, staleness {staleness}"),
+        (end, _) => end.word().to_owned(),
     }
 }
 

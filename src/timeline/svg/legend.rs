@@ -52,7 +52,7 @@ fn entries(
     let spans = || timeline.lanes.iter().flat_map(|lane| &lane.spans).map(|span| span.end);
     let pauses = || timeline.lanes.iter().flat_map(|lane| &lane.pauses).map(|pause| pause.away);
     let late = timeline.lanes.iter().any(|lane| !lane.late.is_empty());
-    let stale = |end: End| matches!(end, End::Accepted { staleness: 1.., .. });
+    let stale = |end: End| matches!(end, End::Accepted { staleness: 1.. });
     let dropped = |end: End| matches!(end, End::Discarded | End::Rejected);
     let pushes = spans().filter(|end| matches!(end, End::Accepted { .. })).count();
 

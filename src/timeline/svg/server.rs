@@ -9,9 +9,8 @@ use crate::{svg::Px, timeline::Timeline};
 pub(super) fn server(timeline: &Timeline, place: &Place, palette: &Palette) -> Markup {
     let Palette { ink, .. } = palette;
     let y = Px(place.server);
-    let versions = [(timeline.from, timeline.version)].into_iter();
-    let versions = versions.chain(timeline.updates.iter().map(|made| (made.at, made.version)));
-    let versions: Vec<_> = versions.map(|(at, version)| (place.x(at), version)).collect();
+    let versions = timeline.versions().map(|(at, version)| (place.x(at), version));
+    let versions: Vec<_> = versions.collect();
     let crowded = !place.has_room(timeline.updates.len());
     let (radius, edge) = if crowded { (2.0, 0.5) } else { (4.5, 1.2) };
     let (mut named, mut free) = (Vec::new(), 0.0);
