@@ -13,7 +13,7 @@ use tortoise::{
         mnist::{load, locate},
     },
     engine::{
-        Engine,
+        Engine, Part,
         host::{Host, reference::loss_and_gradient},
         model::Model,
     },
@@ -30,9 +30,8 @@ fn main() {
     let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
     for name in ["mlp:128", "logistic"] {
         let shape = name.parse().expect("a known model");
-        let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
-        let mut host = Host::new(model.clone());
-        let mut batch = Minibatch::default();
+        let model = Model::for_split(&shape, &data.train, 0.0).unwrap();
+        let mut host = Host::open(model.clone(), &data).unwrap();
         let mut gradient = vec![0.0; model.params()];
 
         let mut group = criterion.benchmark_group(format!("host/{name}"));
@@ -41,9 +40,9 @@ fn main() {
             let mut params = model.initial(1);
             let mut task = 0;
             let mut step = |params: &mut [f32], gradient: &mut [f32]| {
-                data.train.gather(minibatches.indices(0, task).into_iter(), &mut batch);
+                let samples = minibatches.indices(0, task);
                 host.load(params).expect("parameters are loaded");
-                host.gradient(&batch, gradient).expect("a gradient is computed");
+                host.gradient(&samples, gradient).expect("a gradient is computed");
                 for (w, g) in params.iter_mut().zip(gradient) {
                     *w -= RATE * *g;
                 }
@@ -69,9 +68,8 @@ fn main() {
         group.throughput(Throughput::Elements((data.train.len() + data.test.len()) as u64));
         group.bench_function("evaluate", |bencher| {
             bencher.iter(|| {
-                let [train, test] = [&data.train, &data.test]
-                    .map(|split| host.evaluate(&params, split).expect("an evaluation"));
-                (train, test)
+                [Part::Train, Part::Test]
+                    .map(|part| host.evaluate(&params, part).expect("an evaluation"))
             });
         });
         group.finish();

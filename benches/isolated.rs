@@ -3,11 +3,11 @@
 //!
 //! First check, then time: both must give the same bits.
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use criterion::Criterion;
 use tortoise::{
-    dataset::{Minibatch, Split},
+    dataset::Split,
     engine::{
         Engine, adapters,
         backend::{Backend, FamilyChoice},
@@ -28,8 +28,8 @@ fn main() {
     let model = Model::new(&"mlp:128".parse().expect("a known model"), 784, 10, 0.0).unwrap();
     let pixels = (0..M * 784).map(|at| (at * at / 7) as u8).collect();
     let labels = (0..M).map(|at| (at % 10) as u8).collect();
-    let mut batch = Minibatch::default();
-    Split::new(pixels, labels, 784, 10).expect("a split").gather(0..M, &mut batch);
+    let data = Arc::new(Split::images(pixels, labels, 784, 10).expect("a split"));
+    let samples: Vec<usize> = (0..M).collect();
     let params = model.initial(1);
 
     let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
@@ -37,8 +37,8 @@ fn main() {
     for (name, backend) in [("host", Backend::Host { stands_in: false }), ("adapter", on_it)] {
         let mut group = criterion.benchmark_group(format!("isolated/{name}"));
         let job = EngineSetup { backend, model: model.clone(), minibatch: M };
-        let open = || Isolated::open(Path::new(TORTOISE), &job).expect("it opens");
-        let here = || job.backend.open(&model, M).expect("it opens");
+        let open = || Isolated::open(Path::new(TORTOISE), &job, &data).expect("it opens");
+        let here = || job.backend.open(&model, M, &data).expect("it opens");
         let mut gradients = [vec![0.0; model.params()], vec![0.0; model.params()]];
         {
             let mut engines: [(&str, Box<dyn Engine>); 2] =
@@ -46,7 +46,7 @@ fn main() {
             for ((where_, engine), gradient) in engines.iter_mut().zip(&mut gradients) {
                 let mut step = || {
                     engine.load(&params).expect("parameters are loaded");
-                    engine.gradient(&batch, gradient).expect("a gradient is computed")
+                    engine.gradient(&samples, gradient).expect("a gradient is computed")
                 };
                 step();
                 group.bench_function(format!("step {where_}"), |bencher| bencher.iter(&mut step));

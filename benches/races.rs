@@ -4,7 +4,7 @@
 //! First check, then time: a run must have made its updates and learnt something. On a software
 //! adapter LP_NUM_THREADS=0 makes llvmpipe compute on the queue's own thread, as the command does.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
 use tortoise::{
@@ -19,7 +19,7 @@ use tortoise::{
         minibatches::Minibatches,
         mnist::{load, locate},
     },
-    engine::{Engine, adapter::DeviceChoice, backend::Backend, model::Model},
+    engine::{Engine, Part, adapter::DeviceChoice, backend::Backend, model::Model},
     ids::Version,
     sgd::{
         Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler,
@@ -69,12 +69,12 @@ fn main() {
         .configure_from_args();
     let data = load(&locate(None).expect("MNIST is here")).expect("MNIST is whole");
     let shape = "mlp:128".parse().expect("a known model");
-    let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
+    let model = Model::for_split(&shape, &data.train, 0.0).unwrap();
     for device in [DeviceChoice::Auto, DeviceChoice::Host] {
         let backend = Backend::choose(&device, Default::default(), model.longest_side())
             .expect("scripts/setup.sh was run");
-        let mut evaluator = backend.for_evaluation().open(&model, MINIBATCH).unwrap();
-        let mut loss = |params: &[f32]| evaluator.evaluate(params, &data.test).unwrap().loss;
+        let mut evaluator = backend.for_evaluation().open(&model, MINIBATCH, &data).unwrap();
+        let mut loss = |params: &[f32]| evaluator.evaluate(params, Part::Test).unwrap().loss;
         let mut group = criterion.benchmark_group(format!("races/{device}"));
         group.throughput(Throughput::Elements(GRADIENTS));
         let eight = Entrant::six(8).into_iter().map(|entrant| (entrant, 8, backend.queues(8)));
@@ -82,10 +82,10 @@ fn main() {
         let many = (Entrant::ASYNC, 64, backend.queues(64));
         for (entrant, learners, count) in eight.chain([one, many]) {
             let open = {
-                let (backend, model) = (backend.clone(), model.clone());
-                move || backend.open(&model, MINIBATCH)
+                let (backend, model, data) = (backend.clone(), model.clone(), data.clone());
+                move || backend.open(&model, MINIBATCH, &data.train)
             };
-            let queues = EnginePool::open(count, &Arc::clone(&data.train), open).unwrap();
+            let queues = EnginePool::open(count, open).unwrap();
             let params = run(&entrant, learners, &queues, &data, &model);
             assert!(loss(&params) < 0.9 * loss(&model.initial(1)), "{entrant} has learnt nothing");
             let name = format!("{entrant}, P={learners}, {count} queues");

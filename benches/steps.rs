@@ -31,20 +31,20 @@ fn main() {
     let adapter = adapters::list().into_iter().next().expect("scripts/setup.sh was run");
     for name in ["mlp:128", "logistic"] {
         let shape = name.parse().expect("a known model");
-        let model = Model::new(&shape, data.train.inputs(), data.train.classes(), 0.0).unwrap();
+        let model = Model::for_split(&shape, &data.train, 0.0).unwrap();
         let params = model.initial(1);
         for family in Family::ALL {
             let mut group = criterion.benchmark_group(format!("steps/{name}/{family}"));
             for m in [1, 32, 64, 128, 512] {
                 let mut batch = Default::default();
                 let draw = Minibatches::new(1, data.train.len(), m).indices(0, 0);
-                data.train.gather(draw.into_iter(), &mut batch);
-                let mut gpu = Gpu::open(&adapter, model.clone(), m, &ShaderSet::new(family))
+                data.train.gather(draw.iter().copied(), &mut batch);
+                let mut gpu = Gpu::open(&adapter, model.clone(), m, &ShaderSet::new(family), &data)
                     .expect("the adapter is there");
                 let mut gradient = vec![0.0; model.params()];
                 let mut step = || {
                     gpu.load(&params).expect("parameters are loaded");
-                    gpu.gradient(&batch, &mut gradient).expect("a gradient is computed");
+                    gpu.gradient(&draw, &mut gradient).expect("a gradient is computed");
                 };
                 step();
                 let wide: Vec<_> = params.iter().copied().map(f64::from).collect();
@@ -56,7 +56,7 @@ fn main() {
 
                 let mut step = || {
                     gpu.load(&params).expect("parameters are loaded");
-                    gpu.gradient(&batch, &mut gradient).expect("a gradient is computed");
+                    gpu.gradient(&draw, &mut gradient).expect("a gradient is computed");
                 };
                 group.throughput(Throughput::Elements(m as u64));
                 group.bench_function(format!("m={m}"), |bencher| bencher.iter(&mut step));

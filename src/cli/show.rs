@@ -38,11 +38,17 @@ pub(super) fn run(args: &ShowArgs) -> Result<Exit> {
     if let Some(note) = source.note() {
         say(&note);
     }
-    let unfit = |error| match error {
-        Error::Config(why) => Error::config(format!("{}: {why}", trained.file.display())),
-        error => error,
-    };
-    let mut classifier = trained.over(&test).map_err(unfit)?;
+    let (inputs, classes) = (trained.model.inputs(), trained.model.classes());
+    if (inputs, Some(classes)) != (test.inputs(), test.classes()) {
+        return Err(Error::config(format!(
+            "{}: the model takes {inputs} pixels and tells {classes} classes apart, and the test set \
+             has {} and {}",
+            trained.file.display(),
+            test.inputs(),
+            test.classes().unwrap_or_default()
+        )));
+    }
+    let mut classifier = trained.over(&test)?;
     let classified = classifier.classify(0..test.len())?;
     let labels: Vec<_> = (0..test.len()).map(|sample| test.class(sample)).collect();
     let directory = RunDirectory::create(args.out.as_deref(), "show")?;

@@ -8,7 +8,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::{
     Error, Result,
-    dataset::{Part, Splits},
+    dataset::{Part, Split, Splits},
     rng::{self, Purpose},
     suggest,
 };
@@ -74,6 +74,17 @@ impl Model {
             width = outputs;
         }
         Ok(Self { layers, l2 })
+    }
+
+    /// The model of this shape for samples as `split` has them.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`Error::Config`] where labels are numbers.
+    pub fn for_split(shape: &Shape, split: &Split, l2: f32) -> Result<Self> {
+        let classes = split.classes();
+        let classes =
+            classes.ok_or_else(|| Error::config("a model needs labels that are classes"))?;
+        Self::new(shape, split.inputs(), classes, l2)
     }
 
     /// Whether it can compute on these data.
