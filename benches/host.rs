@@ -9,7 +9,7 @@ mod common;
 use criterion::Throughput;
 use tortoise::{
     dataset::{Minibatch, minibatches::Minibatches},
-    engine::{Engine, host::Host},
+    engine::{Engine, Part, host::Host},
 };
 
 const RATE: f32 = 0.01;
@@ -19,8 +19,7 @@ fn main() {
     let data = common::mnist();
     for name in ["mlp:128", "logistic"] {
         let model = common::model(name);
-        let mut host = Host::new(model.clone());
-        let mut batch = Minibatch::default();
+        let mut host = Host::open(model.clone(), &data).unwrap();
         let mut gradient = vec![0.0; model.params()];
 
         let mut group = criterion.benchmark_group(format!("host/{name}"));
@@ -29,9 +28,9 @@ fn main() {
             let mut params = model.initial(1);
             let mut task = 0;
             let mut step = |params: &mut [f32], gradient: &mut [f32]| {
-                data.train.gather(minibatches.indices(0, task).into_iter(), &mut batch);
+                let samples = minibatches.indices(0, task);
                 host.load(params).expect("parameters are loaded");
-                host.gradient(&batch, gradient).expect("a gradient is computed");
+                host.gradient(&samples, gradient).expect("a gradient is computed");
                 for (w, g) in params.iter_mut().zip(gradient) {
                     *w -= RATE * *g;
                 }
@@ -53,9 +52,8 @@ fn main() {
         group.throughput(Throughput::Elements((data.train.len() + data.test.len()) as u64));
         group.bench_function("evaluate", |bencher| {
             bencher.iter(|| {
-                let [train, test] = [&data.train, &data.test]
-                    .map(|split| host.evaluate(&params, split).expect("an evaluation"));
-                (train, test)
+                [Part::Train, Part::Test]
+                    .map(|part| host.evaluate(&params, part).expect("an evaluation"))
             });
         });
         group.finish();

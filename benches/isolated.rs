@@ -6,10 +6,10 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod common;
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use tortoise::{
-    dataset::{Minibatch, Split},
+    dataset::Split,
     engine::{
         Engine,
         backend::{Backend, FamilyChoice},
@@ -25,16 +25,16 @@ fn main() {
     let model = common::model("mlp:128");
     let pixels = (0..M * 784).map(|at| (at * at / 7) as u8).collect();
     let labels = (0..M).map(|at| (at % 10) as u8).collect();
-    let mut batch = Minibatch::default();
-    Split::new(pixels, labels, 784, 10).expect("a split").gather(0..M, &mut batch);
+    let data = Arc::new(Split::images(pixels, labels, 784, 10).expect("a split"));
+    let samples: Vec<usize> = (0..M).collect();
     let params = model.initial(1);
 
     let on_it = Backend::on(common::adapter(), FamilyChoice::Auto, model.longest_side());
     for (name, backend) in [("host", Backend::Host { stands_in: false }), ("adapter", on_it)] {
         let mut group = criterion.benchmark_group(format!("isolated/{name}"));
         let job = EngineSetup { backend, model: model.clone(), minibatch: M };
-        let open = || Isolated::open(Path::new(TORTOISE), &job).expect("it opens");
-        let here = || job.backend.open(&model, M).expect("it opens");
+        let open = || Isolated::open(Path::new(TORTOISE), &job, &data).expect("it opens");
+        let here = || job.backend.open(&model, M, &data).expect("it opens");
         let mut gradients = [vec![0.0; model.params()], vec![0.0; model.params()]];
         {
             let mut engines: [(&str, Box<dyn Engine>); 2] =
@@ -42,7 +42,7 @@ fn main() {
             for ((where_, engine), gradient) in engines.iter_mut().zip(&mut gradients) {
                 let mut step = || {
                     engine.load(&params).expect("parameters are loaded");
-                    engine.gradient(&batch, gradient).expect("a gradient is computed")
+                    engine.gradient(&samples, gradient).expect("a gradient is computed")
                 };
                 step();
                 group.bench_function(format!("step {where_}"), |bencher| bencher.iter(&mut step));

@@ -7,7 +7,7 @@
 #[allow(dead_code, reason = "each bench takes what it needs")]
 mod common;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use criterion::Throughput;
 use tortoise::{
@@ -18,7 +18,7 @@ use tortoise::{
         simulated::Simulated,
     },
     dataset::{Dataset, minibatches::Minibatches},
-    engine::{Engine, adapter::DeviceChoice, backend::Backend, model::Model},
+    engine::{Engine, Part, adapter::DeviceChoice, backend::Backend, model::Model},
     ids::Version,
     sgd::{
         Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler,
@@ -66,8 +66,8 @@ fn main() {
     for device in [DeviceChoice::Auto, DeviceChoice::Host] {
         let backend = Backend::choose(&device, Default::default(), model.longest_side())
             .expect("scripts/setup.sh was run");
-        let mut evaluator = backend.for_evaluation().open(&model, MINIBATCH).unwrap();
-        let mut loss = |params: &[f32]| evaluator.evaluate(params, &data.test).unwrap().loss;
+        let mut evaluator = backend.for_evaluation().open(&model, MINIBATCH, &data).unwrap();
+        let mut loss = |params: &[f32]| evaluator.evaluate(params, Part::Test).unwrap().loss;
         let mut group = criterion.benchmark_group(format!("races/{device}"));
         group.throughput(Throughput::Elements(GRADIENTS));
         let eight = Entrant::six(8).into_iter().map(|entrant| (entrant, 8, backend.queues(8)));
@@ -75,10 +75,10 @@ fn main() {
         let many = (Entrant::ASYNC, 64, backend.queues(64));
         for (entrant, learners, count) in eight.chain([one, many]) {
             let open = {
-                let (backend, model) = (backend.clone(), model.clone());
-                move || backend.open(&model, MINIBATCH)
+                let (backend, model, data) = (backend.clone(), model.clone(), data.clone());
+                move || backend.open(&model, MINIBATCH, &data.train)
             };
-            let queues = EnginePool::open(count, &Arc::clone(&data.train), open).unwrap();
+            let queues = EnginePool::open(count, open).unwrap();
             let params = run(&entrant, learners, &queues, &data, &model);
             assert!(loss(&params) < 0.9 * loss(&model.initial(1)), "{entrant} has learnt nothing");
             let name = format!("{entrant}, P={learners}, {count} queues");

@@ -28,13 +28,13 @@ fn main() {
             for m in [1, 32, 64, 128, 512] {
                 let mut batch = Default::default();
                 let draw = Minibatches::new(1, data.train.len(), m).indices(0, 0);
-                data.train.gather(draw.into_iter(), &mut batch);
-                let mut gpu = Gpu::open(&adapter, model.clone(), m, &ShaderSet::new(family))
+                data.train.gather(draw.iter().copied(), &mut batch);
+                let mut gpu = Gpu::open(&adapter, model.clone(), m, &ShaderSet::new(family), &data)
                     .expect("the adapter is there");
                 let mut gradient = vec![0.0; model.params()];
                 let mut step = |gradient: &mut [f32]| {
                     gpu.load(&params).expect("parameters are loaded");
-                    gpu.gradient(&batch, gradient).expect("a gradient is computed");
+                    gpu.gradient(&draw, gradient).expect("a gradient is computed");
                 };
                 step(&mut gradient);
                 let case = format!("{name}, {family}, m = {m}");

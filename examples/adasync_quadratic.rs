@@ -25,7 +25,7 @@ fn main() -> Result<()> {
     let args = common::Args::parse();
     let split = Arc::new(coins(20_000, DIMENSIONS, 0)?);
     let engine = || Quadratic::new(&split, vec![1.0; DIMENSIONS]);
-    let objective = Objective::new(&split, EnginePool::here(&split, engine()), engine());
+    let objective = Objective::new(EnginePool::here(engine()), engine());
     let budget = Some(args.size(240.0, 60.0));
     let run_config = RunConfig { budget, evaluate_every: Some(4.0), ..RunConfig::new(8, 0.05) };
     let (mut rows, mut charts) = (Vec::new(), Vec::new());

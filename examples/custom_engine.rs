@@ -2,14 +2,11 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use clap::Parser;
 use tortoise::{
     Result,
     cluster::engine_pool::EnginePool,
-    dataset::{Minibatch, Split},
-    engine::{Engine, Evaluation},
+    engine::{Engine, check_samples},
     report::plot::{Chart, Scale, Sheet},
     sgd::{Entrant, Objective, RunConfig},
 };
@@ -18,55 +15,51 @@ use tortoise::{
 const BEST: [f32; 6] = [3.0, 1.0, 4.0, 1.0, 5.0, 1.0];
 
 /// f(w) = mean of (w . x - y)^2 / 2.
-#[derive(Default)]
+#[derive(Clone)]
 struct LeastSquares {
+    data: Vec<([f32; 6], f32)>,
     w: Vec<f32>,
 }
 
 impl Engine for LeastSquares {
+    fn samples(&self) -> usize {
+        self.data.len()
+    }
+
+    fn params(&self) -> usize {
+        BEST.len()
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
         self.w = params.to_vec();
         Ok(())
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+        check_samples(samples, self.data.len())?;
         gradient.fill(0.0);
-        let (mut loss, m) = (0.0, batch.len() as f32);
-        for (x, &y) in batch.images.chunks(self.w.len()).zip(&batch.labels) {
-            let residual = x.iter().zip(&self.w).map(|(x, w)| x * w).sum::<f32>() - y as f32;
+        let (mut loss, m) = (0.0, samples.len() as f32);
+        for (x, y) in samples.iter().map(|&sample| &self.data[sample]) {
+            let residual = x.iter().zip(&self.w).map(|(x, w)| x * w).sum::<f32>() - y;
             gradient.iter_mut().zip(x).for_each(|(g, x)| *g += residual * x / m);
             loss += residual * residual / (2.0 * m);
         }
         Ok(loss)
     }
+}
 
-    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
-        let (mut all, mut unused) = (Minibatch::default(), vec![0.0; params.len()]);
-        split.gather(0..split.len(), &mut all);
-        self.load(params)?;
-        Ok(Evaluation { loss: self.gradient(&all, &mut unused)?.into(), accuracy: f64::NAN })
-    }
+/// The bits of `i` and a constant, and what is to be learned: 0, 1 or 2 more than the bits say.
+fn sample(i: usize) -> ([f32; 6], f32) {
+    let mut x = [1.0; 6];
+    x.iter_mut().take(5).enumerate().for_each(|(b, x)| *x = (i >> b & 1) as f32);
+    let bits = x.iter().zip(BEST).take(5);
+    (x, bits.map(|(x, w)| x * w).sum::<f32>() + (i / 32 % 3) as f32)
 }
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
-    // 960 samples: x is the five bits of a number and a one, y is BEST . x and some noise, which is 1 in
-    // the mean and so is what the last parameter stands for.
-    let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-    for sample in 0..960 {
-        let mut label = (sample / 32 % 3) as u8;
-        for (at, best) in BEST[..5].iter().enumerate() {
-            let bit = (sample >> at & 1) as u8;
-            // A pixel of 255 is 1 to the engine.
-            pixels.push(255 * bit);
-            label += *best as u8 * bit;
-        }
-        pixels.push(255);
-        labels.push(label);
-    }
-    let train = Arc::new(Split::new(pixels, labels, 6, 17)?);
-    let queues = EnginePool::here(&train, LeastSquares::default());
-    let objective = Objective::new(&train, queues, LeastSquares::default());
+    let engine = LeastSquares { data: (0..960).map(sample).collect(), w: Vec::new() };
+    let objective = Objective::new(EnginePool::here(engine.clone()), engine);
     let (budget, evaluate_every) = (Some(args.size(150.0, 60.0)), Some(2.0));
     let run_config = RunConfig { minibatch: 4, budget, evaluate_every, ..RunConfig::new(8, 0.04) };
     let (mut rows, mut lines) = (Vec::new(), Vec::new());

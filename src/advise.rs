@@ -120,7 +120,7 @@ pub fn entrants(learners: usize) -> Vec<Entrant> {
 /// # fn main() -> tortoise::Result<()> {
 /// let train = Arc::new(coins(2048, 3, 0)?);
 /// let engine = Quadratic::new(&train, vec![1.0, 0.5, 4.0]);
-/// let objective = Objective::new(&train, EnginePool::here(&train, engine.clone()), engine);
+/// let objective = Objective::new(EnginePool::here(engine.clone()), engine);
 /// let run_config = RunConfig { minibatch: 8, ..RunConfig::new(4, 0.05) };
 /// let (initial, budget) = (|_| vec![0.0; 3], PilotBudget { updates: 200, repetitions: 2, seed: 1 });
 /// let advice = advise(&run_config, &objective, &initial, &entrants(4), Goal::Target(0.1), &budget)?;

@@ -54,67 +54,65 @@
 //!
 //! # Your own objective
 //!
-//! `cargo add tortoise-sgd`, and give an [`engine::Engine`]: what the loss and its gradient are. The
-//! rest does not ask what it computes. Here it is least squares. Pixels are the bits of a number, and
-//! labels 3, 1, 4, 1 and 5 times them and a constant of 0, 1 or 2, so that the best parameters are
-//! known, and the lowest loss is 1/3, half the variance of the constant:
+//! `cargo add tortoise-sgd`, and give an [`engine::Engine`]: what the loss of some samples and its
+//! gradient are. The rest does not ask what it computes. Here it is least squares. Features are the bits
+//! of a number and a constant, and what is to be learned is 3, 1, 4, 1 and 5 times the bits plus 0, 1 or
+//! 2, so that the best parameters are known, and the lowest loss is 1/3, half the variance of what was
+//! added:
 //!
 //! ```
-//! use std::sync::Arc;
 //! use tortoise::{
 //!     Result,
 //!     cluster::engine_pool::EnginePool,
-//!     dataset::{Minibatch, Split},
-//!     engine::{Engine, Evaluation},
+//!     engine::{Engine, check_samples},
 //!     sgd::{Objective, RunConfig},
 //! };
 //!
 //! /// f(w) = mean of (w . x - y)^2 / 2.
-//! #[derive(Clone, Default)]
+//! #[derive(Clone)]
 //! struct LeastSquares {
+//!     data: Vec<([f32; 6], f32)>,
 //!     w: Vec<f32>,
 //! }
 //!
 //! impl Engine for LeastSquares {
+//!     fn samples(&self) -> usize {
+//!         self.data.len()
+//!     }
+//!
+//!     fn params(&self) -> usize {
+//!         6
+//!     }
+//!
 //!     fn load(&mut self, params: &[f32]) -> Result<()> {
 //!         self.w = params.to_vec();
 //!         Ok(())
 //!     }
 //!
-//!     fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+//!     fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+//!         check_samples(samples, self.data.len())?;
 //!         gradient.fill(0.0);
-//!         let (mut loss, m) = (0.0, batch.len() as f32);
-//!         for (x, &y) in batch.images.chunks(self.w.len()).zip(&batch.labels) {
-//!             let residual = x.iter().zip(&self.w).map(|(x, w)| x * w).sum::<f32>() - y as f32;
+//!         let (mut loss, m) = (0.0, samples.len() as f32);
+//!         for (x, y) in samples.iter().map(|&sample| &self.data[sample]) {
+//!             let residual = x.iter().zip(&self.w).map(|(x, w)| x * w).sum::<f32>() - y;
 //!             gradient.iter_mut().zip(x).for_each(|(g, x)| *g += residual * x / m);
 //!             loss += residual * residual / (2.0 * m);
 //!         }
 //!         Ok(loss)
 //!     }
-//!
-//!     fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
-//!         let (mut all, mut unused) = (Minibatch::default(), vec![0.0; params.len()]);
-//!         split.gather(0..split.len(), &mut all);
-//!         self.load(params)?;
-//!         let loss = self.gradient(&all, &mut unused)?.into();
-//!         Ok(Evaluation { loss, accuracy: f64::NAN })
-//!     }
 //! }
 //!
 //! # fn main() -> Result<()> {
-//! let bit = |i: usize, b: usize| (i >> b & 1) as u8;
-//! let image = |i| (0..5).map(move |b| 255 * bit(i, b)).chain([255]);
-//! let pixels = (0..960).flat_map(image).collect();
-//! let label = |i| {
-//!     let sum: u8 = (0..5).map(|b| [3, 1, 4, 1, 5][b] * bit(i, b)).sum();
-//!     sum + (i / 32 % 3) as u8
+//! let sample = |i: usize| {
+//!     let bits = [0, 1, 2, 3, 4].map(|b| (i >> b & 1) as f32);
+//!     let sum: f32 = bits.iter().zip([3.0, 1.0, 4.0, 1.0, 5.0]).map(|(bit, w)| bit * w).sum();
+//!     let [a, b, c, d, e] = bits;
+//!     ([a, b, c, d, e, 1.0], sum + (i / 32 % 3) as f32)
 //! };
-//! let labels = (0..960).map(label).collect();
-//! let train = Arc::new(Split::new(pixels, labels, 6, 17)?);
+//! let engine = LeastSquares { data: (0..960).map(sample).collect(), w: Vec::new() };
 //!
 //! // Eight learners with exponential times of mean 1 s train for 200 s of run time.
-//! let queues = EnginePool::here(&train, LeastSquares::default());
-//! let objective = Objective::new(&train, queues, LeastSquares::default());
+//! let objective = Objective::new(EnginePool::here(engine.clone()), engine);
 //! let run_config = RunConfig { minibatch: 4, budget: Some(200.0), ..RunConfig::new(8, 0.04) };
 //! let [sync, asynchronous] = ["sync", "async"].map(|entrant| {
 //!     let entrant = entrant.parse().expect("a variant");
@@ -141,7 +139,7 @@
 //! From the ground up; a room takes only from those below it.
 //!
 //! * [`ids`]: what everybody counts by.
-//! * [`dataset`]: IDX files and minibatches.
+//! * [`dataset`]: samples of any kind, IDX files and minibatches.
 //! * [`engine`]: loss and gradient of a [`engine::model::Model`], through wgpu or on the host.
 //! * [`cluster`]: learners and their clock.
 //! * [`sgd`]: variants, server, loop. [`sgd::scheduler`] takes nothing of the house but [`ids`].

@@ -21,18 +21,18 @@
 //! # fn main() -> tortoise::Result<()> {
 //! // Sixteen images of four pixels, dark or bright.
 //! let pixels = (0..64).map(|at| if at % 8 < 4 { 20 } else { 220 }).collect();
-//! let images = Split::new(pixels, (0..16).map(|at| at % 2).collect(), 4, 2)?;
-//! let data = Dataset { train: Arc::new(images.clone()), test: images };
+//! let images = Split::images(pixels, (0..16).map(|at| at % 2).collect(), 4, 2)?;
+//! let data = Dataset { train: Arc::new(images.clone()), test: Arc::new(images) };
 //! let model = Model::new(&Shape::logistic(), 4, 2, 0.0)?;
 //!
 //! let folder = tempfile::tempdir().expect("a folder");
 //! let directory = RunDirectory::create(Some(&folder.path().join("race")), "race")?;
 //! let files = RunFiles::create(directory.run("async", 0)?, true)?;
-//! let mut evaluator = Host::new(model.clone());
+//! let mut evaluator = Host::open(model.clone(), &data)?;
 //! let minibatches = Minibatches::new(0, 16, 2);
-//! let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
+//! let mut recorder = Recorder::new(files, &mut evaluator, minibatches);
 //!
-//! let queues = EnginePool::here(&data.train, Host::new(model.clone()));
+//! let queues = EnginePool::here(Host::open(model.clone(), &data)?);
 //! let run_config = RunConfig { minibatch: 2, updates: Some(50), ..RunConfig::new(4, 0.5) };
 //! let initial = model.initial(0);
 //! let run = run_config.run(&"async".parse()?, 0, &initial[..], &queues, None, &mut recorder)?;

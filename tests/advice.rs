@@ -125,8 +125,8 @@ impl Coins {
         let dimensions = 100;
         let split = Arc::new(coins(2000, dimensions, 1).unwrap());
         let engine = || Quadratic::new(&split, vec![1.0; dimensions]);
-        let queues = EnginePool::here(&split, engine());
-        Self { objective: Objective::new(&split, queues, engine()), dimensions }
+        let queues = EnginePool::here(engine());
+        Self { objective: Objective::new(queues, engine()), dimensions }
     }
 
     fn advise(&self, run_config: &RunConfig, goal: Goal) -> Result<Advice> {

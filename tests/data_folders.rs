@@ -72,14 +72,14 @@ fn write(folder: &Path, names: &Names, labels: [u8; 3]) {
 fn second(split: &Split) -> Vec<u8> {
     let mut batch = Minibatch::default();
     split.gather([1].into_iter(), &mut batch);
-    batch.images.iter().map(|pixel| (255.0 * pixel).round() as u8).collect()
+    batch.features.iter().map(|pixel| (255.0 * pixel).round() as u8).collect()
 }
 
 const STORED: [u8; 6] = [6, 7, 8, 9, 10, 11];
 const TURNED: [u8; 6] = [6, 9, 7, 10, 8, 11];
 
-fn labels(split: &Split) -> Vec<u8> {
-    (0..split.len()).map(|at| split.label(at)).collect()
+fn labels(split: &Split) -> Vec<u32> {
+    (0..split.len()).map(|at| split.class(at)).collect()
 }
 
 #[track_caller]
@@ -102,9 +102,9 @@ fn images_of_emnist_are_turned_and_those_of_mnist_are_not() {
                 let source = mnist::find(folder.path()).unwrap();
                 assert_eq!(source.note().is_some(), pixels == TURNED, "{names:?}");
                 let Dataset { train, test } = source.load().unwrap();
-                for split in [&*train, &test] {
+                for split in [&*train, &*test] {
                     assert_eq!(second(split), pixels, "{names:?}");
-                    assert_eq!((labels(split), split.classes()), (vec![7, 0, 9], 10));
+                    assert_eq!((labels(split), split.classes()), (vec![7, 0, 9], Some(10)));
                 }
             }
         }
@@ -120,8 +120,8 @@ fn every_data_set_of_emnist_has_its_own_classes() {
         let last = first + classes - 1;
         write(folder.path(), &of_emnist(set), [first, 5, last]);
         let data = mnist::load(folder.path()).unwrap();
-        assert_eq!(data.train.classes(), usize::from(classes), "{set}");
-        assert_eq!(labels(&data.test), [0, 5 - first, classes - 1], "{set}");
+        assert_eq!(data.train.classes(), Some(usize::from(classes)), "{set}");
+        assert_eq!(labels(&data.test), [0, 5 - first, classes - 1].map(u32::from), "{set}");
         write(folder.path(), &of_emnist(set), [first, 5, last + 1]);
         assert!(refused(folder.path()).contains("is not below"), "{set}");
     }
@@ -146,7 +146,7 @@ fn one_of_several_data_sets_is_chosen_by_its_name() {
         let chosen = folder.path().join(set);
         assert!(message.contains(&chosen.display().to_string()), "{message}");
         let data = mnist::load(&mnist::locate(Some(&chosen)).unwrap()).unwrap();
-        assert_eq!((second(&data.test), data.train.label(0)), (pixels.to_vec(), label), "{set}");
+        assert_eq!((second(&data.test), data.train.class(0)), (pixels.to_vec(), label), "{set}");
     }
     assert!(!message.contains("byclass"), "{message}");
     let none = folder.path().join("emnist-bymerge");
@@ -154,7 +154,7 @@ fn one_of_several_data_sets_is_chosen_by_its_name() {
     // A folder of such a name is a folder.
     let below = folder.path().join("emnist-digits");
     write(&below, &of_mnist(), [3; 3]);
-    assert_eq!(mnist::load(&below).unwrap().train.label(0), 3);
+    assert_eq!(mnist::load(&below).unwrap().train.class(0), 3);
 
     let output = tortoise(&["train", "async", "--data", folder.path().to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(4));
@@ -212,7 +212,7 @@ fn what_torchvision_has_unpacked_is_found() {
     assert!(message.contains("MNIST/raw/mnist") && message.contains("KMNIST/raw/mnist"));
     // What lies in the folder itself goes before what lies below.
     write(folder.path(), &of_mnist(), [4; 3]);
-    assert_eq!(mnist::load(folder.path()).unwrap().train.label(0), 4);
+    assert_eq!(mnist::load(folder.path()).unwrap().train.class(0), 4);
 }
 
 #[cfg(unix)]
@@ -251,16 +251,17 @@ fn transposed_mnist() -> TempDir {
     let folder = tempdir().unwrap();
     let data = mnist::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist")).unwrap();
     let mut batch = Minibatch::default();
-    for (names, split) in of_emnist("digits").chunks(2).zip([&*data.train, &data.test]) {
+    for (names, split) in of_emnist("digits").chunks(2).zip([&*data.train, &*data.test]) {
         split.gather(0..split.len(), &mut batch);
-        let upright: Vec<u8> = batch.images.iter().map(|x| (255.0 * x).round() as u8).collect();
+        let upright: Vec<u8> = batch.features.iter().map(|x| (255.0 * x).round() as u8).collect();
         let mut stored = Vec::with_capacity(upright.len());
         for image in upright.chunks(784) {
             stored.extend((0..28).flat_map(|x| (0..28).map(move |y| image[28 * y + x])));
         }
         let images = idx(0x803, &[split.len(), 28, 28], &stored);
         fs::write(folder.path().join(&names[0]), images).unwrap();
-        let labels = idx(0x801, &[split.len()], &labels(split));
+        let bytes: Vec<u8> = labels(split).iter().map(|&label| label as u8).collect();
+        let labels = idx(0x801, &[split.len()], &bytes);
         fs::write(folder.path().join(&names[1]), labels).unwrap();
     }
     folder

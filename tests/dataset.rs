@@ -230,13 +230,13 @@ fn pipes_loops_and_locked_files_are_refused_without_waiting() {
 #[test]
 fn gathered_pixels_are_quotients_to_the_last_bit() {
     let pixels: Vec<u8> = (0..=255).collect();
-    let split = Split::new(pixels.repeat(3), vec![0, 1, 2], 256, 10).unwrap();
+    let split = Split::images(pixels.repeat(3), vec![0, 1, 2], 256, 10).unwrap();
     let mut batch = Minibatch::default();
     // From one image to many portions of them, and back.
     for samples in [1, 17, 2000, 3] {
         split.gather((0..samples).map(|at| at % 3), &mut batch);
-        assert_eq!(batch.images.len(), samples * 256);
-        for (at, image) in batch.images.iter().enumerate() {
+        assert_eq!(batch.features.len(), samples * 256);
+        for (at, image) in batch.features.iter().enumerate() {
             assert_eq!(image.to_bits(), ((at % 256) as f32 / 255.0).to_bits());
         }
         assert!(batch.labels.iter().enumerate().all(|(at, &label)| label == at as u32 % 3));
@@ -248,12 +248,12 @@ fn mnist_is_what_it_is_known_to_be() {
     let data = mnist::load(&repository_data()).unwrap();
     assert_eq!([data.train.len(), data.test.len()], [60_000, 10_000]);
     assert_eq!([data.train.inputs(), data.test.inputs()], [784, 784]);
-    assert_eq!(data.train.classes(), 10);
-    assert_eq!([0, 1, 2, 3, 4].map(|at| data.train.label(at)), [5, 0, 4, 1, 9]);
-    assert_eq!([0, 1, 2, 3, 4].map(|at| data.test.label(at)), [7, 2, 1, 0, 4]);
+    assert_eq!(data.train.classes(), Some(10));
+    assert_eq!([0, 1, 2, 3, 4].map(|at| data.train.class(at)), [5, 0, 4, 1, 9]);
+    assert_eq!([0, 1, 2, 3, 4].map(|at| data.test.class(at)), [7, 2, 1, 0, 4]);
     let mut batch = Minibatch::default();
     data.train.gather([0_usize].into_iter(), &mut batch);
-    assert_eq!(batch.images.iter().map(|pixel| (pixel * 255.0) as f64).sum::<f64>(), 27_525.0);
+    assert_eq!(batch.features.iter().map(|pixel| (pixel * 255.0) as f64).sum::<f64>(), 27_525.0);
 }
 
 #[test]
@@ -316,10 +316,10 @@ fn the_usual_names_are_found_plain_and_packed() {
         for names in [names, packed.each_ref().map(String::as_str)] {
             let data = mnist::load(folder(names).path()).unwrap();
             assert_eq!([data.train.len(), data.test.len()], [3, 3], "{names:?}");
-            assert_eq!([0, 1, 2].map(|at| data.test.label(at)), [7, 0, 9], "{names:?}");
+            assert_eq!([0, 1, 2].map(|at| data.test.class(at)), [7, 0, 9], "{names:?}");
             let mut batch = Minibatch::default();
             data.train.gather([1_usize].into_iter(), &mut batch);
-            assert_eq!(batch.images, [204, 255, 1, 2].map(|pixel| pixel as f32 / 255.0));
+            assert_eq!(batch.features, [204, 255, 1, 2].map(|pixel| pixel as f32 / 255.0));
         }
     }
 }

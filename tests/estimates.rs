@@ -12,7 +12,7 @@ use tortoise::{
         simulated::Simulated,
     },
     dataset::{Minibatch, Split, minibatches::Minibatches},
-    engine::{Engine, Evaluation, host::Host, model::Model},
+    engine::{Engine, Evaluation, Part, host::Host, model::Model},
     estimate::{Estimates, Seen, Settings, Watch, estimate},
     ids::Version,
     sgd::{
@@ -30,6 +30,7 @@ const MINIBATCH: usize = 5;
 /// f(w, x) = (lambda/2) (|w - x|^2 - v), v such that F is 0 at its lowest: L = c = lambda, sigma^2 =
 /// lambda^2 v, M_G = 0.
 struct Quadratic {
+    train: Arc<Split>,
     params: Vec<f32>,
     variance: f64,
 }
@@ -40,23 +41,33 @@ fn moments(split: &Split) -> (Vec<f64>, f64) {
     split.gather(0..split.len(), &mut all);
     let n = split.len() as f64;
     let mean =
-        |i| all.images.iter().skip(i).step_by(INPUTS).map(|x| f64::from(*x)).sum::<f64>() / n;
+        |i| all.features.iter().skip(i).step_by(INPUTS).map(|x| f64::from(*x)).sum::<f64>() / n;
     let mean: Vec<f64> = (0..INPUTS).map(mean).collect();
-    let squares = all.images.iter().zip(mean.iter().cycle());
+    let squares = all.features.iter().zip(mean.iter().cycle());
     let variance = squares.map(|(x, mean)| (f64::from(*x) - mean).powi(2)).sum::<f64>() / n;
     (mean, variance)
 }
 
 impl Engine for Quadratic {
+    fn samples(&self) -> usize {
+        self.train.len()
+    }
+
+    fn params(&self) -> usize {
+        INPUTS
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
         self.params = params.to_vec();
         Ok(())
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+        let mut batch = Minibatch::default();
+        self.train.gather(samples.iter().copied(), &mut batch);
         let m = batch.len() as f64;
         let (mut sums, mut squares) = (vec![0.0; INPUTS], 0.0);
-        for image in batch.images.chunks(INPUTS) {
+        for image in batch.features.chunks(INPUTS) {
             for ((sum, x), w) in sums.iter_mut().zip(image).zip(&self.params) {
                 let off = f64::from(*w) - f64::from(*x);
                 *sum += off / m;
@@ -65,10 +76,6 @@ impl Engine for Quadratic {
         }
         gradient.iter_mut().zip(sums).for_each(|(g, sum)| *g = (LAMBDA * sum) as f32);
         Ok((LAMBDA / 2.0 * (squares - self.variance)) as f32)
-    }
-
-    fn evaluate(&mut self, _: &[f32], _: &Split) -> Result<Evaluation> {
-        unreachable!("nobody evaluates here")
     }
 }
 
@@ -81,14 +88,13 @@ fn split(samples: usize, inputs: usize, classes: usize) -> Arc<Split> {
     };
     let pixels = (0..samples * inputs).map(|_| noise() as u8).collect();
     let labels = (0..samples).map(|_| (noise() as usize % classes) as u8).collect();
-    Arc::new(Split::new(pixels, labels, inputs, classes).unwrap())
+    Arc::new(Split::images(pixels, labels, inputs, classes).unwrap())
 }
 
 /// Trains on `engine` from `initial`; returns the parameters at the end.
 fn train(
     entrant: &str,
     engine: impl Engine + 'static,
-    train: &Arc<Split>,
     initial: &[f32],
     settings: &Settings,
     updates: Version,
@@ -98,8 +104,8 @@ fn train(
     let k = entrant.fixed_k(LEARNERS).unwrap();
     let distribution = "exponential:mean=1".parse().unwrap();
     let delays = Delays::new(distribution, &Slow::default(), LEARNERS, settings.seed).unwrap();
-    let minibatches = Minibatches::new(settings.seed, train.len(), settings.minibatch);
-    let queues = EnginePool::here(train, engine);
+    let minibatches = Minibatches::new(settings.seed, engine.samples(), settings.minibatch);
+    let queues = EnginePool::here(engine);
     let scheduler = Scheduler::new(entrant.rules(), Cancellation::Preempt, LEARNERS, k);
     let server = ParameterServer::new(initial);
     let cluster = Simulated::with_gradients(LEARNERS, delays, &queues, minibatches);
@@ -114,18 +120,17 @@ fn train(
 fn watch(
     entrant: &str,
     engine: impl Engine + 'static,
-    split: &Arc<Split>,
     initial: &[f32],
     settings: &Settings,
     updates: Version,
 ) -> Seen {
     let mut watch = Watch::new((), settings);
-    train(entrant, engine, split, initial, settings, updates, &mut watch);
+    train(entrant, engine, initial, settings, updates, &mut watch);
     watch.finish().1
 }
 
-fn quadratic(train: &Split) -> Quadratic {
-    Quadratic { params: Vec::new(), variance: moments(train).1 }
+fn quadratic(train: &Arc<Split>) -> Quadratic {
+    Quadratic { train: Arc::clone(train), params: Vec::new(), variance: moments(train).1 }
 }
 
 /// What a run of the quadratic says, with eta lambda = `rate`.
@@ -133,8 +138,8 @@ fn of_quadratic(entrant: &str, rate: f64, updates: Version) -> Estimates {
     let train = split(SAMPLES, INPUTS, 2);
     let k = entrant.parse::<Entrant>().unwrap().fixed_k(LEARNERS).unwrap();
     let settings = Settings { moments: 2000, ..Settings::new(rate / LAMBDA, k, MINIBATCH, 7) };
-    let seen = watch(entrant, quadratic(&train), &train, &[3.0; INPUTS], &settings, updates);
-    estimate(&seen, &mut quadratic(&train), &train, &settings).unwrap()
+    let seen = watch(entrant, quadratic(&train), &[3.0; INPUTS], &settings, updates);
+    estimate(&seen, &mut quadratic(&train), &settings).unwrap()
 }
 
 #[track_caller]
@@ -220,9 +225,9 @@ fn too_large_a_learning_rate_is_remarked() {
 fn a_part_of_the_samples_tells_gamma_without_bias() {
     let train = split(SAMPLES, INPUTS, 2);
     let whole = Settings { moments: 500, ..Settings::new(0.05, 1, MINIBATCH, 7) };
-    let seen = watch("async", quadratic(&train), &train, &[3.0; INPUTS], &whole, 4000);
+    let seen = watch("async", quadratic(&train), &[3.0; INPUTS], &whole, 4000);
     let gamma = |settings: &Settings| {
-        let estimates = estimate(&seen, &mut quadratic(&train), &train, settings).unwrap();
+        let estimates = estimate(&seen, &mut quadratic(&train), settings).unwrap();
         estimates.gamma_windows[3].gamma.value
     };
     let exact = gamma(&whole);
@@ -253,7 +258,7 @@ fn largest_eigenvalue(w: &[f32], split: &Split) -> f64 {
     split.gather(0..split.len(), &mut all);
     let mut hessian = vec![vec![0.0; n]; n];
     let inputs = split.inputs();
-    for image in all.images.chunks(inputs) {
+    for image in all.features.chunks(inputs) {
         let x: Vec<f64> = image.iter().map(|x| f64::from(*x)).chain([1.0]).collect();
         let logit = |c| x.iter().enumerate().map(|(i, x)| x * f64::from(w[i * CLASSES + c])).sum();
         let exps: Vec<f64> = (0..CLASSES).map(|c| f64::exp(logit(c))).collect();
@@ -288,10 +293,10 @@ fn largest_eigenvalue(w: &[f32], split: &Split) -> f64 {
 fn the_smoothness_of_a_logistic_model_is_the_largest_eigenvalue_of_its_hessian() {
     let train = split(200, 6, CLASSES);
     let model = Model::new(&"logistic".parse().unwrap(), 6, CLASSES, L2).unwrap();
-    let (host, initial) = (|| Host::new(model.clone()), model.initial(2));
+    let (host, initial) = (|| Host::open(model.clone(), &train).unwrap(), model.initial(2));
     let settings = Settings { chunk: 64, descent: 300, ..Settings::new(0.2, 4, MINIBATCH, 7) };
-    let seen = watch("k-async:4", host(), &train, &initial, &settings, 400);
-    let estimates = estimate(&seen, &mut host(), &train, &settings).unwrap();
+    let seen = watch("k-async:4", host(), &initial, &settings, 400);
+    let estimates = estimate(&seen, &mut host(), &settings).unwrap();
     let mut all = seen.moments.iter().map(|m| (m.version, m.params.to_vec())).collect::<Vec<_>>();
     all.push(seen.last.clone());
     let mut largest: f64 = 0.0;
@@ -299,7 +304,7 @@ fn the_smoothness_of_a_logistic_model_is_the_largest_eigenvalue_of_its_hessian()
         let (_, params) = all.iter().find(|(version, _)| *version == iterate.version).unwrap();
         let exact = largest_eigenvalue(params, &train);
         assert!((iterate.smoothness / exact - 1.0).abs() < 2e-3, "{iterate:?}, exactly {exact}");
-        let Evaluation { loss, .. } = host().evaluate(params, &train).unwrap();
+        let Evaluation { loss, .. } = host().evaluate(params, Part::Train).unwrap();
         assert!((iterate.loss - loss).abs() < 1e-6, "{iterate:?}, {loss}");
         largest = largest.max(exact);
     }
@@ -309,8 +314,7 @@ fn the_smoothness_of_a_logistic_model_is_the_largest_eigenvalue_of_its_hessian()
     // Strongly convex but for the biases, so that going down finds the lowest loss: where the
     // gradient is nothing.
     let mut plain = (host(), initial.clone(), vec![0.0; initial.len()]);
-    let mut whole = Minibatch::default();
-    train.gather(0..train.len(), &mut whole);
+    let whole: Vec<usize> = (0..train.len()).collect();
     let mut lowest = 0.0;
     for _ in 0..5000 {
         plain.0.load(&plain.1).unwrap();
@@ -331,9 +335,9 @@ fn a_run_that_is_watched_is_the_same_run() {
     let settings = Settings::new(0.05, 1, MINIBATCH, 7);
     for entrant in ["k-sync:4", "async", "k-batch-async:4"] {
         let (engine, initial) = (|| quadratic(&split), [3.0; INPUTS]);
-        let alone = train(entrant, engine(), &split, &initial, &settings, 500, &mut ());
+        let alone = train(entrant, engine(), &initial, &settings, 500, &mut ());
         let mut watch = Watch::new((), &settings);
-        let watched = train(entrant, engine(), &split, &initial, &settings, 500, &mut watch);
+        let watched = train(entrant, engine(), &initial, &settings, 500, &mut watch);
         assert_eq!(alone, watched, "{entrant}");
     }
 }
@@ -343,9 +347,9 @@ fn what_cannot_be_estimated_is_refused() {
     let train = split(SAMPLES, INPUTS, 2);
     let settings = Settings::new(0.05, 1, MINIBATCH, 7);
     let refused = |seen: &Seen, settings: &Settings| {
-        estimate(seen, &mut quadratic(&train), &train, settings).unwrap_err().to_string()
+        estimate(seen, &mut quadratic(&train), settings).unwrap_err().to_string()
     };
-    let seen = watch("async", quadratic(&train), &train, &[3.0; INPUTS], &settings, 20);
+    let seen = watch("async", quadratic(&train), &[3.0; INPUTS], &settings, 20);
     assert!(refused(&Seen { moments: Vec::new(), ..seen.clone() }, &settings).contains("update"));
     let large = Settings { minibatch: SAMPLES + 1, ..settings };
     assert!(refused(&seen, &large).contains("301 samples do not fit the 300"));

@@ -102,7 +102,7 @@ fn run<'a>(
     told: &mut Told,
 ) -> Result<Finished> {
     let train = train();
-    let queues = EnginePool::here(&train, Quadratic::new(&train, vec![1.0; DIMENSIONS]));
+    let queues = EnginePool::here(Quadratic::new(&train, vec![1.0; DIMENSIONS]));
     let interrupt = told.stop.as_ref().map(|(_, stop)| Arc::clone(stop));
     run_config.run(entrant, 1, start, &queues, interrupt.as_deref(), told)
 }

@@ -3,9 +3,12 @@
 //! split, and every bit is the same each time. With both yardsticks a formula that is wrong in
 //! engine and test alike shows too.
 
+use std::sync::Arc;
+
 use tortoise::{
-    dataset::{Minibatch, Split},
-    engine::{Engine, host::Host, model::Model},
+    Error,
+    dataset::{Dataset, Features, Labels, Minibatch, Split},
+    engine::{Engine, Part, host::Host, model::Model},
 };
 
 const INPUTS: usize = 11;
@@ -26,7 +29,7 @@ fn split(samples: usize) -> Split {
     };
     let pixels = (0..samples * INPUTS).map(|_| noise() as u8).collect();
     let labels = (0..samples).map(|_| noise() as u8 % CLASSES as u8).collect();
-    Split::new(pixels, labels, INPUTS, CLASSES).unwrap()
+    Split::images(pixels, labels, INPUTS, CLASSES).unwrap()
 }
 
 fn batch(samples: usize) -> Minibatch {
@@ -35,10 +38,17 @@ fn batch(samples: usize) -> Minibatch {
     batch
 }
 
-fn gradient(host: &mut Host, model: &Model, batch: &Minibatch) -> (f32, Vec<f32>) {
+/// An engine over so many images.
+fn host(model: &Model, samples: usize) -> Host {
+    Host::open(model.clone(), split(samples)).unwrap()
+}
+
+/// Loss and gradient over the first `m` of the engine's samples.
+fn gradient(host: &mut Host, m: usize) -> (f32, Vec<f32>) {
+    let samples: Vec<usize> = (0..m).collect();
     // Not zeros: what was there must not matter.
-    let mut gradient = vec![f32::NAN; model.params()];
-    let loss = host.gradient(batch, &mut gradient).unwrap();
+    let mut gradient = vec![f32::NAN; host.params()];
+    let loss = host.gradient(&samples, &mut gradient).unwrap();
     (loss, gradient)
 }
 
@@ -54,7 +64,7 @@ fn naive(model: &Model, params: &[f32], batch: &Minibatch) -> (f64, Vec<f64>, us
     let mut gradient = vec![0.0; params.len()];
     let (mut loss, mut hits) = (0.0, 0);
     let m = batch.len() as f64;
-    for (image, &label) in batch.images.chunks(model.inputs()).zip(&batch.labels) {
+    for (image, &label) in batch.features.chunks(model.inputs()).zip(&batch.labels) {
         let mut activations = vec![image.iter().copied().map(f64::from).collect::<Vec<_>>()];
         for layer in model.layers() {
             let x = activations.last().unwrap();
@@ -95,14 +105,14 @@ fn naive(model: &Model, params: &[f32], batch: &Minibatch) -> (f64, Vec<f64>, us
 }
 
 #[track_caller]
-fn check_against_naive(model: &Model, params: &[f32], batch: &Minibatch) {
-    let mut host = Host::new(model.clone());
+fn check_against_naive(model: &Model, params: &[f32], m: usize) {
+    let mut host = host(model, m);
     host.load(params).unwrap();
-    let (loss, gradient) = gradient(&mut host, model, batch);
-    let (expected_loss, expected, _) = naive(model, params, batch);
+    let (loss, gradient) = gradient(&mut host, m);
+    let (expected_loss, expected, _) = naive(model, params, &batch(m));
     assert_close(loss.into(), expected_loss, 1e-6, "loss");
     for (at, (&actual, expected)) in gradient.iter().zip(expected).enumerate() {
-        let what = format!("m = {}, entry {at} of the gradient", batch.len());
+        let what = format!("m = {m}, entry {at} of the gradient");
         assert_close(actual.into(), expected, 1e-6, &what);
     }
 }
@@ -113,7 +123,7 @@ fn gradients_are_those_of_plain_loops_in_f64() {
         for l2 in L2S {
             for m in [1, 7, 32] {
                 let model = model(shape, l2);
-                check_against_naive(&model, &model.initial(3), &batch(m));
+                check_against_naive(&model, &model.initial(3), m);
             }
         }
     }
@@ -122,7 +132,7 @@ fn gradients_are_those_of_plain_loops_in_f64() {
 #[test]
 fn gradients_are_right_where_all_cores_share_a_product() {
     let model = Model::new(&"mlp:256".parse().unwrap(), INPUTS, CLASSES, 0.0).unwrap();
-    check_against_naive(&model, &model.initial(3), &batch(6000));
+    check_against_naive(&model, &model.initial(3), 6000);
 }
 
 #[test]
@@ -130,16 +140,16 @@ fn gradients_are_the_slopes_of_the_loss() {
     for shape in SHAPES {
         for l2 in L2S {
             let model = model(shape, l2);
-            let (params, batch) = (model.initial(5), batch(7));
-            let mut host = Host::new(model.clone());
+            let params = model.initial(5);
+            let mut host = host(&model, 7);
             host.load(&params).unwrap();
-            let (_, expected) = gradient(&mut host, &model, &batch);
+            let (_, expected) = gradient(&mut host, 7);
             for at in 0..params.len() {
                 let mut loss_at = |step: f32| {
                     let mut params = params.clone();
                     params[at] += step;
                     host.load(&params).unwrap();
-                    f64::from(gradient(&mut host, &model, &batch).0)
+                    f64::from(gradient(&mut host, 7).0)
                 };
                 let slope = (loss_at(2e-3) - loss_at(-2e-3)) / 4e-3;
                 let what = format!("{shape}, slope {at}");
@@ -154,7 +164,7 @@ fn huge_logits_give_finite_losses_and_gradients() {
     let model = model("logistic", 0.0);
     for scale in [1e4, 1e-30, 0.0] {
         let params: Vec<f32> = model.initial(3).iter().map(|param| param * scale).collect();
-        check_against_naive(&model, &params, &batch(32));
+        check_against_naive(&model, &params, 32);
     }
 }
 
@@ -163,9 +173,9 @@ fn what_is_not_a_number_is_not_hidden() {
     let model = model("mlp:7,5", 0.0);
     let mut params = model.initial(3);
     params[0] = f32::NAN;
-    let mut host = Host::new(model.clone());
+    let mut host = host(&model, 7);
     host.load(&params).unwrap();
-    assert!(gradient(&mut host, &model, &batch(7)).0.is_nan());
+    assert!(gradient(&mut host, 7).0.is_nan());
 }
 
 #[test]
@@ -174,13 +184,17 @@ fn evaluations_are_means_over_the_split() {
         for shape in SHAPES {
             let model = model(shape, 0.01);
             let params = model.initial(3);
-            let mut host = Host::new(model.clone());
-            let evaluation = host.evaluate(&params, &split(samples)).unwrap();
+            let data = Dataset { train: split(samples).into(), test: split(samples + 1).into() };
+            let mut host = Host::open(model.clone(), &data).unwrap();
+            let test = host.evaluate(&params, Part::Test).unwrap();
+            let (loss, ..) = naive(&model, &params, &batch(samples + 1));
+            assert_close(test.loss, loss, 1e-6, "loss over the test set");
+            let evaluation = host.evaluate(&params, Part::Train).unwrap();
             let (loss, _, hits) = naive(&model, &params, &batch(samples));
             assert_close(evaluation.loss, loss, 1e-6, "loss against plain loops");
             assert_eq!(evaluation.accuracy, hits as f64 / samples as f64, "{samples} samples");
             // The evaluated parameters are the loaded ones.
-            let (loss, _) = gradient(&mut host, &model, &batch(samples));
+            let (loss, _) = gradient(&mut host, samples);
             assert_close(evaluation.loss, loss.into(), 1e-6, "loss against the minibatch's");
         }
     }
@@ -188,9 +202,10 @@ fn evaluations_are_means_over_the_split() {
 
 #[test]
 fn the_first_of_equal_logits_counts() {
-    let split = Split::new(vec![9; 4 * INPUTS], vec![0, 1, 0, 3], INPUTS, CLASSES).unwrap();
+    let split = Split::images(vec![9; 4 * INPUTS], vec![0, 1, 0, 3], INPUTS, CLASSES).unwrap();
     let model = model("logistic", 0.0);
-    let evaluation = Host::new(model.clone()).evaluate(&vec![0.0; model.params()], &split).unwrap();
+    let mut host = Host::open(model, split).unwrap();
+    let evaluation = host.evaluate(&vec![0.0; host.params()], Part::Train).unwrap();
     assert_eq!(evaluation.accuracy, 0.5);
     assert_close(evaluation.loss, 4.0_f64.ln(), 1e-12, "loss");
 }
@@ -198,13 +213,13 @@ fn the_first_of_equal_logits_counts() {
 #[test]
 fn the_number_of_cores_does_not_show() {
     let model = Model::new(&"mlp:130,70".parse().unwrap(), INPUTS, CLASSES, 0.01).unwrap();
-    let (params, split, batch) = (model.initial(3), split(2503), batch(700));
+    let params = model.initial(3);
     let results = [1, 2, 3, 8].map(|cores| {
         let cores = rayon::ThreadPoolBuilder::new().num_threads(cores).build().unwrap();
         cores.install(|| {
-            let mut host = Host::new(model.clone());
-            let evaluation = host.evaluate(&params, &split).unwrap();
-            let (loss, gradient) = gradient(&mut host, &model, &batch);
+            let mut host = host(&model, 2503);
+            let evaluation = host.evaluate(&params, Part::Train).unwrap();
+            let (loss, gradient) = gradient(&mut host, 700);
             let bits: Vec<_> = gradient.iter().map(|value| value.to_bits()).collect();
             (evaluation, loss.to_bits(), bits)
         })
@@ -217,29 +232,117 @@ fn every_bit_is_the_same_each_time() {
     let model = Model::new(&"mlp:130,70".parse().unwrap(), 784, 10, 0.01).unwrap();
     let pixels = (0..2100 * 784).map(|at: u32| (at.wrapping_mul(2_654_435_761) >> 24) as u8);
     let labels = (0..2100).map(|at| (at % 10) as u8).collect();
-    let split = Split::new(pixels.collect(), labels, 784, 10).unwrap();
+    let split = Arc::new(Split::images(pixels.collect(), labels, 784, 10).unwrap());
     let params = model.initial(3);
-    let mut host = Host::new(model.clone());
+    let mut host = Host::open(model.clone(), &split).unwrap();
     for m in [1, 33, 513] {
-        let mut batch = Minibatch::default();
-        split.gather(0..m, &mut batch);
         host.load(&params).unwrap();
-        let (loss, first) = gradient(&mut host, &model, &batch);
+        let (loss, first) = gradient(&mut host, m);
         for _ in 0..10 {
             // The buffers have held another shape since.
-            gradient(
-                &mut host,
-                &model,
-                &Minibatch { images: vec![0.5; 784 * 3], labels: vec![1, 2, 3] },
-            );
-            let (again, next) = gradient(&mut host, &model, &batch);
+            gradient(&mut host, 3);
+            let (again, next) = gradient(&mut host, m);
             assert_eq!(loss.to_bits(), again.to_bits());
             assert!(first.iter().map(|v| v.to_bits()).eq(next.iter().map(|v| v.to_bits())));
         }
     }
-    let first = host.evaluate(&params, &split).unwrap();
+    let first = host.evaluate(&params, Part::Train).unwrap();
     for _ in 0..10 {
-        assert_eq!(host.evaluate(&params, &split).unwrap(), first);
-        assert_eq!(Host::new(model.clone()).evaluate(&params, &split).unwrap(), first);
+        assert_eq!(host.evaluate(&params, Part::Train).unwrap(), first);
+        let mut other = Host::open(model.clone(), &split).unwrap();
+        assert_eq!(other.evaluate(&params, Part::Train).unwrap(), first);
     }
+}
+
+#[test]
+fn numbers_give_the_same_bits_as_the_bytes_that_they_are() {
+    let model = model("mlp:7,5", 0.01);
+    let Minibatch { features, labels } = batch(40);
+    let floats = Split::new(Features::floats(features), Labels::classes(labels, CLASSES), INPUTS);
+    let mut engines = [host(&model, 40), Host::open(model.clone(), floats.unwrap()).unwrap()];
+    let [bytes, floats] = engines.each_mut().map(|host| {
+        let evaluation = host.evaluate(&model.initial(3), Part::Train).unwrap();
+        let (loss, gradient) = gradient(host, 33);
+        (evaluation, loss.to_bits(), gradient.iter().map(|v| v.to_bits()).collect::<Vec<_>>())
+    });
+    assert_eq!(bytes, floats);
+}
+
+/// Samples of this many classes, each with features about a place of its own.
+fn clouds(inputs: usize, classes: usize) -> Split {
+    let mut state = 1_u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(state) / f64::from(u32::MAX)
+    };
+    let (mut features, mut labels) = (Vec::new(), Vec::new());
+    for sample in 0..classes * 20 {
+        let class = sample % classes;
+        let place = |input: usize| 2.0 * ((class * inputs + input + 1) as f64).sin();
+        features.extend((0..inputs).map(|input| (place(input) + 0.1 * noise()) as f32));
+        labels.push(class as u32);
+    }
+    Split::new(Features::floats(features), Labels::classes(labels, classes), inputs).unwrap()
+}
+
+#[test]
+fn data_of_any_width_and_number_of_classes_are_learned() {
+    for (inputs, classes) in [(28 * 28, 26), (5, 3)] {
+        let data = clouds(inputs, classes);
+        let model = Model::for_split(&"mlp:16".parse().unwrap(), &data, 0.0).unwrap();
+        assert_eq!((model.inputs(), model.classes()), (inputs, classes));
+        let mut host = Host::open(model, data).unwrap();
+        let mut params = host.initial(1);
+        let before = host.evaluate(&params, Part::Train).unwrap();
+        for _ in 0..300 {
+            host.load(&params).unwrap();
+            let (_, gradient) = gradient(&mut host, classes * 20);
+            params.iter_mut().zip(gradient).for_each(|(w, g)| *w -= 0.1 * g);
+        }
+        let after = host.evaluate(&params, Part::Train).unwrap();
+        assert!(after.loss < 0.1 * before.loss, "{inputs}, {classes}: {before:?}, {after:?}");
+        assert!(after.accuracy > 0.99, "{inputs}, {classes}: {after:?}");
+    }
+}
+
+#[test]
+fn what_does_not_fit_the_engine_is_refused() {
+    let model = model("logistic", 0.0);
+    let mut host = host(&model, 7);
+    let mut room = vec![0.0; model.params()];
+    let cases = [
+        (host.load(&[0.0; 3]).unwrap_err(), "3 parameters, but the model has 48"),
+        (host.gradient(&[], &mut room).unwrap_err(), "at least one sample"),
+        (host.gradient(&[0, 7], &mut room).unwrap_err(), "sample 7 is not one of the 7"),
+        (host.gradient(&[0], &mut room[1..]).unwrap_err(), "47 gradient"),
+    ];
+    for (error, fragment) in cases {
+        assert!(matches!(error, Error::Config(_)), "{error}");
+        assert!(error.to_string().contains(fragment), "{error}");
+    }
+    let nothing = host.evaluate(&room, Part::Test).unwrap();
+    assert!(nothing.loss.is_nan() && nothing.accuracy.is_nan(), "there is no test set");
+}
+
+#[test]
+fn data_that_do_not_fit_the_model_are_refused() {
+    let model = model("logistic", 0.0);
+    let bytes = |inputs: usize| Features::bytes(vec![0; 2 * inputs], 255.0);
+    let classes = |classes| Labels::classes(vec![0, 1], classes);
+    let cases = [
+        (bytes(9), classes(CLASSES), "has 9 features a sample, but the model takes 11"),
+        (bytes(INPUTS), classes(3), "has 3 classes, but the model tells 4 classes apart"),
+        (bytes(INPUTS), Labels::numbers(vec![0.5, 2.0]), "has labels that are numbers, but the"),
+    ];
+    for (features, labels, fragment) in cases {
+        let inputs = if fragment.contains("features") { 9 } else { INPUTS };
+        let wrong = Split::new(features, labels, inputs).unwrap();
+        let error = Host::open(model.clone(), wrong.clone()).unwrap_err().to_string();
+        assert!(error.starts_with("the training set") && error.contains(fragment), "{error}");
+        let data = Dataset { train: split(7).into(), test: wrong.into() };
+        let error = Host::open(model.clone(), &data).unwrap_err().to_string();
+        assert!(error.starts_with("the test set") && error.contains(fragment), "{error}");
+    }
+    let numbers = Split::new(bytes(INPUTS), Labels::numbers(vec![0.5, 2.0]), INPUTS).unwrap();
+    assert!(Model::for_split(&"logistic".parse().unwrap(), &numbers, 0.0).is_err());
 }

@@ -10,15 +10,16 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
 use tortoise::{
     Error,
-    dataset::{Minibatch, Split},
+    dataset::{Dataset, Features, Labels, Minibatch, Split},
     engine::{
-        Engine,
+        Engine, Part,
         adapter::AdapterId,
         backend::{Backend, FamilyChoice},
         isolated::{EngineSetup, Isolated},
@@ -31,6 +32,7 @@ const HOST: Backend = Backend::Host { stands_in: false };
 const INPUTS: usize = 29;
 const CLASSES: usize = 5;
 const M: usize = 7;
+const SAMPLES: usize = 50;
 
 fn job(backend: Backend, shape: &str) -> EngineSetup {
     // An l2 that no short decimal is.
@@ -40,7 +42,7 @@ fn job(backend: Backend, shape: &str) -> EngineSetup {
 }
 
 fn open(job: &EngineSetup) -> Isolated {
-    Isolated::open(TORTOISE, job).unwrap()
+    Isolated::open(TORTOISE, job, split(SAMPLES)).unwrap()
 }
 
 /// Images without pattern.
@@ -52,38 +54,55 @@ fn split(samples: usize) -> Split {
     };
     let pixels = (0..samples * INPUTS).map(|_| noise()).collect();
     let labels = (0..samples).map(|_| noise() % CLASSES as u8).collect();
-    Split::new(pixels, labels, INPUTS, CLASSES).unwrap()
+    Split::images(pixels, labels, INPUTS, CLASSES).unwrap()
 }
 
-fn batch(samples: usize) -> Minibatch {
-    let mut batch = Minibatch::default();
-    split(samples).gather(0..samples, &mut batch);
-    batch
+/// The first samples.
+fn first(count: usize) -> Vec<usize> {
+    (0..count).collect()
 }
 
 /// The bits of everything that an engine can say of this model.
 fn bits(engine: &mut dyn Engine, model: &Model) -> Vec<u64> {
-    let mut said = Vec::new();
+    let mut said: Vec<u64> = vec![engine.samples() as u64, engine.params() as u64];
+    said.extend(engine.initial(5).iter().map(|w| u64::from(w.to_bits())));
     for seed in 0..3 {
         engine.load(&model.initial(seed)).unwrap();
-        for m in [M, 1] {
+        for samples in [&[3, 39_999, 0, 7, 7, 20_000, 1][..], &[5]] {
             let mut gradient = vec![f32::NAN; model.params()];
-            let loss = engine.gradient(&batch(m), &mut gradient).unwrap();
+            let loss = engine.gradient(samples, &mut gradient).unwrap();
             said.extend([loss].iter().chain(&gradient).map(|x| u64::from(x.to_bits())));
         }
-        // More than goes over at a time, and at the parameters of another seed.
-        let it = engine.evaluate(&model.initial(seed + 9), &split(40_000)).unwrap();
-        said.extend([it.loss.to_bits(), it.accuracy.to_bits()]);
+        // At the parameters of another seed.
+        for part in [Part::Train, Part::Test] {
+            let it = engine.evaluate(&model.initial(seed + 9), part).unwrap();
+            said.extend([it.loss.to_bits(), it.accuracy.to_bits()]);
+        }
     }
     said
 }
 
+/// The same samples, as numbers.
+fn in_floats(split: &Split) -> Arc<Split> {
+    let mut all = Minibatch::default();
+    split.gather(0..split.len(), &mut all);
+    let labels = Labels::classes(all.labels, CLASSES);
+    Arc::new(Split::new(Features::floats(all.features), labels, INPUTS).unwrap())
+}
+
 #[track_caller]
 fn same_bits(backend: &Backend) {
+    // More than goes over at a time.
+    let bytes = Dataset { train: split(40_000).into(), test: split(50_001).into() };
+    let floats = Dataset { train: in_floats(&bytes.train), test: in_floats(&bytes.test) };
     for shape in ["logistic", "mlp:13,6"] {
         let job = job(backend.clone(), shape);
-        let mut here = backend.open(&job.model, M).unwrap();
-        assert_eq!(bits(&mut open(&job), &job.model), bits(&mut here, &job.model), "{shape}");
+        let mut here = backend.open(&job.model, M, &bytes).unwrap();
+        let expected = bits(&mut here, &job.model);
+        for data in [&bytes, &floats] {
+            let mut there = Isolated::open(TORTOISE, &job, data).unwrap();
+            assert_eq!(bits(&mut there, &job.model), expected, "{shape}");
+        }
     }
 }
 
@@ -122,25 +141,27 @@ fn nowhere() -> AdapterId {
 fn an_adapter_that_is_not_there_is_the_same_error_as_in_this_process() {
     let backend = Backend::on(nowhere(), FamilyChoice::Auto, 1);
     let job = job(backend, "logistic");
-    let error = Isolated::open(TORTOISE, &job).unwrap_err();
+    let error = Isolated::open(TORTOISE, &job, split(SAMPLES)).unwrap_err();
     assert!(matches!(&error, Error::NoAdapter(_)), "{error}");
-    let here = job.backend.open(&job.model, M).err().unwrap();
+    let here = job.backend.open(&job.model, M, split(SAMPLES)).err().unwrap();
     assert_eq!(error.to_string(), here.to_string());
 }
 
 #[test]
 fn what_an_engine_refuses_is_refused_and_the_process_goes_on() {
-    let Some(adapter) = common::gpu() else { return };
-    let job = job(Backend::on(adapter, FamilyChoice::Auto, INPUTS + 1), "logistic");
+    let job = job(HOST, "logistic");
     let mut isolated = open(&job);
     let mut gradient = vec![0.0; job.model.params()];
-    let mislabelled = Minibatch { labels: vec![CLASSES as u32; M], ..batch(M) };
-    let error = isolated.gradient(&mislabelled, &mut gradient).unwrap_err();
-    assert!(
-        matches!(&error, Error::Config(text) if text.contains("below the model's 5")),
-        "{error}"
-    );
-    isolated.gradient(&batch(M), &mut gradient).unwrap();
+    let far = usize::MAX;
+    for (samples, fragment) in [
+        (&[][..], "at least one sample"),
+        (&[0, SAMPLES], "sample 50 is not one of the 50"),
+        (&[far], "is not one of the 50"),
+    ] {
+        let error = isolated.gradient(samples, &mut gradient).unwrap_err();
+        assert!(matches!(&error, Error::Config(text) if text.contains(fragment)), "{error}");
+    }
+    isolated.gradient(&first(M), &mut gradient).unwrap();
 }
 
 #[test]
@@ -148,26 +169,54 @@ fn what_does_not_fit_the_job_is_not_sent() {
     let job = job(HOST, "logistic");
     let mut isolated = open(&job);
     let mut gradient = vec![0.0; job.model.params()];
-    let other = Split::new(vec![0; 4], vec![0], 4, CLASSES).unwrap();
-    let no_labels = Minibatch { labels: Vec::new(), ..batch(M) };
+    let other = Split::images(vec![0; 4], vec![0], 4, CLASSES).unwrap();
+    let numbers = Features::bytes(vec![0; INPUTS], 255.0);
+    let numbers = Split::new(numbers, Labels::numbers(vec![0.5]), INPUTS).unwrap();
     for (error, fragment) in [
         (isolated.load(&[0.0; 3]).unwrap_err(), "3 parameters, but the model has 150"),
-        (isolated.gradient(&batch(M + 1), &mut gradient).unwrap_err(), "at most 7"),
-        (isolated.gradient(&no_labels, &mut gradient).unwrap_err(), "203 pixels"),
-        (isolated.gradient(&batch(1), &mut gradient[1..]).unwrap_err(), "149 gradient"),
-        (isolated.evaluate(&job.model.initial(0), &other).unwrap_err(), "4 pixels an image"),
+        (isolated.gradient(&first(M + 1), &mut gradient).unwrap_err(), "at most 7"),
+        (isolated.gradient(&[0], &mut gradient[1..]).unwrap_err(), "149 gradient"),
+        (Isolated::start(TORTOISE, &job, other).unwrap_err(), "4 features a sample"),
+        (Isolated::start(TORTOISE, &job, numbers).unwrap_err(), "labels that are numbers"),
     ] {
         assert!(
             matches!(error, Error::Config(_)) && error.to_string().contains(fragment),
             "{error}"
         );
     }
-    isolated.gradient(&batch(M), &mut gradient).unwrap();
+    isolated.gradient(&first(M), &mut gradient).unwrap();
+}
+
+/// What a program was sent over its whole life, in bytes.
+fn sent(gradients: usize) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sent");
+    // The file first, so that it holds whatever the learner has been sent.
+    let file_first = format!("{{ tee /dev/fd/3 > '{}'; }} 3>&1", file.display());
+    let text = format!("{file_first} | '{TORTOISE}' learner");
+    let job = job(HOST, "logistic");
+    let mut isolated = Isolated::open(script(folder.path(), &text), &job, split(40_000)).unwrap();
+    let mut gradient = vec![0.0; job.model.params()];
+    for _ in 0..gradients {
+        isolated.gradient(&first(M), &mut gradient).unwrap();
+    }
+    drop(isolated);
+    fs::metadata(file).unwrap().len()
+}
+
+#[test]
+fn samples_are_sent_once_and_then_only_their_places() {
+    let [none, some] = [0, 10].map(sent);
+    let all = (40_000 * (INPUTS + 4)) as u64;
+    assert!((all..all + 10_000).contains(&none), "{none} bytes to open, {all} of them data");
+    // A place is eight bytes, and a frame has a header.
+    assert_eq!(some - none, 10 * (17 + 8 * M as u64));
 }
 
 #[test]
 fn a_program_that_is_not_there_is_an_error_that_names_it() {
-    let error = Isolated::open("/nowhere/tortoise", &job(HOST, "logistic")).unwrap_err();
+    let error =
+        Isolated::open("/nowhere/tortoise", &job(HOST, "logistic"), split(SAMPLES)).unwrap_err();
     assert!(error.to_string().starts_with("/nowhere/tortoise: "), "{error}");
 }
 
@@ -191,7 +240,7 @@ fn killing_a_process_that_hangs_ends_the_wait_for_its_gradient() {
     let killer = isolated.killer();
     let mut gradient = vec![0.0; job.model.params()];
     thread::scope(|scope| {
-        let waiting = scope.spawn(|| isolated.gradient(&batch(M), &mut gradient).unwrap_err());
+        let waiting = scope.spawn(|| isolated.gradient(&first(M), &mut gradient).unwrap_err());
         killer.clone().kill();
         lost(&waiting.join().unwrap(), "learner process killed by signal 9");
     });
@@ -206,15 +255,8 @@ fn a_process_that_crashes_is_an_error_that_says_how() {
     let mut gradient = vec![0.0; job.model.params()];
     let mut isolated = open(&job);
     assert!(signal("-ALRM", isolated.id()));
-    let error = isolated.gradient(&batch(M), &mut gradient).unwrap_err();
+    let error = isolated.gradient(&first(M), &mut gradient).unwrap_err();
     lost(&error, "learner process killed by signal 14");
-
-    let mut isolated = open(&job);
-    let mislabelled = Minibatch { labels: vec![u32::MAX; M], ..batch(M) };
-    let error = isolated.gradient(&mislabelled, &mut gradient).unwrap_err();
-    let said = "learner process exited with code 101: panicked at src";
-    assert!(error.to_string().starts_with(said), "{error}");
-    assert!(error.to_string().contains(": index out of bounds"), "{error}");
 }
 
 /// Writes a program in `sh`. Another process does: what this one has open for writing, a child that
@@ -240,7 +282,7 @@ fn a_program_that_is_no_learner_is_an_error_with_its_last_words() {
         ("echo libGL: something; cat > /dev/null", "sends what cannot be understood: a checksum"),
         ("exec cat > /dev/null", "learner process killed by signal 9"),
     ] {
-        let started = Isolated::start(script(folder.path(), text), &job);
+        let started = Isolated::start(script(folder.path(), text), &job, split(SAMPLES));
         let opened = started.and_then(|opening| {
             if text.starts_with("exec") {
                 opening.killer().kill();
@@ -263,7 +305,7 @@ fn behind_a_shell(job: &EngineSetup) -> (Isolated, u32) {
         file.display()
     );
     let program = script(folder.path(), &text);
-    let isolated = Isolated::open(program, job).unwrap();
+    let isolated = Isolated::open(program, job, split(SAMPLES)).unwrap();
     let process = fs::read_to_string(file).unwrap().trim().parse().unwrap();
     (isolated, process)
 }
@@ -274,7 +316,7 @@ fn the_wait_ends_even_where_the_system_keeps_the_line_open() {
     let (mut isolated, process) = behind_a_shell(&job);
     assert!(signal("-STOP", process));
     isolated.killer().kill();
-    let error = isolated.gradient(&batch(M), &mut vec![0.0; job.model.params()]).unwrap_err();
+    let error = isolated.gradient(&first(M), &mut vec![0.0; job.model.params()]).unwrap_err();
     lost(&error, "learner process killed by signal 9");
     assert!(signal("-KILL", process), "it still has its end of the line");
 }
@@ -287,7 +329,7 @@ fn a_process_whose_parent_is_gone_ends_by_itself() {
     assert!(signal("-KILL", isolated.id()));
     let mut gradient = vec![0.0; job.model.params()];
     let start = Instant::now();
-    while isolated.gradient(&batch(M), &mut gradient).is_ok() {
+    while isolated.gradient(&first(M), &mut gradient).is_ok() {
         assert!(start.elapsed() < Duration::from_secs(60), "it does not look for its parent");
     }
 }
@@ -339,7 +381,7 @@ fn a_learner_leaves_ctrl_c_to_its_parent() {
     let job = job(HOST, "logistic");
     let mut isolated = open(&job);
     assert!(signal("-INT", isolated.id()));
-    isolated.gradient(&batch(M), &mut vec![0.0; job.model.params()]).unwrap();
+    isolated.gradient(&first(M), &mut vec![0.0; job.model.params()]).unwrap();
 }
 
 #[test]

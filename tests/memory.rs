@@ -46,9 +46,9 @@ fn ten_thousand(backend: Backend) {
     let data = mnist::load(&mnist::locate(None).unwrap()).unwrap();
     let model = Model::new(&"logistic".parse().unwrap(), 784, 10, 0.0).unwrap();
     let initial = model.initial(0);
-    let open = move |_| Ok(Opened { engine: backend.open(&model, 8)?, kill: None });
+    let open = move |_| Ok(Opened { engine: backend.open(&model, 8, &data.train)?, kill: None });
     let before = used();
-    let mut learners = LearnerThreads::open(16, &data.train, open).unwrap();
+    let mut learners = LearnerThreads::open(16, open).unwrap();
     let run_config =
         RunConfig { delay: None, minibatch: 8, updates: Some(10_000), ..RunConfig::new(16, 0.01) };
     let mut meter = Meter::default();

@@ -23,7 +23,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 use tortoise::{
-    dataset::{Minibatch, mnist},
+    dataset::{Features, Labels, Minibatch, Split, mnist},
     engine::{
         classify::classify,
         host::Host,
@@ -199,16 +199,18 @@ fn digits_of_mnist_are_classified_the_same_in_disguise() {
     let (mut plain, mut prepared) = (Minibatch::default(), Minibatch::default());
     test.gather(0..samples, &mut plain);
     let mut rng = ChaCha8Rng::seed_from_u64(5);
-    for (image, label) in plain.images.chunks(784).zip(&plain.labels) {
+    for (image, label) in plain.features.chunks(784).zip(&plain.labels) {
         let bytes: Vec<u8> = image.iter().map(|value| (255.0 * value).round() as u8).collect();
         let picture = DynamicImage::ImageRgb8(disguised(&bytes, &mut rng)).into_rgb32f();
         let digit = picture::prepare(&picture).expect("there is a digit");
-        prepared.images.extend(digit.0);
+        prepared.features.extend(digit.0);
         prepared.labels.push(*label);
     }
-    let mut host = Host::new(model.clone());
-    let mut classes = |batch: &Minibatch| -> Vec<usize> {
-        let all = classify(&mut host, &model, &params, batch).unwrap();
+    let classes = |Minibatch { features, labels }: &Minibatch| -> Vec<usize> {
+        let labels = Labels::classes(labels.clone(), 10);
+        let split = Split::new(Features::floats(features.clone()), labels, 784).unwrap();
+        let mut host = Host::open(model.clone(), split.clone()).unwrap();
+        let all = classify(&mut host, &model, &params, &split, 0..samples).unwrap();
         all.iter().map(|one| one.ranked()[0]).collect()
     };
     let (raw, prepared) = (classes(&plain), classes(&prepared));

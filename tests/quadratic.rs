@@ -7,7 +7,7 @@
 #[path = "quadratic/recursion.rs"]
 mod recursion;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -19,7 +19,7 @@ use tortoise::{
         engine_pool::EnginePool,
         simulated::Simulated,
     },
-    dataset::{Split, minibatches::Minibatches},
+    dataset::minibatches::Minibatches,
     engine::quadratic::{Quadratic, coins},
     sgd::{
         Cancellation, Ended, Event, Limits, Observer, ParameterServer, Run, Scheduler, Variant,
@@ -62,15 +62,14 @@ impl Observer for Watched<'_> {
 }
 
 struct Bench {
-    train: Arc<Split>,
     objective: Quadratic,
 }
 
 impl Bench {
     fn new(curvature: impl Fn(usize) -> f64) -> Self {
-        let train = Arc::new(coins(1000, DIMENSIONS, 0).unwrap());
-        let objective = Quadratic::new(&train, (0..DIMENSIONS).map(curvature).collect());
-        Self { train, objective }
+        let train = coins(1000, DIMENSIONS, 0).unwrap();
+        let objective = Quadratic::new(train, (0..DIMENSIONS).map(curvature).collect());
+        Self { objective }
     }
 
     /// How a run of the real loop from w_0 = 0 ends, and F(w_j) on the way.
@@ -82,8 +81,8 @@ impl Bench {
         updates: u64,
         seed: u64,
     ) -> (Ended, Vec<f64>) {
-        let queues = EnginePool::here(&self.train, self.objective.clone());
-        let minibatches = Minibatches::new(seed, self.train.len(), 1);
+        let queues = EnginePool::here(self.objective.clone());
+        let minibatches = Minibatches::new(seed, queues.samples(), 1);
         let distribution = "exponential:mean=1".parse().unwrap();
         let delays = Delays::new(distribution, &Slow::default(), LEARNERS, seed).unwrap();
         let cluster = Simulated::with_gradients(LEARNERS, delays, &queues, minibatches);

@@ -19,9 +19,9 @@ use tortoise::{
         learner_threads::{LearnerThreads, Opened},
         threaded::Threaded,
     },
-    dataset::{Minibatch, Split, minibatches::Minibatches},
+    dataset::minibatches::Minibatches,
     engine::{
-        Engine, Evaluation,
+        Engine,
         quadratic::{Quadratic, coins},
     },
     sgd::{
@@ -56,12 +56,20 @@ struct Engines {
 }
 
 impl Engine for Engines {
+    fn samples(&self) -> usize {
+        self.engine.samples()
+    }
+
+    fn params(&self) -> usize {
+        self.engine.params()
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
         self.engine.load(params)
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
-        let loss = self.engine.gradient(batch, gradient)?;
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+        let loss = self.engine.gradient(samples, gradient)?;
         self.gradients += 1;
         match self.fault.filter(|_| self.gradients == NTH) {
             Some(Fault::Panic) => panic!("on purpose"),
@@ -71,10 +79,6 @@ impl Engine for Engines {
             None => {}
         }
         Ok(loss)
-    }
-
-    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
-        self.engine.evaluate(params, split)
     }
 }
 
@@ -107,7 +111,7 @@ fn bench(fault: Option<Fault>, closed: u64) -> Bench {
             Ok(Opened { engine: Box::new(engine), kill: None })
         }
     };
-    let learners = LearnerThreads::open(LEARNERS, &train, open).unwrap();
+    let learners = LearnerThreads::open(LEARNERS, open).unwrap();
     Bench { gate: Some(gate), learners, opened }
 }
 
@@ -303,16 +307,20 @@ fn learners_of_whom_one_was_left_hung_race_again() {
 struct Failing(mpsc::Sender<()>);
 
 impl Engine for Failing {
+    fn samples(&self) -> usize {
+        10
+    }
+
+    fn params(&self) -> usize {
+        1
+    }
+
     fn load(&mut self, _: &[f32]) -> Result<()> {
         Err(Error::Fault("it fails on purpose".into()))
     }
 
-    fn gradient(&mut self, _: &Minibatch, _: &mut [f32]) -> Result<f32> {
+    fn gradient(&mut self, _: &[usize], _: &mut [f32]) -> Result<f32> {
         unreachable!("nothing is loaded")
-    }
-
-    fn evaluate(&mut self, _: &[f32], _: &Split) -> Result<Evaluation> {
-        unreachable!("nobody evaluates here")
     }
 }
 
@@ -324,10 +332,9 @@ impl Drop for Failing {
 
 /// A learner whose loss is known and has not been told when it is given up; calls `check` then.
 fn given_up(check: impl FnOnce(&mut Threaded<'_>)) -> u64 {
-    let train = Arc::new(coins(10, 1, 0).unwrap());
     let (gone, is_gone) = mpsc::channel();
     let opened = Arc::new(AtomicU64::new(0));
-    let mut learners = LearnerThreads::open(1, &train, {
+    let mut learners = LearnerThreads::open(1, {
         let opened = Arc::clone(&opened);
         move |_| {
             opened.fetch_add(1, Ordering::Relaxed);

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Barrier, Mutex, MutexGuard, PoisonError,
+        Barrier, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     thread,
@@ -17,7 +17,6 @@ use tortoise::{
         engine_pool::EnginePool,
         learner_threads::{LearnerThreads, Opened},
     },
-    dataset::Split,
     engine::quadratic::{Quadratic, coins},
     sgd::{Cancellation, Entrant, Event, Observer, RunConfig, Tally},
 };
@@ -96,23 +95,20 @@ fn exponential() -> Distribution {
     format!("exponential:mean={MEAN}").parse().unwrap()
 }
 
-fn small() -> (Arc<Split>, Quadratic) {
-    let train = Arc::new(coins(100, 8, 0).unwrap());
-    let objective = Quadratic::new(&train, vec![1.0; 8]);
-    (train, objective)
+fn small() -> Quadratic {
+    Quadratic::new(coins(100, 8, 0).unwrap(), vec![1.0; 8])
 }
 
 fn learners(count: usize) -> LearnerThreads {
-    let (train, objective) = small();
+    let objective = small();
     let open = move |_| Ok(Opened { engine: Box::new(objective.clone()), kill: None });
-    LearnerThreads::open(count, &train, open).unwrap()
+    LearnerThreads::open(count, open).unwrap()
 }
 
 #[test]
 fn threads_and_virtual_time_agree_where_delays_are_long() {
     let _alone = alone();
-    let (train, objective) = small();
-    let queues = EnginePool::here(&train, objective);
+    let queues = EnginePool::here(small());
     let mut learners = learners(LEARNERS);
     for cancellation in [Cancellation::Preempt, Cancellation::OnArrival] {
         for entrant in Entrant::six(LEARNERS) {

@@ -117,14 +117,14 @@ fn an_infinite_time_of_theory_comes_back() {
 /// A run of a quadratic, in which nothing is classified; ends it, and gives its summary as it was.
 fn quadratic(folder: &Path) -> RunSummary {
     let train = Arc::new(coins(64, 5, 3).unwrap());
-    let data = Dataset { train: Arc::clone(&train), test: coins(16, 5, 4).unwrap() };
-    let engine = Quadratic::new(&train, vec![1.0, 0.5, 0.3, 0.2, 0.1]);
-    let (queues, mut evaluator) = (EnginePool::here(&train, engine.clone()), engine);
+    let data = Dataset { train: Arc::clone(&train), test: Arc::new(coins(16, 5, 4).unwrap()) };
+    let engine = Quadratic::new(&data, vec![1.0, 0.5, 0.3, 0.2, 0.1]);
+    let (queues, mut evaluator) = (EnginePool::here(engine.clone()), engine);
     let run_config =
         RunConfig { updates: Some(30), evaluate_every: Some(0.7), ..RunConfig::new(4, 0.1) };
     let files = RunFiles::create(folder.into(), true).unwrap();
     let minibatches = Minibatches::new(0, train.len(), 1);
-    let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
+    let mut recorder = Recorder::new(files, &mut evaluator, minibatches);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
     let run = run_config.run(&entrant, 0, &[0.0; 5][..], &queues, None, &mut recorder);
     let Finished { ended, .. } = run.unwrap();

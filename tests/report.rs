@@ -303,15 +303,15 @@ fn what_is_no_race_that_is_over_is_refused_by_name() {
 fn program(folder: &Path, configuration: impl Serialize) {
     let directory = RunDirectory::create(Some(folder), "race").unwrap();
     let train = Arc::new(coins(64, 3, 3).unwrap());
-    let data = Dataset { train: Arc::clone(&train), test: coins(16, 3, 4).unwrap() };
-    let engine = Quadratic::new(&train, vec![1.0, 0.5, 0.3]);
-    let (queues, mut evaluator) = (EnginePool::here(&train, engine.clone()), engine);
+    let data = Dataset { train: Arc::clone(&train), test: Arc::new(coins(16, 3, 4).unwrap()) };
+    let engine = Quadratic::new(&data, vec![1.0, 0.5, 0.3]);
+    let (queues, mut evaluator) = (EnginePool::here(engine.clone()), engine);
     let run_config =
         RunConfig { updates: Some(30), evaluate_every: Some(2.0), ..RunConfig::new(4, 0.1) };
     let mut race = |name: &str| {
         let files = RunFiles::create(directory.run(name, 0).unwrap(), false).unwrap();
         let minibatches = Minibatches::new(0, train.len(), 1);
-        let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
+        let mut recorder = Recorder::new(files, &mut evaluator, minibatches);
         let racer = name.parse().unwrap();
         let run = run_config.run(&racer, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
         let (files, outcome) = recorder.finish(None).unwrap();

@@ -23,8 +23,8 @@ use tortoise::{
         learner_threads::{LearnerThreads, Opened},
         threaded::Threaded,
     },
-    dataset::{Minibatch, Split, minibatches::Minibatches},
-    engine::{Engine, Evaluation},
+    dataset::minibatches::Minibatches,
+    engine::Engine,
     ids::{LearnerId, Task},
     sgd::{Ended, Entrant, Event, Observer, RunConfig, Tally, Tolerance, Variant},
 };
@@ -63,22 +63,26 @@ struct Echo {
 }
 
 impl Engine for Echo {
+    fn samples(&self) -> usize {
+        4
+    }
+
+    fn params(&self) -> usize {
+        1
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
         self.params = params.to_vec();
         Ok(())
     }
 
-    fn gradient(&mut self, _: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+    fn gradient(&mut self, _: &[usize], gradient: &mut [f32]) -> Result<f32> {
         self.fails_in = self.fails_in.map(|left| left - 1);
         if self.fails_in == Some(0) {
             return Err(Error::Fault("on purpose".into()));
         }
         gradient.copy_from_slice(&self.params);
         Ok(0.0)
-    }
-
-    fn evaluate(&mut self, _: &[f32], _: &Split) -> Result<Evaluation> {
-        unreachable!("nobody evaluates here")
     }
 }
 
@@ -97,7 +101,6 @@ struct Bench {
 
 /// P = `count` learners; the first engine of learner 0 fails at its n-th gradient.
 fn bench(count: usize, fails_in: Option<u32>) -> Bench {
-    let train = Arc::new(Split::new(vec![0; 4], vec![0; 4], 1, 2).unwrap());
     let (opened, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let open = {
         let (opened, dropped) = (Arc::clone(&opened), Arc::clone(&dropped));
@@ -108,7 +111,7 @@ fn bench(count: usize, fails_in: Option<u32>) -> Bench {
             Ok(Opened { engine: Box::new(engine), kill: None })
         }
     };
-    let learners = LearnerThreads::open(count, &train, open).unwrap();
+    let learners = LearnerThreads::open(count, open).unwrap();
     Bench { learners, opened, dropped }
 }
 

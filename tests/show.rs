@@ -11,7 +11,7 @@ use resvg::usvg::{Options, Tree};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 use tortoise::{
-    dataset::Minibatch,
+    dataset::{Features, Labels, Minibatch, Split},
     engine::{
         classify::classify,
         host::{Host, reference},
@@ -158,11 +158,13 @@ fn probabilities_are_those_of_the_reference() {
         let model = Model::new(&shape, 30, 10, 0.01).unwrap();
         let params = model.initial(3);
         let image: Vec<f32> = (0..30).map(|at| (at as f32 * 0.7).sin().abs()).collect();
-        let one = |label| Minibatch { images: image.clone(), labels: vec![label] };
-        let mut host = Host::new(model.clone());
+        let one = |label| Minibatch { features: image.clone(), labels: vec![label] };
+        let labels = Labels::classes((0..10).collect(), 10);
+        let data = Split::new(Features::floats(image.repeat(10)), labels, 30).unwrap();
+        let mut host = Host::open(model.clone(), data.clone()).unwrap();
+        let all = classify(&mut host, &model, &params, &data, 0..10).unwrap();
         let wide: Vec<f64> = params.iter().map(|w| f64::from(*w)).collect();
-        for label in 0..10 {
-            let told = classify(&mut host, &model, &params, &one(label)).unwrap().remove(0);
+        for (label, told) in (0..10).zip(all) {
             let (loss, _) = reference::evaluate(&model, &wide, &one(label));
             assert!((f64::from(told.loss) - loss).abs() < 1e-5);
             let p = (-(loss - model.penalty(&params))).exp();

@@ -155,13 +155,13 @@ fn a_run_records_its_first_events() {
     assert!(read(folder.path()).unwrap().is_none(), "nothing has happened yet");
     std::fs::remove_file(folder.path().join(FILE)).unwrap();
     let train = Arc::new(coins(50, 3, 0).unwrap());
-    let data = Dataset { train: Arc::clone(&train), test: coins(16, 3, 4).unwrap() };
-    let engine = Quadratic::new(&train, vec![1.0; 3]);
-    let (queues, mut evaluator) = (EnginePool::here(&train, engine.clone()), engine);
+    let data = Dataset { train: Arc::clone(&train), test: Arc::new(coins(16, 3, 4).unwrap()) };
+    let engine = Quadratic::new(&data, vec![1.0; 3]);
+    let (queues, mut evaluator) = (EnginePool::here(engine.clone()), engine);
     let run_config = RunConfig { updates: Some(2000), ..RunConfig::new(LEARNERS, 0.1) };
     let files = RunFiles::create(folder.path().into(), true).unwrap();
     let minibatches = Minibatches::new(0, train.len(), 1);
-    let mut recorder = Recorder::new(files, &mut evaluator, &data, minibatches);
+    let mut recorder = Recorder::new(files, &mut evaluator, minibatches);
     let entrant: Entrant = "k-batch-async:2".parse().unwrap();
     run_config.run(&entrant, 0, &[0.0; 3][..], &queues, None, &mut recorder).unwrap();
     drop(recorder.finish(None).unwrap());

@@ -3,7 +3,7 @@
 
 #![allow(dead_code, reason = "not every example needs everything")]
 
-use std::{fs, path::PathBuf, sync::Arc};
+use std::{fs, path::PathBuf};
 
 use clap::Parser;
 use rand::{RngExt, SeedableRng};
@@ -64,14 +64,13 @@ impl Args {
         evaluated: usize,
     ) -> Result<(Objective, Model)> {
         let data = mnist::load(&mnist::locate(None)?)?;
-        let (inputs, classes) = (data.train.inputs(), data.train.classes());
-        let model = Model::new(&shape.parse::<Shape>()?, inputs, classes, l2)?;
+        let model = Model::for_split(&shape.parse::<Shape>()?, &data.train, l2)?;
         let longest = model.longest_side().max(minibatch);
         let backend = Backend::choose(&self.device, FamilyChoice::Auto, longest)?;
-        let queues = EnginePool::here(&data.train, backend.open(&model, minibatch)?);
-        let evaluator = backend.for_evaluation().open(&model, minibatch)?;
-        let evaluated = Arc::new(data.train.first(evaluated));
-        Ok((Objective::new(&evaluated, queues, evaluator), model))
+        let queues = EnginePool::here(backend.open(&model, minibatch, &data.train)?);
+        let evaluated = data.train.first(evaluated);
+        let evaluator = backend.for_evaluation().open(&model, minibatch, evaluated)?;
+        Ok((Objective::new(queues, evaluator), model))
     }
 
     /// Prints the numbers, writes them as `NAME.csv`, and draws the sheet as `NAME.svg` and `.png`.

@@ -1,6 +1,9 @@
 //! `tortoise predict`: which digits pictures show, as a trained model sees it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use clap::Args;
 use serde::Serialize;
@@ -11,14 +14,16 @@ use super::{
 };
 use crate::{
     Error, Result,
-    dataset::{
-        Minibatch,
-        mnist::{CLASSES, PIXELS},
-    },
+    dataset::{Features, Labels, Split},
     engine::classify::Classified,
     picture::{self, Digit, field::SIDE},
     report::align,
 };
+
+/// Pixels of what is seen on a picture.
+const PIXELS: usize = SIDE * SIDE;
+/// Classes of a model that tells digits apart.
+const DIGITS: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct PredictArgs {
@@ -72,7 +77,7 @@ enum Answer<'a> {
 type Seen = Result<Vec<(Digit, Classified)>>;
 
 pub(super) fn run(args: &PredictArgs) -> Result<Exit> {
-    let mut trained = args.trained.open()?;
+    let trained = args.trained.open()?;
     let inputs = trained.model.inputs();
     if inputs != PIXELS {
         return Err(Error::config(format!(
@@ -81,8 +86,9 @@ pub(super) fn run(args: &PredictArgs) -> Result<Exit> {
             trained.file.display()
         )));
     }
-    let digits = trained.model.classes() == CLASSES;
-    let seen: Vec<Seen> = args.images.iter().map(|file| see(file, &mut trained)).collect();
+    let digits = trained.model.classes() == DIGITS;
+    let found: Vec<_> = args.images.iter().map(|file| find(file)).collect();
+    let seen = classify(found, &trained)?;
     if args.json {
         let told = args.images.iter().zip(&seen).map(|(file, seen)| tell(file, seen, digits));
         print_json(&told.collect::<Vec<_>>())?;
@@ -95,14 +101,30 @@ pub(super) fn run(args: &PredictArgs) -> Result<Exit> {
     Ok(if seen.iter().all(Result::is_ok) { Exit::Done } else { Exit::Failed })
 }
 
-/// What the model makes of the picture that a file has.
-fn see(file: &Path, trained: &mut Trained) -> Seen {
+/// What the picture shows that a file has.
+fn find(file: &Path) -> Result<Vec<Digit>> {
     let found = picture::digits(&picture::read(file)?);
-    let digits =
-        found.map_err(|obstacle| Error::config(format!("{}: {obstacle}", file.display())))?;
-    let images = digits.iter().flat_map(|digit| digit.0).collect();
-    let batch = Minibatch { images, labels: vec![0; digits.len()] };
-    Ok(digits.into_iter().zip(trained.classify(&batch)?).collect())
+    found.map_err(|obstacle| Error::config(format!("{}: {obstacle}", file.display())))
+}
+
+/// What the model makes of what was found on each picture.
+fn classify(found: Vec<Result<Vec<Digit>>>, trained: &Trained) -> Result<Vec<Seen>> {
+    let all: Vec<f32> = found.iter().flatten().flatten().flat_map(|digit| digit.0).collect();
+    if all.is_empty() {
+        return Ok(found.into_iter().map(|digits| digits.map(|_| Vec::new())).collect());
+    }
+    // Nobody knows the classes, and nothing that is told depends on them.
+    let labels = Labels::classes(vec![0; all.len() / PIXELS], trained.model.classes());
+    let samples = Arc::new(Split::new(Features::floats(all), labels, PIXELS)?);
+    let mut classifier = trained.over(&samples)?;
+    let mut next = 0;
+    let seen = found.into_iter().map(|digits| {
+        let digits = digits?;
+        let own = next..next + digits.len();
+        next = own.end;
+        Ok(digits.into_iter().zip(classifier.classify(own)?).collect())
+    });
+    Ok(seen.collect())
 }
 
 fn tell<'a>(file: &Path, seen: &'a Seen, digits: bool) -> Told<'a> {

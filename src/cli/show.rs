@@ -7,7 +7,7 @@ use clap::Args;
 use super::{Exit, print, print_json, say, trained::TrainedArgs};
 use crate::{
     Error, Result,
-    dataset::{Minibatch, mnist},
+    dataset::mnist,
     record::RunDirectory,
     report::model::{
         confusion::{self, Scores},
@@ -32,33 +32,33 @@ pub(super) struct ShowArgs {
 }
 
 pub(super) fn run(args: &ShowArgs) -> Result<Exit> {
-    let mut trained = args.trained.open()?;
+    let trained = args.trained.open()?;
     let source = mnist::find(&mnist::locate(args.data.as_deref())?)?;
     let test = source.load()?.test;
     if let Some(note) = source.note() {
         say(&note);
     }
     let (inputs, classes) = (trained.model.inputs(), trained.model.classes());
-    if (inputs, classes) != (test.inputs(), test.classes()) {
+    if (inputs, Some(classes)) != (test.inputs(), test.classes()) {
         return Err(Error::config(format!(
             "{}: the model takes {inputs} pixels and tells {classes} classes apart, and the test set \
              has {} and {}",
             trained.file.display(),
             test.inputs(),
-            test.classes()
+            test.classes().unwrap_or_default()
         )));
     }
-    let mut batch = Minibatch::default();
-    test.gather(0..test.len(), &mut batch);
-    let classified = trained.classify(&batch)?;
+    let mut classifier = trained.over(&test)?;
+    let classified = classifier.classify(0..test.len())?;
+    let labels: Vec<_> = (0..test.len()).map(|sample| test.class(sample)).collect();
     let directory = RunDirectory::create(args.out.as_deref(), "show")?;
-    let scores = Scores::new(&classified, &batch.labels);
+    let scores = Scores::new(&classified, &labels);
     let name = trained.file.display().to_string();
     let caption = format!("{name}, {} images of the test set", test.len());
     let file = |name: &str| directory.path().join(name);
     let mut pictures = Vec::new();
     pictures.extend(confusion::draw(&scores, &caption, &file("confusion"))?);
-    pictures.extend(mistakes::draw(&scores, &batch, &caption, &file("mistakes"))?);
+    pictures.extend(mistakes::draw(&scores, &test, &caption, &file("mistakes"))?);
     let weights = weights::draw(&trained.model, &trained.params, &name, &file("weights"))?;
     pictures.extend(weights);
     if args.json {

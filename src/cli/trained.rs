@@ -1,13 +1,13 @@
 //! A trained model, as `predict` and `show` take it: its file, and where it is computed.
 
-use std::path::PathBuf;
+use std::{ops::Range, path::PathBuf, sync::Arc};
 
 use clap::Args;
 
 use super::say;
 use crate::{
     Error, Result,
-    dataset::Minibatch,
+    dataset::Split,
     engine::{
         Engine,
         adapter::DeviceChoice,
@@ -32,17 +32,24 @@ pub(super) struct TrainedArgs {
     kernels: FamilyChoice,
 }
 
-/// A model, its parameters, and an engine.
+/// A model, its parameters, and where it is computed.
 pub(super) struct Trained {
     /// Where the parameters are from.
     pub(super) file: PathBuf,
     pub(super) model: Model,
     pub(super) params: Vec<f32>,
+    backend: Backend,
+}
+
+/// Samples that a trained model is to classify, and an engine over them.
+pub(super) struct Classifier<'a> {
+    trained: &'a Trained,
+    samples: Arc<Split>,
     engine: Box<dyn Engine>,
 }
 
 impl TrainedArgs {
-    /// Reads the model, and opens what computes it.
+    /// Reads the model, and chooses what computes it.
     pub(super) fn open(&self) -> Result<Trained> {
         if self.device == DeviceChoice::Host && self.kernels != FamilyChoice::Auto {
             return Err(Error::config(
@@ -56,19 +63,25 @@ impl TrainedArgs {
         if let Some(note) = backend.note() {
             say(&note);
         }
-        let engine = backend.open(&model, 1)?;
-        Ok(Trained { file, model, params, engine })
+        Ok(Trained { file, model, params, backend })
     }
 }
 
 impl Trained {
-    /// What it makes of each image.
-    pub(super) fn classify(&mut self, batch: &Minibatch) -> Result<Vec<Classified>> {
-        let told = classify(&mut *self.engine, &self.model, &self.params, batch);
+    /// Opens an engine over these samples.
+    pub(super) fn over(&self, samples: &Arc<Split>) -> Result<Classifier<'_>> {
+        let engine = self.backend.open(&self.model, 1, samples)?;
+        Ok(Classifier { trained: self, samples: Arc::clone(samples), engine })
+    }
+}
+
+impl Classifier<'_> {
+    /// What it makes of each of these samples.
+    pub(super) fn classify(&mut self, range: Range<usize>) -> Result<Vec<Classified>> {
+        let Trained { file, model, params, .. } = self.trained;
+        let told = classify(&mut *self.engine, model, params, &self.samples, range);
         told.map_err(|error| match error {
-            Error::Diverged(reason) => {
-                Error::Diverged(format!("{}: {reason}", self.file.display()))
-            }
+            Error::Diverged(reason) => Error::Diverged(format!("{}: {reason}", file.display())),
             error => error,
         })
     }

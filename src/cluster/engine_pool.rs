@@ -14,12 +14,7 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::Order;
-use crate::{
-    Error, Result,
-    cluster::Snapshot,
-    dataset::{Minibatch, Split, minibatches::Minibatches},
-    engine::Engine,
-};
+use crate::{Error, Result, cluster::Snapshot, dataset::minibatches::Minibatches, engine::Engine};
 
 /// A finished gradient and its minibatch's loss.
 #[derive(Debug)]
@@ -63,27 +58,26 @@ impl fmt::Debug for EnginePool {
 }
 
 impl EnginePool {
-    /// Opens `count` queues over the training set `train`: the first at once, so that those after
+    /// Opens `count` queues, all with engines over the same data: the first at once, so that those after
     /// it find the driver's cache of compiled kernels warm, and those while it is already at work.
     ///
     /// # Errors
     /// What `open` returns for the first; for another, a gradient returns it.
     pub fn open<E: Engine>(
         count: usize,
-        train: &Arc<Split>,
         open: impl Fn() -> Result<E> + Send + Sync + 'static,
     ) -> Result<Self> {
         let open = Arc::new(open);
         let (jobs, inbox) = crossbeam_channel::unbounded::<GradientOrder>();
         let mut threads = Vec::with_capacity(count);
-        let mut start = |opened: oneshot::Sender<Result<()>>| {
-            let (open, train, inbox) = (Arc::clone(&open), Arc::clone(train), inbox.clone());
+        let mut start = |opened: oneshot::Sender<Result<usize>>| {
+            let (open, inbox) = (Arc::clone(&open), inbox.clone());
             let thread = thread::Builder::new()
                 .name(format!("queue {}", threads.len()))
                 .spawn(move || match open() {
                     Ok(engine) => {
-                        let _ = opened.send(Ok(()));
-                        inbox.iter().for_each(computer(engine, train));
+                        let _ = opened.send(Ok(engine.samples()));
+                        inbox.iter().for_each(computer(engine));
                     }
                     Err(error) => {
                         // Where nobody waits for it to open, whoever wants a gradient is told.
@@ -101,7 +95,7 @@ impl EnginePool {
         };
         let (ready, opened) = oneshot::channel();
         start(ready)?;
-        opened
+        let samples = opened
             .recv()
             .unwrap_or_else(|_| Err(Error::config("a queue ended while it was opened")))?;
         for _ in 1..count {
@@ -110,14 +104,15 @@ impl EnginePool {
             start(nobody)?;
         }
         let engines = Engines::Threads { jobs: Some(jobs), threads };
-        Ok(Self { engines, samples: train.len() })
+        Ok(Self { engines, samples })
     }
 
     /// One queue without a thread of its own: a gradient is computed when it is asked for. A lone
     /// learner has nothing to compute ahead, and waking a thread takes as long as a small gradient.
-    pub fn here(train: &Arc<Split>, engine: impl Engine + 'static) -> Self {
-        let compute: Compute = Box::new(computer(engine, Arc::clone(train)));
-        Self { engines: Engines::Here(RefCell::new(compute)), samples: train.len() }
+    pub fn here(engine: impl Engine + 'static) -> Self {
+        let samples = engine.samples();
+        let compute: Compute = Box::new(computer(engine));
+        Self { engines: Engines::Here(RefCell::new(compute)), samples }
     }
 
     /// How many queues there are; at least one.
@@ -156,8 +151,8 @@ impl Drop for EnginePool {
 }
 
 /// What carries out one job after the other.
-fn computer(engine: impl Engine, train: Arc<Split>) -> impl FnMut(GradientOrder) {
-    let mut worker = Worker::new(engine, train);
+fn computer(engine: impl Engine) -> impl FnMut(GradientOrder) {
+    let mut worker = Worker::new(engine);
     move |GradientOrder { order, minibatches, reply }| {
         if !reply.is_closed() {
             let _ = reply.send(worker.compute(&order, &minibatches));
@@ -165,30 +160,28 @@ fn computer(engine: impl Engine, train: Arc<Split>) -> impl FnMut(GradientOrder)
     }
 }
 
-/// An engine, and the data that it computes on.
+/// An engine, and the parameters that it has loaded.
 pub(super) struct Worker<E> {
     engine: E,
-    train: Arc<Split>,
-    batch: Minibatch,
     loaded: Option<Snapshot>,
 }
 
 impl<E: Engine> Worker<E> {
-    pub(super) fn new(engine: E, train: Arc<Split>) -> Self {
-        Self { engine, train, batch: Minibatch::default(), loaded: None }
+    pub(super) fn new(engine: E) -> Self {
+        Self { engine, loaded: None }
     }
 
     pub(super) fn compute(&mut self, order: &Order, minibatches: &Minibatches) -> Result<Computed> {
         let Order { learner, task, params } = order;
-        let Self { engine, train, batch, loaded } = self;
-        train.gather(minibatches.indices(*learner, *task).into_iter(), batch);
+        let Self { engine, loaded } = self;
         if loaded.as_ref().is_none_or(|loaded| !Arc::ptr_eq(loaded, params)) {
             *loaded = None;
             engine.load(params)?;
             *loaded = Some(Arc::clone(params));
         }
         let mut gradient = vec![0.0; params.len()];
-        let loss = engine.gradient(batch, &mut gradient)?;
+        let samples = minibatches.indices(*learner, *task);
+        let loss = engine.gradient(&samples, &mut gradient)?;
         Ok(Computed { loss, gradient })
     }
 }
@@ -202,28 +195,26 @@ mod tests {
     };
 
     use super::*;
-    use crate::engine::Evaluation;
-
     /// Takes a gradient for each token.
     struct Gated(Arc<Mutex<mpsc::Receiver<()>>>);
 
     impl Engine for Gated {
+        fn samples(&self) -> usize {
+            4
+        }
+
+        fn params(&self) -> usize {
+            1
+        }
+
         fn load(&mut self, _: &[f32]) -> Result<()> {
             Ok(())
         }
 
-        fn gradient(&mut self, _: &Minibatch, _: &mut [f32]) -> Result<f32> {
+        fn gradient(&mut self, _: &[usize], _: &mut [f32]) -> Result<f32> {
             self.0.lock().unwrap().recv().unwrap();
             Ok(1.0)
         }
-
-        fn evaluate(&mut self, _: &[f32], _: &Split) -> Result<Evaluation> {
-            unreachable!("nobody evaluates here")
-        }
-    }
-
-    fn train() -> Arc<Split> {
-        Arc::new(Split::new(vec![0; 4], vec![0; 4], 1, 2).unwrap())
     }
 
     fn start(queues: &EnginePool, task: u64) -> Computing {
@@ -239,7 +230,7 @@ mod tests {
             true => Ok(Gated(Arc::clone(&gate))),
             false => Err(Error::config("no room")),
         };
-        let queues = EnginePool::open(2, &train(), open).unwrap();
+        let queues = EnginePool::open(2, open).unwrap();
         // Without a token the first queue is held up by one of these, and the other meets the second.
         let mut started = vec![start(&queues, 0), start(&queues, 1)];
         let (at, first) = loop {
@@ -257,13 +248,13 @@ mod tests {
     #[test]
     fn a_first_queue_that_does_not_open_is_an_error_at_once() {
         let open = || Err::<Gated, _>(Error::config("no room"));
-        assert_eq!(EnginePool::open(2, &train(), open).unwrap_err().to_string(), "no room");
+        assert_eq!(EnginePool::open(2, open).unwrap_err().to_string(), "no room");
     }
 
     #[test]
     fn a_gradient_that_nobody_waits_for_any_more_is_not_computed() {
         let (tokens, gate) = mpsc::channel();
-        let queues = EnginePool::open(1, &train(), {
+        let queues = EnginePool::open(1, {
             let gate = Arc::new(Mutex::new(gate));
             move || Ok(Gated(Arc::clone(&gate)))
         });

@@ -36,7 +36,7 @@ use super::{
 };
 use crate::{
     Error, Result, awake,
-    dataset::{Split, minibatches::Minibatches},
+    dataset::minibatches::Minibatches,
     engine::Engine,
     ids::{LearnerId, Task},
     sync::{mpsc, recv_timeout, thread},
@@ -89,7 +89,7 @@ pub(super) struct ThreadMessage {
 }
 
 pub(super) enum ThreadNews {
-    Opened(Option<Kill>),
+    Opened { samples: usize, kill: Option<Kill> },
     Computed { run: u64, task: Task, computed: Computed, computing: Duration },
     Rested,
     Failed(Error),
@@ -113,7 +113,8 @@ struct Member {
 /// P learners that last for several runs.
 pub struct LearnerThreads {
     open: Arc<Open>,
-    train: Arc<Split>,
+    /// n of the training set, the same for all engines.
+    samples: usize,
     members: Vec<Member>,
     sender: Option<mpsc::Sender<ThreadMessage>>,
     reports: mpsc::Receiver<ThreadMessage>,
@@ -127,20 +128,19 @@ impl fmt::Debug for LearnerThreads {
 }
 
 impl LearnerThreads {
-    /// Opens the engines of P = `count` learners over the training set `train`: the first before the
-    /// others, so that those find the driver's cache of compiled kernels warm.
+    /// Opens the engines of P = `count` learners, all over the same data: the first before the others, so
+    /// that those find the driver's cache of compiled kernels warm.
     ///
     /// # Errors
     /// What `open` returns for one of them; [`Error::Fault`] for one that does not open in a minute.
     pub fn open(
         count: usize,
-        train: &Arc<Split>,
         open: impl Fn(LearnerId) -> Result<Opened> + Send + Sync + 'static,
     ) -> Result<Self> {
         let (sender, reports) = mpsc::channel();
         let mut learners = Self {
             open: Arc::new(open),
-            train: Arc::clone(train),
+            samples: 0,
             members: Vec::with_capacity(count),
             sender: Some(sender),
             reports,
@@ -164,7 +164,7 @@ impl LearnerThreads {
 
     /// Samples of the training set that minibatches are drawn from.
     pub fn samples(&self) -> usize {
-        self.train.len()
+        self.samples
     }
 
     /// Begins a run: whatever was ordered before comes to an end within `patience`, or its learner is
@@ -199,8 +199,8 @@ impl LearnerThreads {
             };
             match (news, awaited[learner]) {
                 (ThreadNews::Rested, _) => awaited[learner] = Awaited::Nothing,
-                (ThreadNews::Opened(kill), was) => {
-                    self.opened(learner, kill);
+                (ThreadNews::Opened { samples, kill }, was) => {
+                    self.opened(learner, samples, kill);
                     if was == Awaited::Open {
                         awaited[learner] = Awaited::Nothing;
                     }
@@ -236,8 +236,10 @@ impl LearnerThreads {
         let mut open = 0;
         while open < count {
             match self.wait(deadline.saturating_sub(awake::now())) {
-                Some(ThreadMessage { learner, news: ThreadNews::Opened(kill), .. }) => {
-                    self.opened(learner, kill);
+                Some(ThreadMessage {
+                    learner, news: ThreadNews::Opened { samples, kill }, ..
+                }) => {
+                    self.opened(learner, samples, kill);
                     open += 1;
                 }
                 Some(ThreadMessage { news: ThreadNews::Failed(error), .. }) => return Err(error),
@@ -287,8 +289,9 @@ impl LearnerThreads {
         }
     }
 
-    /// Keeps how to end a learner that has opened.
-    pub(super) fn opened(&mut self, learner: LearnerId, kill: Option<Kill>) {
+    /// Keeps the number of samples, and how to end a learner that has opened.
+    pub(super) fn opened(&mut self, learner: LearnerId, samples: usize, kill: Option<Kill>) {
+        self.samples = samples;
         self.members[learner].kill = kill;
     }
 
@@ -313,14 +316,14 @@ impl LearnerThreads {
 
     fn start(&self, learner: LearnerId, incarnation: u64) -> Result<Member> {
         let (orders, inbox) = mpsc::channel();
-        let (open, train) = (Arc::clone(&self.open), Arc::clone(&self.train));
+        let open = Arc::clone(&self.open);
         let reports = self.sender.clone().expect("the learners are not dropped yet");
         let report = move |news| {
             reports.send(ThreadMessage { learner, incarnation, time: awake::now(), news }).is_ok()
         };
         thread::Builder::new()
             .name(format!("learner {learner}"))
-            .spawn(move || work(learner, &*open, train, &inbox, report))
+            .spawn(move || work(learner, &*open, &inbox, report))
             .map_err(Error::io("a thread for a learner"))?;
         Ok(Member { orders, incarnation, kill: None })
     }
@@ -353,13 +356,12 @@ impl Drop for LearnerThreads {
 fn work(
     learner: LearnerId,
     open: &Open,
-    train: Arc<Split>,
     inbox: &mpsc::Receiver<ThreadOrder>,
     report: impl Fn(ThreadNews) -> bool,
 ) {
     let engine = match guarded(|| open(learner)) {
         Ok(Opened { engine, kill }) => {
-            report(ThreadNews::Opened(kill));
+            report(ThreadNews::Opened { samples: engine.samples(), kill });
             engine
         }
         Err(error) => {
@@ -367,7 +369,7 @@ fn work(
             return;
         }
     };
-    let mut worker = Worker::new(engine, train);
+    let mut worker = Worker::new(engine);
     while let Ok(mut job) = inbox.recv() {
         // What has waited here has been overtaken.
         while let Ok(newer) = inbox.try_recv() {

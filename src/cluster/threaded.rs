@@ -71,8 +71,8 @@ impl<'a> Threaded<'a> {
         let time = self.at(time);
         let (time, message) = match news {
             ThreadNews::Rested => return,
-            ThreadNews::Opened(kill) => {
-                self.learners.opened(learner, kill);
+            ThreadNews::Opened { samples, kill } => {
+                self.learners.opened(learner, samples, kill);
                 (time, Message::Returned(learner))
             }
             ThreadNews::Failed(cause) => (time, Message::Lost { learner, cause }),

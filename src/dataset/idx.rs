@@ -3,6 +3,7 @@
 //! Nothing is allocated that a header asks for before the file has been seen to be able to hold it.
 
 use std::{
+    fs::File,
     io::{self, BufRead, Read},
     path::Path,
 };
@@ -38,10 +39,26 @@ impl<const D: usize> Idx<D> {
     /// an IDX file of bytes with `D` dimensions, or does not hold exactly what its header says or
     /// more than [`MOST_ELEMENTS`].
     pub fn read(path: &Path) -> Result<Self> {
-        let wrong = |problem| Error::Dataset { path: path.into(), problem };
-        let opened = file::open(path).map_err(|error| wrong(format!("{UNREADABLE}: {error}")));
-        let (file, length) = opened?;
-        Self::unpack(file, length).map_err(wrong)
+        Self::open(path, |file, length| Self::unpack(file, length))
+    }
+
+    /// The dimensions in the header of `path`, the number of samples first; nothing else is read.
+    ///
+    /// # Errors
+    /// As [`Idx::read`] has them, as far as the header shows it.
+    pub fn dimensions(path: &Path) -> Result<[usize; D]> {
+        let header = |file, length| Unpacked::new(file, length)?.header::<D>();
+        Self::open(path, header).map(|(sizes, _)| sizes.map(|size| size as usize))
+    }
+
+    /// What `read` makes of the file at `path` and its length.
+    fn open<T>(
+        path: &Path,
+        read: impl FnOnce(File, u64) -> std::result::Result<T, String>,
+    ) -> Result<T> {
+        let opened = file::open(path).map_err(|error| format!("{UNREADABLE}: {error}"));
+        let content = opened.and_then(|(file, length)| read(file, length));
+        content.map_err(|problem| Error::Dataset { path: path.into(), problem })
     }
 
     /// What [`Idx::read`] makes of a file at `path` with these bytes.
@@ -54,42 +71,15 @@ impl<const D: usize> Idx<D> {
     }
 
     /// Reads from `source`, packed or not, which holds at most `length` bytes.
-    fn unpack(mut source: impl Read, length: u64) -> std::result::Result<Self, String> {
-        let mut start = Vec::with_capacity(GZIP.len());
-        let two = source.by_ref().take(GZIP.len() as u64).read_to_end(&mut start);
-        two.map_err(|error| format!("{UNREADABLE}: {error}"))?;
-        if start == GZIP {
-            let packed = io::BufReader::new(start.chain(source));
-            let most = length.saturating_mul(MOST_EXPANSION);
-            Self::unpacked(Members::new(packed), most, "is damaged or cut off")
-        } else {
-            Self::unpacked(start.chain(source), length, UNREADABLE)
-        }
-    }
-
-    /// Reads from `source`, which holds at most `most` bytes.
-    fn unpacked(
-        mut source: impl Read,
-        most: u64,
-        failed: &str,
-    ) -> std::result::Result<Self, String> {
-        let failed = |error: io::Error| format!("{failed}: {error}");
-        let mut header = Vec::new();
-        source.by_ref().take(start::<D>()).read_to_end(&mut header).map_err(failed)?;
-        let sizes = sizes::<D>(&header)?;
-        let needed = sizes.iter().try_fold(1_u64, |n, &size| n.checked_mul(size.into()));
-        let needed = needed.filter(|&n| n <= MOST_ELEMENTS).ok_or_else(|| {
-            format!("has dimensions {sizes:?}, more than {MOST_ELEMENTS} elements")
-        })?;
-        let cut = || format!("is cut off: its dimensions {sizes:?} need {needed} elements");
-        if needed + start::<D>() > most {
-            return Err(cut());
-        }
+    fn unpack(source: impl Read, length: u64) -> std::result::Result<Self, String> {
+        let mut unpacked = Unpacked::new(source, length)?;
+        let (sizes, needed) = unpacked.header::<D>()?;
         let mut elements = Vec::with_capacity(needed as usize);
         // One more, so that the end is seen: a longer file has it, and gzip checks its sum there.
-        source.take(needed + 1).read_to_end(&mut elements).map_err(failed)?;
+        let read = unpacked.source.take(needed + 1).read_to_end(&mut elements);
+        read.map_err(|error| format!("{}: {error}", unpacked.failed))?;
         if (elements.len() as u64) < needed {
-            return Err(cut());
+            return Err(cut(sizes, needed));
         }
         if elements.len() as u64 > needed {
             return Err(format!("goes on after the {needed} elements of its dimensions {sizes:?}"));
@@ -106,6 +96,48 @@ impl<const D: usize> Idx<D> {
         }
         hash.update(&self.elements);
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// The bytes of a file, unpacked.
+struct Unpacked<'a> {
+    source: Box<dyn Read + 'a>,
+    /// It holds at most this many bytes.
+    most: u64,
+    /// What is said where it cannot be read.
+    failed: &'static str,
+}
+
+impl<'a> Unpacked<'a> {
+    /// Reads from `source`, packed or not, which holds at most `length` bytes.
+    fn new(mut source: impl Read + 'a, length: u64) -> std::result::Result<Self, String> {
+        let mut start = Vec::with_capacity(GZIP.len());
+        let two = source.by_ref().take(GZIP.len() as u64).read_to_end(&mut start);
+        two.map_err(|error| format!("{UNREADABLE}: {error}"))?;
+        let packed = start == GZIP;
+        let source = io::Cursor::new(start).chain(source);
+        if !packed {
+            return Ok(Self { source: Box::new(source), most: length, failed: UNREADABLE });
+        }
+        let source = Box::new(Members::new(io::BufReader::new(source)));
+        let most = length.saturating_mul(MOST_EXPANSION);
+        Ok(Self { source, most, failed: "is damaged or cut off" })
+    }
+
+    /// The dimensions, with which it begins, and how many elements they need.
+    fn header<const D: usize>(&mut self) -> std::result::Result<([u32; D], u64), String> {
+        let mut header = Vec::new();
+        let read = self.source.by_ref().take(start::<D>()).read_to_end(&mut header);
+        read.map_err(|error| format!("{}: {error}", self.failed))?;
+        let sizes = sizes::<D>(&header)?;
+        let needed = sizes.iter().try_fold(1_u64, |n, &size| n.checked_mul(size.into()));
+        let needed = needed.filter(|&n| n <= MOST_ELEMENTS).ok_or_else(|| {
+            format!("has dimensions {sizes:?}, more than {MOST_ELEMENTS} elements")
+        })?;
+        if needed + start::<D>() > self.most {
+            return Err(cut(sizes, needed));
+        }
+        Ok((sizes, needed))
     }
 }
 
@@ -150,6 +182,10 @@ fn only_zeros(mut padding: impl BufRead) -> io::Result<()> {
         }
         padding.consume(length);
     }
+}
+
+fn cut<const D: usize>(sizes: [u32; D], needed: u64) -> String {
+    format!("is cut off: its dimensions {sizes:?} need {needed} elements")
 }
 
 /// Two zeros, the type (8: unsigned bytes) and the number of dimensions.

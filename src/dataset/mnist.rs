@@ -13,10 +13,6 @@ use std::{
 use super::{Dataset, Split, candidates, idx::Idx};
 use crate::{Error, Result, file, share::both};
 
-/// Pixels of an image of MNIST.
-pub const PIXELS: usize = 28 * 28;
-/// Ten digits, or ten kinds of clothes.
-pub const CLASSES: usize = 10;
 /// What to do about missing data.
 const REMEDY: &str = "give the folder with --data DIR or TORTOISE_DATA";
 /// The sums of the unpacked files, as `sha256sum` writes them.
@@ -39,9 +35,9 @@ struct Set {
 }
 
 const SETS: [Set; 7] = [
-    Set { name: "mnist", classes: CLASSES, first: 0 },
-    Set { name: "emnist-digits", classes: CLASSES, first: 0 },
-    Set { name: "emnist-mnist", classes: CLASSES, first: 0 },
+    Set { name: "mnist", classes: 10, first: 0 },
+    Set { name: "emnist-digits", classes: 10, first: 0 },
+    Set { name: "emnist-mnist", classes: 10, first: 0 },
     Set { name: "emnist-letters", classes: 26, first: 1 },
     Set { name: "emnist-balanced", classes: 47, first: 0 },
     Set { name: "emnist-bymerge", classes: 47, first: 0 },
@@ -195,7 +191,18 @@ impl Source {
             let problem = format!("training images are {train} pixels, but test images {test}");
             return Err(Error::Dataset { path: self.folder.clone(), problem });
         }
-        Ok(Dataset { train: train.split.into(), test: test.split })
+        Ok(Dataset { train: train.split.into(), test: test.split.into() })
+    }
+
+    /// Pixels an image and number of classes, before anything else is read of it.
+    ///
+    /// # Errors
+    /// [`Error::Dataset`] where the training images are missing or do not begin as IDX files do.
+    pub fn shape(&self) -> Result<(usize, usize)> {
+        let [train, _] = self.set.prefixes();
+        let (path, _) = self.find::<3>(&train)?;
+        let [_, rows, columns] = Idx::<3>::dimensions(&path)?;
+        Ok((rows * columns, self.set.classes))
     }
 
     /// How it is chosen among others.
@@ -223,14 +230,28 @@ impl Source {
             (rows, columns)
         };
         // Neither product nor lengths can be wrong after this; what remains are the labels.
-        let split = Split::new(pixels, labels, rows * columns, classes);
+        let split = Split::images(pixels, labels, rows * columns, classes);
         let split = split.map_err(|error| wrong(error.to_string()))?;
         Ok(Sized { split, rows, columns })
     }
 
     /// Finds, reads and verifies the images (`D` = 3) or labels (`D` = 1).
     fn read<const D: usize>(&self, prefix: &str, sums: Option<&Sums>) -> Result<(PathBuf, Idx<D>)> {
-        let (path, name) = candidates::find::<D>(&self.folder, prefix).map_err(|passed| {
+        let (path, name) = self.find::<D>(prefix)?;
+        let content = Idx::read(&path)?;
+        let Some(sums) = sums else { return Ok((path, content)) };
+        let actual = content.sha256();
+        let problem = match sums.get(&name) {
+            Some(expected) if *expected == actual => return Ok((path, content)),
+            Some(expected) => format!("has SHA-256 {actual}, but {SUMS} says {expected}"),
+            None => format!("has no sum in {SUMS}, which names the unpacked files"),
+        };
+        Err(Error::Dataset { path, problem })
+    }
+
+    /// Finds the images (`D` = 3) or labels (`D` = 1): their path, and their name unpacked.
+    fn find<const D: usize>(&self, prefix: &str) -> Result<candidates::Found> {
+        candidates::find::<D>(&self.folder, prefix).map_err(|passed| {
             let name = candidates::name::<D>(prefix);
             let passed = match &*passed {
                 [] => String::new(),
@@ -241,16 +262,7 @@ impl Source {
                  {REMEDY}"
             );
             Error::Dataset { path: self.folder.clone(), problem }
-        })?;
-        let content = Idx::read(&path)?;
-        let Some(sums) = sums else { return Ok((path, content)) };
-        let actual = content.sha256();
-        let problem = match sums.get(&name) {
-            Some(expected) if *expected == actual => return Ok((path, content)),
-            Some(expected) => format!("has SHA-256 {actual}, but {SUMS} says {expected}"),
-            None => format!("has no sum in {SUMS}, which names the unpacked files"),
-        };
-        Err(Error::Dataset { path, problem })
+        })
     }
 }
 

@@ -13,7 +13,7 @@ use super::{
     kernels::{Family, ShaderSet},
     model::Model,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, dataset::Splits};
 
 /// EnginePool of one GPU beyond which more would only take up its memory.
 const MOST_QUEUES: usize = 16;
@@ -126,27 +126,33 @@ impl Backend {
             .then(|| format!("no GPU adapter found, so the host engine computes; {REMEDY}"))
     }
 
-    /// Opens an engine for minibatches of `minibatch` samples.
+    /// Opens an engine for minibatches of `minibatch` samples of these data.
     ///
     /// # Errors
-    /// [`Error::Device`] where the device cannot be opened or has no room, [`Error::NoRoom`] where the
+    /// [`Error::Config`] where the data do not fit the model; [`Error::Device`] where the device cannot be opened or has no room, [`Error::NoRoom`] where the
     /// host has none, [`Error::NoAdapter`] where the adapter is gone or the library was built without
     /// the feature `gpu` or `host`.
-    pub fn open(&self, model: &Model, minibatch: usize) -> Result<Box<dyn Engine>> {
-        Ok(match self {
-            Self::Gpu { adapter, shaders } => gpu::open(adapter, model, minibatch, shaders)?,
-            Self::Host { .. } => host(model)?,
-        })
+    pub fn open(
+        &self,
+        model: &Model,
+        minibatch: usize,
+        data: impl Into<Splits>,
+    ) -> Result<Box<dyn Engine>> {
+        let data = data.into();
+        match self {
+            Self::Gpu { adapter, shaders } => gpu::open(adapter, model, minibatch, shaders, data),
+            Self::Host { .. } => host(model, data),
+        }
     }
 }
 
 #[cfg(feature = "host")]
-fn host(model: &Model) -> Result<Box<dyn Engine>> {
-    Ok(Box::new(super::host::Host::open(model.clone())?))
+fn host(model: &Model, data: Splits) -> Result<Box<dyn Engine>> {
+    Ok(Box::new(super::host::Host::open(model.clone(), data)?))
 }
 
 #[cfg(not(feature = "host"))]
-fn host(_: &Model) -> Result<Box<dyn Engine>> {
+fn host(_: &Model, _: Splits) -> Result<Box<dyn Engine>> {
     let problem = "the host engine is left out: this was built without the feature host";
     Err(Error::NoAdapter(problem.to_owned()))
 }

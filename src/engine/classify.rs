@@ -1,10 +1,15 @@
-//! What a model makes of single images, through any engine: the gradient of a sample's loss by the
+//! What a model makes of single samples, through any engine: the gradient of a sample's loss by the
 //! last biases is p - onehot(label), so that whatever trains can also classify.
 
-use super::{Engine, model::Model};
-use crate::{Error, Result, dataset::Minibatch};
+use std::{iter, ops::Range};
 
-/// What a model makes of one image.
+use super::{Engine, model::Model};
+use crate::{
+    Error, Result,
+    dataset::{Minibatch, Split},
+};
+
+/// What a model makes of one sample.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Classified {
     /// Softmax cross-entropy with the label, + L2 ||W||_F^2.
@@ -23,7 +28,8 @@ impl Classified {
     }
 }
 
-/// Classifies each image of `batch` on its own, at `params`. The labels matter to the losses only.
+/// Classifies these samples of `split` one by one, at `params`, by an engine that was opened over it.
+/// Labels matter to the losses only.
 ///
 /// # Errors
 /// [`Error::Device`] where the device fails, [`Error::Diverged`] where the model has no answer: its
@@ -32,25 +38,30 @@ pub fn classify(
     engine: &mut dyn Engine,
     model: &Model,
     params: &[f32],
-    batch: &Minibatch,
+    split: &Split,
+    samples: Range<usize>,
 ) -> Result<Vec<Classified>> {
     engine.load(params)?;
     let mut gradient = vec![0.0; model.params()];
     let biases = model.layers()[model.layers().len() - 1].bias();
-    let samples = batch.images.chunks_exact(model.inputs()).zip(&batch.labels);
-    let may_overflow = may_overflow(model, params);
+    let mut one = Minibatch::default();
+    let largest = samples.clone().fold(1.0, |largest: f32, sample| {
+        split.gather(iter::once(sample), &mut one);
+        one.features.iter().fold(largest, |largest, x| largest.max(x.abs()))
+    });
+    let may_overflow = may_overflow(model, params, largest);
     samples
-        .map(|(image, &label)| {
-            if may_overflow && overflows(model, params, image) {
+        .map(|sample| {
+            split.gather(iter::once(sample), &mut one);
+            if may_overflow && overflows(model, params, &one.features) {
                 return Err(no_answer());
             }
-            let one = Minibatch { images: image.to_vec(), labels: vec![label] };
-            let loss = engine.gradient(&one, &mut gradient)?;
+            let loss = engine.gradient(&[sample], &mut gradient)?;
             let mut probabilities = gradient[biases.clone()].to_vec();
             if !probabilities.iter().all(|p| p.is_finite()) {
                 return Err(no_answer());
             }
-            probabilities[label as usize] += 1.0;
+            probabilities[one.labels[0] as usize] += 1.0;
             // Rounding may leave a little less than nothing.
             probabilities.iter_mut().for_each(|p| *p = p.clamp(0.0, 1.0));
             Ok(Classified { loss, probabilities })
@@ -65,9 +76,9 @@ fn no_answer() -> Error {
     )
 }
 
-/// Whether there may be pixels from 0 to 1 for which a layer gives more than an f32 holds.
-fn may_overflow(model: &Model, params: &[f32]) -> bool {
-    let mut most = 1.0;
+/// Whether there may be features of at most this size for which a layer gives more than an f32 holds.
+fn may_overflow(model: &Model, params: &[f32], largest: f32) -> bool {
+    let mut most = f64::from(largest);
     model.layers().iter().any(|layer| {
         let mut sums = vec![0.0; layer.outputs];
         for (at, row) in params[layer.params()].chunks_exact(layer.outputs).enumerate() {
@@ -79,10 +90,10 @@ fn may_overflow(model: &Model, params: &[f32]) -> bool {
     })
 }
 
-/// Whether what a layer gives for `image` is not finite. The engines do not say: a ReLU may make 0
+/// Whether what a layer gives for a sample is not finite. The engines do not say: a ReLU may make 0
 /// of what is no number.
-fn overflows(model: &Model, params: &[f32], image: &[f32]) -> bool {
-    let mut inputs = image.to_vec();
+fn overflows(model: &Model, params: &[f32], features: &[f32]) -> bool {
+    let mut inputs = features.to_vec();
     for layer in model.layers() {
         let mut outputs = params[layer.bias()].to_vec();
         for (x, row) in inputs.iter().zip(params[layer.weight()].chunks_exact(layer.outputs)) {

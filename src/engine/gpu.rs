@@ -25,6 +25,7 @@ use self::{
 use super::{
     Engine, Evaluation,
     adapter::AdapterId,
+    check_samples, expect,
     kernels::{
         Family, MATRIX, ShaderSet,
         dispatches::{Dispatches, Matrix},
@@ -32,8 +33,8 @@ use super::{
     model::Model,
 };
 use crate::{
-    Error, Result,
-    dataset::{Minibatch, Split},
+    Result,
+    dataset::{Minibatch, Part, Splits},
 };
 
 /// The most samples that an evaluation hands to the device at a time.
@@ -45,6 +46,8 @@ pub struct Gpu {
     device: Device,
     pipelines: Pipelines,
     model: Model,
+    data: Splits,
+    batch: Minibatch,
     /// Those of each layer.
     params: Vec<Storage>,
     gradients: Pass,
@@ -60,48 +63,52 @@ impl Gpu {
     /// All parameters are zero until the first [`Engine::load`].
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] where the adapter is gone; [`Error::Device`] where it cannot be opened,
+    /// [`crate::Error::Config`] where the data do not fit the model; [`crate::Error::NoAdapter`] where the
+    /// adapter is gone; [`crate::Error::Device`] where it cannot be opened,
     /// refuses a shader, or has no room for the model or the minibatch.
     pub fn open(
         adapter: &AdapterId,
         model: Model,
         minibatch: usize,
         shaders: &ShaderSet,
+        data: impl Into<Splits>,
     ) -> Result<Self> {
+        let data = data.into();
+        model.check(&data)?;
         let device = Device::open(adapter)?;
         let mut pipelines = Pipelines::new(&device, shaders)?;
         let params = params(&device, &model, shaders.family())?;
         let list = Dispatches::of_gradient;
         let gradients =
             Pass::new(&device, &mut pipelines, list, &model, &params, minibatch.max(1))?;
-        let mut gpu =
-            Self { device, pipelines, model, params, gradients, evaluations: None, penalty: 0.0 };
-        gpu.warm_up()?;
+        let mut gpu = Self {
+            device,
+            pipelines,
+            model,
+            data,
+            batch: Minibatch::default(),
+            params,
+            gradients,
+            evaluations: None,
+            penalty: 0.0,
+        };
+        // Drivers compile a kernel when it first runs.
+        gpu.gradient(&[0], &mut vec![0.0; gpu.model.params()])?;
         Ok(gpu)
     }
 
-    /// Computes a gradient of nothing: drivers compile a kernel when it first runs.
-    fn warm_up(&mut self) -> Result<()> {
-        let nothing = Minibatch { images: vec![0.0; self.model.inputs()], labels: vec![0] };
-        self.gradient(&nothing, &mut vec![0.0; self.model.params()]).map(drop)
-    }
-
-    /// Hands a minibatch to the driver.
-    fn upload(&mut self, batch: &Minibatch) -> Result<()> {
-        let rows = batch.len();
-        expect("pixels", batch.images.len(), rows * self.model.inputs())?;
-        let classes = self.model.classes();
-        if rows == 0 || batch.labels.iter().any(|&label| label as usize >= classes) {
-            return Err(Error::config(format!(
-                "a minibatch needs samples, and labels below the model's {classes} classes"
-            )));
-        }
+    /// Hands samples to the driver.
+    fn upload(&mut self, samples: &[usize]) -> Result<()> {
+        check_samples(samples, self.samples())?;
+        let rows = samples.len();
         if rows > self.gradients.capacity() {
             let Self { device, pipelines, model, params, .. } = self;
             let list = Dispatches::of_gradient;
             self.gradients = Pass::new(device, pipelines, list, model, params, rows)?;
         }
-        self.gradients.upload(&self.device, &self.model, &batch.images, &batch.labels);
+        let Self { data, batch, .. } = self;
+        data.train.gather(samples.iter().copied(), batch);
+        self.gradients.upload(&self.device, &self.model, &batch.features, &batch.labels);
         Ok(())
     }
 
@@ -120,12 +127,12 @@ impl Gpu {
     fn time_step(
         &mut self,
         params: &[f32],
-        batch: &Minibatch,
+        samples: &[usize],
         gradient: &mut [f32],
     ) -> Result<[Duration; 3]> {
         let start = Instant::now();
         self.load(params)?;
-        self.upload(batch)?;
+        self.upload(samples)?;
         let uploaded = Instant::now();
         let results = self.gradients.run(&self.device)?;
         let computed = Instant::now();
@@ -156,8 +163,9 @@ pub(super) fn open(
     model: &Model,
     minibatch: usize,
     shaders: &ShaderSet,
+    data: Splits,
 ) -> Result<Box<dyn Engine>> {
-    Ok(Box::new(Gpu::open(adapter, model.clone(), minibatch, shaders)?))
+    Ok(Box::new(Gpu::open(adapter, model.clone(), minibatch, shaders, data)?))
 }
 
 /// Makes the parameters of each layer.
@@ -170,6 +178,18 @@ fn params(device: &Device, model: &Model, family: Family) -> Result<Vec<Storage>
 }
 
 impl Engine for Gpu {
+    fn samples(&self) -> usize {
+        self.data.train.len()
+    }
+
+    fn params(&self) -> usize {
+        self.model.params()
+    }
+
+    fn initial(&self, seed: u64) -> Vec<f32> {
+        self.model.initial(seed)
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
         expect("parameters", params.len(), self.model.params())?;
         for (layer, own) in self.model.layers().iter().zip(&self.params) {
@@ -179,24 +199,23 @@ impl Engine for Gpu {
         self.device.healthy()
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
         expect("gradient", gradient.len(), self.model.params())?;
-        self.upload(batch)?;
+        self.upload(samples)?;
         let results = self.gradients.run(&self.device)?;
         Ok(self.copy(&results, gradient))
     }
 
-    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
-        expect("pixels an image", split.inputs(), self.model.inputs())?;
-        expect("classes", split.classes(), self.model.classes())?;
+    fn evaluate(&mut self, params: &[f32], over: Part) -> Result<Evaluation> {
         self.load(params)?;
+        let Some(split) = self.data.part(over).cloned() else { return Ok(Evaluation::UNKNOWN) };
         let mut pass = self.take_evaluations(split.len())?;
-        let mut batch = Minibatch::default();
         let (mut loss, mut hits) = (0.0, 0);
         for start in (0..split.len()).step_by(pass.capacity()) {
             let end = split.len().min(start + pass.capacity());
-            split.gather(start..end, &mut batch);
-            pass.upload(&self.device, &self.model, &batch.images, &batch.labels);
+            split.gather(start..end, &mut self.batch);
+            let Minibatch { features, labels } = &self.batch;
+            pass.upload(&self.device, &self.model, features, labels);
             let results = pass.run(&self.device)?;
             loss += total(&results);
             let hit = results.rows(|matrix| *matrix == Matrix::Hits).flat_map(words);
@@ -206,13 +225,6 @@ impl Engine for Gpu {
         let samples = split.len() as f64;
         Ok(Evaluation { loss: loss / samples + self.penalty, accuracy: hits as f64 / samples })
     }
-}
-
-fn expect(what: &str, got: usize, expected: usize) -> Result<()> {
-    if got == expected {
-        return Ok(());
-    }
-    Err(Error::config(format!("{got} {what}, but the model has {expected}")))
 }
 
 /// The elements of bytes that came back.
@@ -229,6 +241,7 @@ fn total(results: &Results<'_>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Error, dataset::Split};
 
     #[test]
     #[expect(clippy::print_stdout, reason = "nothing is skipped in silence")]
@@ -241,18 +254,17 @@ mod tests {
             crate::engine::adapters::list().into_iter().next().expect("scripts/setup.sh was run");
         let model = Model::new(&"logistic".parse().unwrap(), 4, 2, 0.0).unwrap();
         let shaders = ShaderSet::new(Family::Tiled);
-        let mut gpu = Gpu::open(&adapter, model, 1, &shaders).unwrap();
-        let batch = Minibatch { images: vec![0.5; 4], labels: vec![1] };
+        let data = Split::images(vec![128; 4], vec![1], 4, 2).unwrap();
+        let mut gpu = Gpu::open(&adapter, model, 1, &shaders, data).unwrap();
         let mut gradient = vec![0.0; 10];
-        gpu.gradient(&batch, &mut gradient).unwrap();
+        gpu.gradient(&[0], &mut gradient).unwrap();
 
         gpu.device.device.destroy();
         for _ in 0..2 {
-            let error = gpu.gradient(&batch, &mut gradient).unwrap_err();
+            let error = gpu.gradient(&[0], &mut gradient).unwrap_err();
             assert!(matches!(&error, Error::Device { .. }), "{error}");
             assert!(error.to_string().contains(&adapter.name), "{error}");
         }
-        let split = Split::new(vec![0; 4], vec![0], 4, 2).unwrap();
-        assert!(matches!(gpu.evaluate(&[0.0; 10], &split), Err(Error::Device { .. })));
+        assert!(matches!(gpu.evaluate(&[0.0; 10], Part::Train), Err(Error::Device { .. })));
     }
 }

@@ -9,10 +9,10 @@ pub(super) mod pass;
 pub mod reference;
 
 use self::pass::Pass;
-use super::{Engine, Evaluation, model::Model};
+use super::{Engine, Evaluation, check_samples, expect, model::Model};
 use crate::{
     Result,
-    dataset::{Minibatch, Split},
+    dataset::{Minibatch, Part, Splits},
     share::{self, share, threads},
 };
 
@@ -25,8 +25,10 @@ const SHARED_FROM: usize = 4_000_000;
 #[derive(Debug)]
 pub struct Host {
     model: Model,
+    data: Splits,
     params: Vec<f32>,
     penalty: f64,
+    batch: Minibatch,
     pass: Pass,
     evaluators: Vec<Evaluator>,
     /// Sum of losses and hits of each portion of samples.
@@ -41,34 +43,56 @@ struct Evaluator {
 }
 
 impl Host {
-    /// An engine for `model`, at parameters zero.
-    pub fn new(model: Model) -> Self {
-        let params = vec![0.0; model.params()];
-        let evaluators = (0..threads()).map(|_| Evaluator::default()).collect();
-        Self { model, params, penalty: 0.0, pass: Pass::default(), evaluators, sums: Vec::new() }
-    }
-
-    /// The same, once it is sure that this thread and those it shares with have the room that it needs.
+    /// An engine for `model` on these data, at parameters zero, once it is sure that this thread and
+    /// those it shares with have the room that it needs.
     ///
     /// # Errors
-    /// [`Error::NoRoom`](crate::Error::NoRoom) where they have not.
-    pub fn open(model: Model) -> Result<Self> {
+    /// [`Error::Config`](crate::Error::Config) where the data do not fit the model;
+    /// [`Error::NoRoom`](crate::Error::NoRoom) where there is no room.
+    pub fn open(model: Model, data: impl Into<Splits>) -> Result<Self> {
+        let data = data.into();
+        model.check(&data)?;
         share::start()?;
         pass::make_room()?;
         rayon::broadcast(|_| pass::make_room()).into_iter().collect::<Result<()>>()?;
-        Ok(Self::new(model))
+        Ok(Self {
+            params: vec![0.0; model.params()],
+            model,
+            data,
+            penalty: 0.0,
+            batch: Minibatch::default(),
+            pass: Pass::default(),
+            evaluators: (0..threads()).map(|_| Evaluator::default()).collect(),
+            sums: Vec::new(),
+        })
     }
 }
 
 impl Engine for Host {
+    fn samples(&self) -> usize {
+        self.data.train.len()
+    }
+
+    fn params(&self) -> usize {
+        self.model.params()
+    }
+
+    fn initial(&self, seed: u64) -> Vec<f32> {
+        self.model.initial(seed)
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
+        expect("parameters", params.len(), self.model.params())?;
         self.params.copy_from_slice(params);
         self.penalty = self.model.penalty(params);
         Ok(())
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
-        let Self { model, params, pass, sums, .. } = self;
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+        expect("gradient", gradient.len(), self.model.params())?;
+        check_samples(samples, self.samples())?;
+        let Self { model, data, params, batch, pass, sums, .. } = self;
+        data.train.gather(samples.iter().copied(), batch);
         let alone = batch.len() * model.params() < SHARED_FROM;
         let mut workers = vec![(); if alone { 1 } else { threads() }];
         let rows = pass.rows(model, batch);
@@ -87,9 +111,10 @@ impl Engine for Host {
         Ok((loss / batch.len() as f64 + self.penalty) as f32)
     }
 
-    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
+    fn evaluate(&mut self, params: &[f32], over: Part) -> Result<Evaluation> {
         self.load(params)?;
-        let Self { model, params, evaluators, sums, .. } = self;
+        let Self { model, data, params, evaluators, sums, .. } = self;
+        let Some(split) = data.part(over) else { return Ok(Evaluation::UNKNOWN) };
         sums.clear();
         sums.resize(split.len().div_ceil(EVALUATED), (0.0, 0));
         let portions = sums.iter_mut().zip((0..split.len()).step_by(EVALUATED));

@@ -3,10 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Engine, Evaluation};
-use crate::{
-    Error, Result,
-    dataset::{Minibatch, Split},
-};
+use crate::{Error, Result, dataset::Part};
 
 /// Another engine, as long as `interrupt` is false: so whatever takes many gradients of it ends within
 /// the next one.
@@ -32,15 +29,27 @@ impl<'a> Interruptible<'a> {
 
 /// [`Error::Interrupted`] once it is; else what the engine says.
 impl Engine for Interruptible<'_> {
+    fn samples(&self) -> usize {
+        self.engine.samples()
+    }
+
+    fn params(&self) -> usize {
+        self.engine.params()
+    }
+
+    fn initial(&self, seed: u64) -> Vec<f32> {
+        self.engine.initial(seed)
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
         self.engine()?.load(params)
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
-        self.engine()?.gradient(batch, gradient)
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+        self.engine()?.gradient(samples, gradient)
     }
 
-    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
-        self.engine()?.evaluate(params, split)
+    fn evaluate(&mut self, params: &[f32], over: Part) -> Result<Evaluation> {
+        self.engine()?.evaluate(params, over)
     }
 }

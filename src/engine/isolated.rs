@@ -1,12 +1,13 @@
 //! An engine in a process of its own: a driver that crashes, hangs or is killed is one lost learner,
 //! and not the end of the program.
 //!
-//! The process is this program again, started as `learner`. It is sent what to open, parameters and
-//! samples, and sends back losses and gradients, the same bits as an engine here would; it reads no
-//! data set. Where the program is gone it ends too.
+//! The process is this program again, started as `learner`. It is sent what to open and the data, and
+//! then parameters and which samples are meant; it sends back losses and gradients, the same bits as an
+//! engine here would. It reads no file. Where the program is gone it ends too.
 
 #[cfg(feature = "gpu")]
 mod check;
+mod data;
 mod process;
 mod serve;
 mod wire;
@@ -22,13 +23,14 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use self::{
+    data::Outlines,
     process::{FromProcess, Guard, Process, ToProcess},
     wire::{Kind, Reader, WireFault, Writer, pack, unpack},
 };
-use super::{Engine, Evaluation, backend::Backend, model::Model};
+use super::{Engine, Evaluation, backend::Backend, expect, model::Model};
 use crate::{
     Error, Result, awake,
-    dataset::{Minibatch, Split},
+    dataset::{Part, Splits},
 };
 
 #[cfg(feature = "gpu")]
@@ -38,9 +40,6 @@ pub use self::serve::serve;
 /// The most bytes of a frame before it is known what is opened: shaders, of which JSON may make six
 /// times as much, or an error.
 const OPENING: u64 = 1 << 23;
-/// About how many bytes of a split are sent at a time.
-const PORTION: usize = 1 << 20;
-
 /// What a learner's process opens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineSetup {
@@ -55,10 +54,9 @@ pub struct EngineSetup {
 impl EngineSetup {
     /// The most bytes of a frame's payload, either way.
     fn most(&self) -> u64 {
-        let bytes = |words: usize| 4 * words as u64;
-        let params = bytes(self.model.params() + 1);
-        let samples = (self.minibatch.max(1) as u64).saturating_mul(bytes(self.model.inputs() + 1));
-        OPENING.max(params).max(samples)
+        let params = 4 * (self.model.params() as u64 + 1);
+        let indices = (self.minibatch.max(1) as u64).saturating_mul(8);
+        OPENING.max(params).max(indices)
     }
 }
 
@@ -71,6 +69,7 @@ pub struct Isolated {
     to: Writer<ToProcess>,
     from: Reader<FromProcess>,
     model: Model,
+    samples: usize,
     minibatch: usize,
     /// How the process ended.
     ended: Option<String>,
@@ -78,9 +77,12 @@ pub struct Isolated {
     process: Guard,
 }
 
-/// A process on its way: it opens its device.
+/// A process on its way: it takes in the data, and opens its device.
 #[derive(Debug)]
-pub struct Opening(Isolated);
+pub struct Opening {
+    isolated: Isolated,
+    data: Splits,
+}
 
 /// Ends a learner's process from any thread.
 #[derive(Debug, Clone)]
@@ -95,34 +97,47 @@ pub fn this_program() -> Result<PathBuf> {
 }
 
 impl Isolated {
-    /// Starts a process of `program`, which is `tortoise`, and waits until it has opened its engine.
+    /// Starts a process of `program`, which is `tortoise`, and waits until it has opened its engine over
+    /// these data, which it is sent. A training set alone is enough for gradients.
     ///
     /// All parameters are zero until the first [`Engine::load`].
     ///
     /// # Errors
     /// As [`Self::start`] and [`Opening::ready`].
-    pub fn open(program: impl Into<PathBuf>, job: &EngineSetup) -> Result<Self> {
-        Self::start(program, job)?.ready()
+    pub fn open(
+        program: impl Into<PathBuf>,
+        setup: &EngineSetup,
+        data: impl Into<Splits>,
+    ) -> Result<Self> {
+        Self::start(program, setup, data)?.ready()
     }
 
     /// Starts a process of `program`, which is `tortoise`, and does not wait for it.
     ///
     /// # Errors
-    /// [`Error::Io`] where the program cannot be started; [`Error::Process`] where it ends at once.
-    pub fn start(program: impl Into<PathBuf>, job: &EngineSetup) -> Result<Opening> {
+    /// [`Error::Config`] where the data do not fit the model; [`Error::Io`] where the program cannot be
+    /// started; [`Error::Process`] where it ends at once.
+    pub fn start(
+        program: impl Into<PathBuf>,
+        setup: &EngineSetup,
+        data: impl Into<Splits>,
+    ) -> Result<Opening> {
+        let data = data.into();
+        setup.model.check(&data)?;
         let (process, from, to) = Process::start(program.into())?;
         let mut isolated = Self {
             to: Writer::new(to),
-            from: Reader::new(from, job.most()),
-            model: job.model.clone(),
-            minibatch: job.minibatch.max(1),
+            from: Reader::new(from, setup.most()),
+            model: setup.model.clone(),
+            samples: data.train.len(),
+            minibatch: setup.minibatch.max(1),
             ended: None,
             process: Guard(Arc::new(process)),
         };
-        let job = serde_json::to_vec(job)
+        let open = serde_json::to_vec(&(setup, Outlines::of(&data)))
             .map_err(|error| Error::config(format!("a learner cannot be told its job: {error}")))?;
-        isolated.send(Kind::Open, &[&job])?;
-        Ok(Opening(isolated))
+        isolated.send(Kind::Open, &[&open])?;
+        Ok(Opening { isolated, data })
     }
 
     /// What ends this process, whatever it is doing and whoever waits for it.
@@ -184,19 +199,21 @@ fn lost(ended: &mut Option<String>, process: &Process, fault: &WireFault) -> Err
 impl Opening {
     /// What ends this process while it opens its device, and later.
     pub fn killer(&self) -> Killer {
-        self.0.killer()
+        self.isolated.killer()
     }
 
-    /// Waits until the engine is open.
+    /// Sends the data and waits until the engine is open.
     ///
     /// # Errors
     /// What [`Backend::open`] returns there; [`Error::Process`] where the process ends.
     pub fn ready(mut self) -> Result<Isolated> {
-        self.0.answer(Kind::Ready)?;
-        Ok(self.0)
+        let Self { isolated, data } = &mut self;
+        data::portions(data, |features, labels| isolated.send(Kind::Data, &[features, labels]))?;
+        isolated.answer(Kind::Ready)?;
+        Ok(self.isolated)
     }
 
-    /// Waits until the engine is open, and ends the process if it is not when `patience` is over.
+    /// Sends the data and waits until the engine is open, and ends the process if it is not when `patience` is over.
     ///
     /// # Errors
     /// As [`ready`](Self::ready); [`Error::Io`] where nobody can watch the time.
@@ -222,45 +239,47 @@ impl Killer {
 }
 
 impl Engine for Isolated {
+    fn samples(&self) -> usize {
+        self.samples
+    }
+
+    fn params(&self) -> usize {
+        self.model.params()
+    }
+
+    fn initial(&self, seed: u64) -> Vec<f32> {
+        self.model.initial(seed)
+    }
+
     /// Where loading fails there, the next gradient says so.
     fn load(&mut self, params: &[f32]) -> Result<()> {
         expect("parameters", params.len(), self.model.params())?;
         self.send(Kind::Params, &[&pack(params)])
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
-        expect("pixels", batch.images.len(), batch.len() * self.model.inputs())?;
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
         expect("gradient", gradient.len(), self.model.params())?;
-        if batch.len() > self.minibatch {
-            let (got, most) = (batch.len(), self.minibatch);
+        if samples.len() > self.minibatch {
+            let (got, most) = (samples.len(), self.minibatch);
             let problem = format!("{got} samples for a learner of minibatches of at most {most}");
             return Err(Error::config(problem));
         }
-        self.send(Kind::Minibatch, &[&pack(&batch.images), &pack(&batch.labels)])?;
+        let indices: Vec<u64> = samples.iter().map(|&sample| sample as u64).collect();
+        self.send(Kind::Minibatch, &[&pack(&indices)])?;
         let mut loss = [0.0];
         self.numbers(Kind::Gradient, [&mut loss, gradient])?;
         Ok(loss[0])
     }
 
-    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
+    fn evaluate(&mut self, params: &[f32], over: Part) -> Result<Evaluation> {
         expect("parameters", params.len(), self.model.params())?;
-        expect("pixels an image", split.inputs(), self.model.inputs())?;
-        expect("classes", split.classes(), self.model.classes())?;
-        let samples = (PORTION / (split.inputs() + 1)).max(1);
-        for start in (0..split.len()).step_by(samples) {
-            let (pixels, labels) = split.portion(start, samples);
-            self.send(Kind::Samples, &[pixels, labels])?;
-        }
-        self.send(Kind::Evaluate, &[&pack(params)])?;
+        let kind = match over {
+            Part::Train => Kind::EvaluateTrain,
+            Part::Test => Kind::EvaluateTest,
+        };
+        self.send(kind, &[&pack(params)])?;
         let (mut loss, mut accuracy) = ([0.0], [0.0]);
         self.numbers(Kind::Evaluation, [&mut loss, &mut accuracy])?;
         Ok(Evaluation { loss: loss[0], accuracy: accuracy[0] })
     }
-}
-
-fn expect(what: &str, got: usize, expected: usize) -> Result<()> {
-    if got == expected {
-        return Ok(());
-    }
-    Err(Error::config(format!("{got} {what}, but the model has {expected}")))
 }

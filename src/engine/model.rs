@@ -8,6 +8,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use crate::{
     Error, Result,
+    dataset::{Part, Split, Splits},
     rng::{self, Purpose},
     suggest,
 };
@@ -55,7 +56,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// The model of this shape for `inputs` pixels and `classes` classes; `l2` multiplies ||W||_F^2,
+    /// The model of this shape for `inputs` features and `classes` classes; `l2` multiplies ||W||_F^2,
     /// biases left out.
     ///
     /// # Errors
@@ -75,12 +76,48 @@ impl Model {
         Ok(Self { layers, l2 })
     }
 
+    /// The model of this shape for samples as `split` has them.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`Error::Config`] where labels are numbers.
+    pub fn for_split(shape: &Shape, split: &Split, l2: f32) -> Result<Self> {
+        let classes = split.classes();
+        let classes =
+            classes.ok_or_else(|| Error::config("a model needs labels that are classes"))?;
+        Self::new(shape, split.inputs(), classes, l2)
+    }
+
+    /// Whether it can compute on these data.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where their samples have other widths or classes, or labels that are numbers.
+    pub fn check(&self, data: &Splits) -> Result<()> {
+        for (part, name) in [(Part::Train, "training"), (Part::Test, "test")] {
+            let Some(split) = data.part(part) else { continue };
+            let (inputs, classes) = (split.inputs(), split.classes());
+            if inputs != self.inputs() {
+                return Err(Error::config(format!(
+                    "the {name} set has {inputs} features a sample, but the model takes {}",
+                    self.inputs()
+                )));
+            }
+            let has = classes.map_or("labels that are numbers".into(), |n| format!("{n} classes"));
+            if classes != Some(self.classes()) {
+                return Err(Error::config(format!(
+                    "the {name} set has {has}, but the model tells {} classes apart",
+                    self.classes()
+                )));
+            }
+        }
+        Ok(())
+    }
+
     /// The dense layers, from the image to the logits.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
-    /// Pixels an image, the columns of the first layer's X.
+    /// Features a sample, the columns of the first layer's X.
     pub fn inputs(&self) -> usize {
         self.layers[0].inputs
     }

@@ -7,7 +7,7 @@ use super::{
     kernels::ShaderSet,
     model::Model,
 };
-use crate::{Error, Result};
+use crate::{Error, Result, dataset::Splits};
 
 /// No adapter, whatever the machine has.
 pub(super) fn adapters() -> Vec<AdapterId> {
@@ -26,6 +26,7 @@ pub(super) fn open(
     _: &Model,
     _: usize,
     _: &ShaderSet,
+    _: Splits,
 ) -> Result<Box<dyn Engine>> {
     Err(Error::NoAdapter(format!("adapter {adapter} cannot be opened, since {NONE}: {REMEDY}")))
 }

@@ -1,39 +1,51 @@
-//! An objective of which everything is known: how far w is from the mean image.
+//! An objective of which everything is known: how far w is from the mean sample.
 //!
-//! F(w) = 1/2 sum_d lambda_d (w_d - mean x_d)^2 over images x, one parameter a pixel. The images are
+//! F(w) = 1/2 sum_d lambda_d (w_d - mean x_d)^2 over samples x, one parameter a feature. The samples are
 //! the noise: a minibatch's gradient is lambda_d (w_d - its mean x_d). With this engine the real loop,
 //! scheduler, server and learners run where everything is known that must come out: minimum, noise and
 //! curvature.
 
 use rand::RngExt;
 
-use super::{Engine, Evaluation};
+use super::{Engine, Evaluation, check_samples, expect};
 use crate::{
     Result,
-    dataset::{Minibatch, Split},
+    dataset::{Part, Split, Splits},
     rng::{self, Purpose},
 };
 
-/// Images that are gathered at a time.
+/// Samples that are gathered at a time.
 const GATHERED: usize = 64;
 
 /// Computes gradients of f(w, x) = 1/2 sum_d lambda_d ((w_d - x_d)^2 - v_d), where v_d is the variance
-/// of pixel d over the training set: over all of it the mean is F(w), whose minimum is zero.
+/// of feature d over the training set: over all of it the mean is F(w), whose minimum is zero.
 #[derive(Debug, Clone)]
 pub struct Quadratic {
     curvature: Vec<f64>,
-    train: Pixels,
+    data: Splits,
+    train: Moments,
     params: Vec<f32>,
+    /// Those of the samples in hand.
+    features: Vec<f32>,
 }
 
 impl Quadratic {
-    /// With lambda_d = `curvature[d]` for pixel d of the images of `train`; at parameters zero.
+    /// With lambda_d = `curvature[d]` for feature d of these data; at parameters zero.
     ///
     /// # Panics
-    /// If there is not one curvature a pixel.
-    pub fn new(train: &Split, curvature: Vec<f64>) -> Self {
-        assert_eq!(curvature.len(), train.inputs(), "one curvature a pixel");
-        Self { params: vec![0.0; curvature.len()], train: Pixels::of(train), curvature }
+    /// If there is not one curvature a feature.
+    pub fn new(data: impl Into<Splits>, curvature: Vec<f64>) -> Self {
+        let data = data.into();
+        for split in [Part::Train, Part::Test].into_iter().filter_map(|part| data.part(part)) {
+            assert_eq!(curvature.len(), split.inputs(), "one curvature a feature");
+        }
+        Self {
+            params: vec![0.0; curvature.len()],
+            train: Moments::of(&data.train),
+            features: Vec::new(),
+            curvature,
+            data,
+        }
     }
 
     /// lambda_d of each dimension: the eigenvalues of the Hessian of F.
@@ -41,7 +53,7 @@ impl Quadratic {
         &self.curvature
     }
 
-    /// The minimum of F: the mean image of the training set.
+    /// The minimum of F: the mean sample of the training set.
     pub fn minimum(&self) -> &[f64] {
         &self.train.mean
     }
@@ -52,7 +64,7 @@ impl Quadratic {
     /// # Panics
     /// If `minibatch` is zero or more than the training set.
     pub fn noise(&self, minibatch: usize) -> Vec<f64> {
-        let Pixels { samples, variance, .. } = &self.train;
+        let Moments { samples, variance, .. } = &self.train;
         assert!((1..=*samples).contains(&minibatch), "m is at least 1 and at most the data");
         let left = (samples - minibatch) as f64 / (samples - 1).max(1) as f64;
         let share = left / minibatch as f64;
@@ -65,9 +77,9 @@ impl Quadratic {
         self.mean_loss(params, &self.train)
     }
 
-    /// The mean of f(w, x) over images with these `pixels`.
-    fn mean_loss(&self, params: &[f32], pixels: &Pixels) -> f64 {
-        let Pixels { mean, variance, .. } = pixels;
+    /// The mean of f(w, x) over samples with these `moments`.
+    fn mean_loss(&self, params: &[f32], moments: &Moments) -> f64 {
+        let Moments { mean, variance, .. } = moments;
         let of_dimension = |d: usize| {
             let distance = f64::from(params[d]) - mean[d];
             // Over the training set nothing is left of the variances.
@@ -78,51 +90,68 @@ impl Quadratic {
 }
 
 impl Engine for Quadratic {
+    fn samples(&self) -> usize {
+        self.data.train.len()
+    }
+
+    fn params(&self) -> usize {
+        self.curvature.len()
+    }
+
     fn load(&mut self, params: &[f32]) -> Result<()> {
+        expect("parameters", params.len(), self.curvature.len())?;
         self.params.copy_from_slice(params);
         Ok(())
     }
 
-    fn gradient(&mut self, batch: &Minibatch, gradient: &mut [f32]) -> Result<f32> {
+    fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+        expect("gradient", gradient.len(), self.curvature.len())?;
+        check_samples(samples, self.samples())?;
+        self.data.train.gather_features(samples, &mut self.features);
         let mut sums = Sums::new(self.params.len());
-        sums.add(batch);
-        let pixels = sums.pixels();
+        sums.add(&self.features);
+        let moments = sums.moments();
         for (d, gradient) in gradient.iter_mut().enumerate() {
-            let distance = f64::from(self.params[d]) - pixels.mean[d];
+            let distance = f64::from(self.params[d]) - moments.mean[d];
             *gradient = (self.curvature[d] * distance) as f32;
         }
-        Ok(self.mean_loss(&self.params, &pixels) as f32)
+        Ok(self.mean_loss(&self.params, &moments) as f32)
     }
 
     /// The loss is the mean of f(w, x), over the training set F(w); nothing is classified, so that
     /// the accuracy is no number.
-    fn evaluate(&mut self, params: &[f32], split: &Split) -> Result<Evaluation> {
+    fn evaluate(&mut self, params: &[f32], over: Part) -> Result<Evaluation> {
         self.load(params)?;
-        let loss = self.mean_loss(params, &Pixels::of(split));
-        Ok(Evaluation { loss, accuracy: f64::NAN })
+        let loss = match (over, &self.data.test) {
+            (Part::Train, _) => self.loss(params),
+            (Part::Test, Some(test)) => self.mean_loss(params, &Moments::of(test)),
+            (Part::Test, None) => f64::NAN,
+        };
+        Ok(Evaluation { loss, ..Evaluation::UNKNOWN })
     }
 }
 
-/// Mean and variance of each pixel.
+/// Mean and variance of each feature.
 #[derive(Debug, Clone)]
-struct Pixels {
+struct Moments {
     samples: usize,
     mean: Vec<f64>,
     variance: Vec<f64>,
 }
 
-impl Pixels {
+impl Moments {
     fn of(split: &Split) -> Self {
-        let (mut sums, mut batch) = (Sums::new(split.inputs()), Minibatch::default());
-        for start in (0..split.len()).step_by(GATHERED) {
-            split.gather(start..split.len().min(start + GATHERED), &mut batch);
-            sums.add(&batch);
+        let (mut sums, mut features) = (Sums::new(split.inputs()), Vec::new());
+        let all: Vec<usize> = (0..split.len()).collect();
+        for samples in all.chunks(GATHERED) {
+            split.gather_features(samples, &mut features);
+            sums.add(&features);
         }
-        sums.pixels()
+        sums.moments()
     }
 }
 
-/// Images, and for each pixel the sum and the sum of squares.
+/// Samples, and for each feature the sum and the sum of squares.
 struct Sums {
     samples: usize,
     sums: Vec<(f64, f64)>,
@@ -133,21 +162,21 @@ impl Sums {
         Self { samples: 0, sums: vec![(0.0, 0.0); inputs] }
     }
 
-    fn add(&mut self, batch: &Minibatch) {
-        self.samples += batch.len();
-        for image in batch.images.chunks_exact(self.sums.len()) {
-            for ((sum, squares), &x) in self.sums.iter_mut().zip(image) {
+    fn add(&mut self, features: &[f32]) {
+        for sample in features.chunks_exact(self.sums.len()) {
+            self.samples += 1;
+            for ((sum, squares), &x) in self.sums.iter_mut().zip(sample) {
                 let x = f64::from(x);
                 (*sum, *squares) = (*sum + x, *squares + x * x);
             }
         }
     }
 
-    fn pixels(&self) -> Pixels {
+    fn moments(&self) -> Moments {
         let samples = self.samples as f64;
         let means = self.sums.iter().map(|&(sum, squares)| (sum / samples, squares / samples));
         let (mean, variance) = means.map(|(mean, square)| (mean, square - mean * mean)).unzip();
-        Pixels { samples: self.samples, mean, variance }
+        Moments { samples: self.samples, mean, variance }
     }
 }
 
@@ -160,12 +189,15 @@ impl Sums {
 pub fn coins(samples: usize, dimensions: usize, seed: u64) -> Result<Split> {
     let mut rng = rng::stream(seed, Purpose::Coins, 0, 0);
     let pixels = (0..samples * dimensions).map(|_| if rng.random() { 255 } else { 0 }).collect();
-    Split::new(pixels, vec![0; samples], dimensions, 1)
+    Split::images(pixels, vec![0; samples], dimensions, 1)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::dataset::Dataset;
 
     const CURVATURE: [f64; 3] = [1.0, 0.5, 4.0];
     const W: [f32; 3] = [0.25, -1.0, 3.0];
@@ -175,16 +207,15 @@ mod tests {
         let images = [vec![0, 51, 255, 102, 0, 204, 255, 255, 0, 51, 153, 102], vec![255; 6]];
         images.map(|pixels| {
             let samples = pixels.len() / 3;
-            Split::new(pixels, vec![0; samples], 3, 1).unwrap()
+            Split::images(pixels, vec![0; samples], 3, 1).unwrap()
         })
     }
 
     /// Loss and gradient of some samples.
-    fn at(engine: &mut Quadratic, split: &Split, samples: &[usize]) -> (f64, Vec<f64>) {
-        let (mut batch, mut gradient) = (Minibatch::default(), [0.0; 3]);
-        split.gather(samples.iter().copied(), &mut batch);
+    fn at(engine: &mut Quadratic, samples: &[usize]) -> (f64, Vec<f64>) {
+        let mut gradient = [0.0; 3];
         engine.load(&W).unwrap();
-        let loss = engine.gradient(&batch, &mut gradient).unwrap();
+        let loss = engine.gradient(samples, &mut gradient).unwrap();
         (loss.into(), gradient.map(f64::from).to_vec())
     }
 
@@ -194,36 +225,35 @@ mod tests {
 
     #[test]
     fn the_loss_is_how_far_the_mean_image_is() {
-        let [train, test] = splits();
-        let mut engine = Quadratic::new(&train, CURVATURE.to_vec());
+        let [train, test] = splits().map(Arc::new);
+        let mut engine = Quadratic::new(&Dataset { train, test }, CURVATURE.to_vec());
         let means = [0.4, 0.45, 0.55];
         let expected = |means: [f64; 3]| {
             let squares = (0..3).map(|d| CURVATURE[d] * (f64::from(W[d]) - means[d]).powi(2));
             0.5 * squares.sum::<f64>()
         };
         engine.minimum().iter().zip(means).for_each(|(minimum, mean)| assert_near(*minimum, mean));
-        let evaluation = engine.evaluate(&W, &train).unwrap();
+        let evaluation = engine.evaluate(&W, Part::Train).unwrap();
         assert_near(evaluation.loss, expected(means));
         assert_eq!(evaluation.loss, engine.loss(&W), "to the bit");
         assert!(evaluation.accuracy.is_nan());
         // All of another set is the same image, without a variance.
         let v: f64 =
             engine.noise(1).iter().zip(CURVATURE).map(|(noise, lambda)| noise / lambda).sum();
-        assert_near(engine.evaluate(&W, &test).unwrap().loss, expected([1.0; 3]) - 0.5 * v);
+        assert_near(engine.evaluate(&W, Part::Test).unwrap().loss, expected([1.0; 3]) - 0.5 * v);
     }
 
     #[test]
     fn minibatches_have_the_mean_of_the_objective_and_the_noise_that_is_told() {
         let [train, _] = splits();
-        let mut engine = Quadratic::new(&train, CURVATURE.to_vec());
+        let mut engine = Quadratic::new(train, CURVATURE.to_vec());
         let minibatches: [&[&[usize]]; 3] = [
             &[&[0], &[1], &[2], &[3]],
             &[&[0, 1], &[0, 2], &[0, 3], &[1, 2], &[1, 3], &[2, 3]],
             &[&[0, 1, 2, 3]],
         ];
         for all in minibatches {
-            let results: Vec<_> =
-                all.iter().map(|samples| at(&mut engine, &train, samples)).collect();
+            let results: Vec<_> = all.iter().map(|samples| at(&mut engine, samples)).collect();
             let n = all.len() as f64;
             assert_near(results.iter().map(|(loss, _)| loss).sum::<f64>() / n, engine.loss(&W));
             let noise = engine.noise(all[0].len());
@@ -242,7 +272,7 @@ mod tests {
         let split = coins(1000, 400, 7).unwrap();
         assert_eq!(split, coins(1000, 400, 7).unwrap());
         assert_ne!(split, coins(1000, 400, 8).unwrap());
-        let engine = Quadratic::new(&split, vec![2.0; 400]);
+        let engine = Quadratic::new(split, vec![2.0; 400]);
         let distance = engine.loss(&[0.0; 400]) / (2.0 * 400.0 / 8.0);
         assert!((distance - 1.0).abs() < 0.01, "{distance}");
         let noise = engine.noise(1).iter().sum::<f64>() / 400.0;

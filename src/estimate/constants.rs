@@ -12,7 +12,6 @@ use super::{
 };
 use crate::{
     Error, Result,
-    dataset::Split,
     engine::Engine,
     ids::Version,
     numbers::Shown,
@@ -39,7 +38,7 @@ pub struct Iterate {
     pub converged: bool,
 }
 
-/// The constants of a run that was [watched](super::Watch), by gradients over `train`.
+/// The constants of a run that was [watched](super::Watch), by gradients over the training set.
 ///
 /// `engine` computes the model of the run; its results are those of the loss that was trained.
 ///
@@ -55,13 +54,13 @@ pub struct Iterate {
 /// # fn main() -> tortoise::Result<()> {
 /// let train = Arc::new(coins(8192, 3, 0)?);
 /// let mut engine = Quadratic::new(&train, vec![1.0, 0.5, 4.0]);
-/// let queues = EnginePool::here(&train, engine.clone());
+/// let queues = EnginePool::here(engine.clone());
 /// let run_config = RunConfig { minibatch: 8, updates: Some(200), ..RunConfig::new(4, 0.05) };
 /// let settings = Settings::new(run_config.learning_rate, 1, run_config.minibatch, 0);
 /// let mut watch = Watch::new((), &settings);
 /// run_config.run(&"async".parse()?, 0, &[0.0; 3][..], &queues, None, &mut watch)?;
 /// let ((), seen) = watch.finish();
-/// let estimates = estimate(&seen, &mut engine, &train, &settings)?;
+/// let estimates = estimate(&seen, &mut engine, &settings)?;
 /// // The largest curvature, and the mean of the distribution that `RunConfig` have if nothing is said.
 /// assert!((estimates.smoothness.value - 4.0).abs() < 0.01);
 /// assert!((estimates.delay.best().distribution.mean() - 1.0).abs() < 0.2);
@@ -73,15 +72,10 @@ pub struct Iterate {
 /// [`Error::Config`] where the run made no update, finished fewer than two minibatches, or the
 /// settings do not fit the training set; [`Error::Diverged`] where it was no longer finite; or what
 /// the engine returns.
-pub fn estimate(
-    seen: &Seen,
-    engine: &mut dyn Engine,
-    train: &Split,
-    settings: &Settings,
-) -> Result<Estimates> {
-    check(seen, train, settings)?;
+pub fn estimate(seen: &Seen, engine: &mut dyn Engine, settings: &Settings) -> Result<Estimates> {
+    check(seen, engine.samples(), settings)?;
     let delay = delays::fit(&seen.observed)?;
-    let mut objective = Objective::new(engine, train, settings.chunk);
+    let mut objective = Objective::new(engine, settings.chunk);
     let (places, iterates) = iterates(&mut objective, seen, settings)?;
     let line = Line::through(&iterates.iter().map(measured).collect::<Vec<_>>());
     let smoothness = iterates.iter().map(|iterate| iterate.smoothness);
@@ -118,9 +112,8 @@ pub fn estimate(
     Ok(estimates)
 }
 
-fn check(seen: &Seen, train: &Split, settings: &Settings) -> Result<()> {
+fn check(seen: &Seen, samples: usize, settings: &Settings) -> Result<()> {
     let Settings { minibatch, iterates, draws, chunk, .. } = *settings;
-    let samples = train.len();
     let need = |holds: bool, what: String| if holds { Ok(()) } else { Err(Error::config(what)) };
     need(!seen.moments.is_empty(), "a run without an update tells no constant".to_owned())?;
     need(

@@ -4,18 +4,12 @@
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
 
-use crate::{
-    Result,
-    dataset::{Minibatch, Split},
-    engine::Engine,
-};
+use crate::{Result, engine::Engine};
 
 /// The loss over the training set.
 pub(super) struct Objective<'a> {
     engine: &'a mut dyn Engine,
-    train: &'a Split,
     chunk: usize,
-    batch: Minibatch,
     gradient: Vec<f32>,
 }
 
@@ -28,13 +22,13 @@ pub(super) struct Point {
 
 impl<'a> Objective<'a> {
     /// Hands `chunk` samples at a time to the engine.
-    pub(super) fn new(engine: &'a mut dyn Engine, train: &'a Split, chunk: usize) -> Self {
-        Self { engine, train, chunk, batch: Minibatch::default(), gradient: Vec::new() }
+    pub(super) fn new(engine: &'a mut dyn Engine, chunk: usize) -> Self {
+        Self { engine, chunk, gradient: Vec::new() }
     }
 
     /// N.
     pub(super) fn samples(&self) -> usize {
-        self.train.len()
+        self.engine.samples()
     }
 
     /// `count` samples in random order, or all in their own where there are not more.
@@ -50,8 +44,7 @@ impl<'a> Objective<'a> {
 
     /// Loss and gradient of a minibatch at the loaded parameters.
     pub(super) fn minibatch(&mut self, samples: &[usize]) -> Result<(f32, &[f32])> {
-        self.train.gather(samples.iter().copied(), &mut self.batch);
-        let loss = self.engine.gradient(&self.batch, &mut self.gradient)?;
+        let loss = self.engine.gradient(samples, &mut self.gradient)?;
         Ok((loss, &self.gradient))
     }
 

@@ -1,7 +1,11 @@
 //! What computes the gradients of a race: queues that learners share in virtual time, learners with a
 //! thread and a queue each in real time.
 
-use std::{fmt, sync::atomic::AtomicBool, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use super::config::{Clock, Config};
 use crate::{
@@ -22,7 +26,7 @@ use crate::{
     },
 };
 
-/// How long a learner's process may take to open its device.
+/// How long a learner's process may take to take in the data and open its device.
 const OPENING: Duration = Duration::from_secs(60);
 
 /// Engines for the gradients, and where they are.
@@ -52,19 +56,21 @@ impl Engines {
             Clock::Virtual => Owned::Shared(queues(config, data, model, &backends[0])?),
             Clock::Real => {
                 let (backends, model) = (backends.to_vec(), model.clone());
+                let train = Arc::clone(&data.train);
                 let open = move |learner: usize| {
                     let backend = backends[learner % backends.len()].clone();
                     if !isolate {
-                        return Ok(Opened { engine: backend.open(&model, minibatch)?, kill: None });
+                        let engine = backend.open(&model, minibatch, &train)?;
+                        return Ok(Opened { engine, kill: None });
                     }
-                    let job = EngineSetup { backend, model: model.clone(), minibatch };
-                    let opening = Isolated::start(isolated::this_program()?, &job)?;
+                    let setup = EngineSetup { backend, model: model.clone(), minibatch };
+                    let opening = Isolated::start(isolated::this_program()?, &setup, &train)?;
                     let isolated = opening.ready_within(OPENING)?;
                     let killer = isolated.killer();
                     let kill: Kill = Box::new(move || killer.kill());
                     Ok(Opened { engine: Box::new(isolated), kill: Some(kill) })
                 };
-                Owned::Own(LearnerThreads::open(learners, &data.train, open)?)
+                Owned::Own(LearnerThreads::open(learners, open)?)
             }
         };
         Ok(Self { backends: backends.to_vec(), learners, engines })
@@ -133,9 +139,9 @@ pub(super) fn queues(
 ) -> Result<EnginePool> {
     let Config { minibatch: m, learners, queues, .. } = *config;
     if learners == 1 {
-        return Ok(EnginePool::here(&data.train, gradients.open(model, m)?));
+        return Ok(EnginePool::here(gradients.open(model, m, &data.train)?));
     }
     let count = queues.unwrap_or_else(|| gradients.queues(learners));
-    let (gradients, model) = (gradients.clone(), model.clone());
-    EnginePool::open(count, &data.train, move || gradients.open(&model, m))
+    let (gradients, model, train) = (gradients.clone(), model.clone(), Arc::clone(&data.train));
+    EnginePool::open(count, move || gradients.open(&model, m, &train))
 }

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Error, Result, awake,
-    dataset::{Dataset, minibatches::Minibatches},
+    dataset::minibatches::Minibatches,
     engine::{Engine, interruptible::Interruptible, model::Model},
     estimate::{Seen, Settings, Watch, delays::Recording, estimate},
     record::{
@@ -32,7 +32,6 @@ pub(super) struct Run<'a> {
     pub(super) entrant: Entrant,
     pub(super) seed: u64,
     pub(super) config: &'a Config,
-    pub(super) data: &'a Dataset,
     pub(super) model: &'a Model,
     pub(super) engines: &'a mut Engines,
     pub(super) progress: &'a mut dyn Progress,
@@ -155,8 +154,8 @@ impl Run<'_> {
         Self: 'e,
     {
         let config = self.config;
-        let minibatches = Minibatches::new(self.seed, self.data.train.len(), config.minibatch);
-        let mut recorder = Recorder::new(files, evaluator, self.data, minibatches);
+        let minibatches = Minibatches::new(self.seed, evaluator.samples(), config.minibatch);
+        let mut recorder = Recorder::new(files, evaluator, minibatches);
         if let Some(recorded) = recorded {
             recorder = recorder.resume(recorded)?;
         }
@@ -203,7 +202,7 @@ impl Run<'_> {
         summary: &mut RunSummary,
     ) -> Result<()> {
         let mut evaluator = Interruptible::new(evaluator, self.interrupt);
-        match estimate(seen, &mut evaluator, &self.data.train, &self.estimate_settings()?) {
+        match estimate(seen, &mut evaluator, &self.estimate_settings()?) {
             Ok(estimates) => summary.estimates = Some(estimates),
             // Without what it was run for, it is not over.
             Err(Error::Interrupted) => summary.ended = Ended::Interrupted,

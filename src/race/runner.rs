@@ -3,7 +3,7 @@
 use std::{
     env::consts,
     path::{self, Path, PathBuf},
-    sync::{Arc, atomic::AtomicBool},
+    sync::atomic::AtomicBool,
     thread,
 };
 
@@ -18,11 +18,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    dataset::{
-        Dataset, Digests,
-        mnist::{self, CLASSES, PIXELS},
-        sha256,
-    },
+    dataset::{Dataset, Digests, mnist, sha256},
     engine::{Engine, adapter::DRIVER_THREADS, adapters, backend::Backend, model::Model},
     record::{
         Computed, Data, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, TraceOrigin,
@@ -62,13 +58,14 @@ impl Runner {
         set_variable: SetVariable<'_>,
     ) -> Result<Self> {
         let Config { minibatch: m, l2, ref model, ref device, ref data, .. } = config;
-        let of_mnist = Model::new(model, PIXELS, CLASSES, 0.0)?;
-        let side_by_side = config.learners > 1 && config.queues != Some(1);
-        if side_by_side || m.saturating_mul(of_mnist.params()) < WORTH_TWO_THREADS {
-            set_variable(DRIVER_THREADS, "0");
-        }
         let folder = mnist::locate(data.as_deref())?;
         let source = mnist::find(&folder)?;
+        let (inputs, classes) = source.shape()?;
+        let model = Model::new(model, inputs, classes, l2 as f32)?;
+        let side_by_side = config.learners > 1 && config.queues != Some(1);
+        if side_by_side || m.saturating_mul(model.params()) < WORTH_TWO_THREADS {
+            set_variable(DRIVER_THREADS, "0");
+        }
         // Both take a while, and neither waits for the other.
         let (data, adapters) = both(
             || source.load().map(|data| (data.digests(), data)),
@@ -82,7 +79,6 @@ impl Runner {
                 "--minibatch {m} is more than the {samples} samples of the training set"
             )));
         }
-        let model = Model::new(model, data.train.inputs(), data.train.classes(), l2 as f32)?;
         let longest = model.longest_side().max(m);
         let backend = |(adapter, device): (Option<_>, _)| match adapter {
             Some(adapter) => Backend::on(adapter, config.kernels, longest),
@@ -92,7 +88,7 @@ impl Runner {
         let notes = source.note().into_iter().chain(gradients.iter().filter_map(Backend::note));
         notes.chain(config.note()).for_each(|note| progress.tell(News::Note(&note)));
         let evaluations = gradients[0].for_evaluation();
-        let evaluator = evaluations.open(&model, m)?;
+        let evaluator = evaluations.open(&model, m, &data)?;
         let engines = Engines::open(&config, &data, &model, &gradients)?;
         if gradients.len() > 1 {
             progress.tell(News::Note(&engines.to_string()));
@@ -111,7 +107,8 @@ impl Runner {
         })
     }
 
-    /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples.
+    /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples of
+    /// the training set.
     #[cfg_attr(
         not(feature = "cli"),
         expect(dead_code, reason = "only the command gives advice yet")
@@ -119,16 +116,16 @@ impl Runner {
     pub(crate) fn objective(&self, evaluated: usize) -> Result<Objective> {
         let Self { config, data, model, gradients, evaluations, .. } = self;
         let queues = queues(config, data, model, &gradients[0])?;
-        let evaluator = evaluations.open(model, config.minibatch)?;
-        Ok(Objective::new(&Arc::new(data.train.first(evaluated)), queues, evaluator))
+        let part = data.train.first(evaluated);
+        let evaluator = evaluations.open(model, config.minibatch, part)?;
+        Ok(Objective::new(queues, evaluator))
     }
 
     /// Runs all entrants in virtual time and keeps their trajectories, one a seed.
     pub(crate) fn trajectories(self) -> Result<Vec<Trajectory>> {
-        let Self { config, data, model, engines, evaluator, .. } = self;
+        let Self { config, model, engines, evaluator, .. } = self;
         let queues = engines.into_queues().ok_or_else(|| Error::config(REAL_IS_RECORDED))?;
-        let (run_config, objective) =
-            (config.run_config(), Objective::new(&data.train, queues, evaluator));
+        let (run_config, objective) = (config.run_config(), Objective::new(queues, evaluator));
         let seeds = config.seed..config.seed + config.seeds;
         let runs = config
             .entrants
@@ -267,7 +264,6 @@ impl Runner {
                 entrant,
                 seed,
                 config: &self.config,
-                data: &self.data,
                 model: &self.model,
                 engines: &mut self.engines,
                 progress: &mut *self.progress,

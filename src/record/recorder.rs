@@ -16,8 +16,8 @@ use super::{
 };
 use crate::{
     Result,
-    dataset::{Dataset, minibatches::Minibatches},
-    engine::{Engine, Evaluation},
+    dataset::minibatches::Minibatches,
+    engine::{Engine, Evaluation, Part},
     estimate::delays::Recording,
     ids::{LearnerId, Version},
     sgd::{
@@ -54,7 +54,6 @@ struct EventLine<'a> {
 pub struct Recorder<'a> {
     files: RunFiles,
     evaluator: &'a mut dyn Engine,
-    data: &'a Dataset,
     minibatches: Minibatches,
     recorded: Recorded,
     rows: Vec<EvaluationRow>,
@@ -79,17 +78,11 @@ const FIRST_EVENTS: u64 = 2000;
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 impl<'a> Recorder<'a> {
-    /// A recorder that writes to `files`.
-    pub fn new(
-        files: RunFiles,
-        evaluator: &'a mut dyn Engine,
-        data: &'a Dataset,
-        minibatches: Minibatches,
-    ) -> Self {
+    /// A recorder that writes to `files`; `evaluator` has the data that are evaluated.
+    pub fn new(files: RunFiles, evaluator: &'a mut dyn Engine, minibatches: Minibatches) -> Self {
         Self {
             files,
             evaluator,
-            data,
             minibatches,
             recorded: Recorded::default(),
             rows: Vec::new(),
@@ -199,9 +192,8 @@ impl<'a> Recorder<'a> {
             // The same parameters have the same losses.
             Some(last) if last.update == update => EvaluationRow { t, ..*last },
             _ => {
-                let train = self.evaluator.evaluate(params, &self.data.train)?;
-                let Evaluation { loss, accuracy } =
-                    self.evaluator.evaluate(params, &self.data.test)?;
+                let train = self.evaluator.evaluate(params, Part::Train)?;
+                let Evaluation { loss, accuracy } = self.evaluator.evaluate(params, Part::Test)?;
                 let train_loss = train.loss;
                 let (test_loss, test_accuracy) = (loss, accuracy);
                 EvaluationRow { t, update, gradients, train_loss, test_loss, test_accuracy }

@@ -45,7 +45,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// // Twice the distance from the mean of 512 throws of three coins, squared.
 /// let train = Arc::new(coins(512, 3, 0)?);
 /// let engine = Quadratic::new(&train, vec![4.0; 3]);
-/// let queues = EnginePool::here(&train, engine.clone());
+/// let queues = EnginePool::here(engine.clone());
 /// let run_config = RunConfig {
 ///     minibatch: 8,
 ///     delay: Some("pareto:shape=2,scale=1".parse()?),

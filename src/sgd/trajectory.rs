@@ -1,6 +1,6 @@
 //! The trajectory of a run: how the training loss falls, without a file being written.
 
-use std::{cell::RefCell, fmt, sync::Arc, time::Duration};
+use std::{cell::RefCell, fmt, time::Duration};
 
 use super::{
     entrant::Entrant,
@@ -12,15 +12,13 @@ use super::{
 use crate::{
     Result,
     cluster::{Snapshot, engine_pool::EnginePool},
-    dataset::Split,
-    engine::Engine,
+    engine::{Engine, Part},
     ids::Version,
     statistics,
 };
 
 /// What is minimised: engines for the gradients, and one that evaluates.
 pub struct Objective {
-    evaluated: Arc<Split>,
     queues: EnginePool,
     evaluator: RefCell<Box<dyn Engine>>,
 }
@@ -32,15 +30,11 @@ impl fmt::Debug for Objective {
 }
 
 impl Objective {
-    /// Gradients from `queues`, the loss over `evaluated`, which is the training set or a part of it
-    /// that is enough, from `evaluator`.
-    pub fn new(
-        evaluated: &Arc<Split>,
-        queues: EnginePool,
-        evaluator: impl Engine + 'static,
-    ) -> Self {
+    /// Gradients from `queues`, the loss over the training set from `evaluator`, which may have a part of
+    /// it that is enough.
+    pub fn new(queues: EnginePool, evaluator: impl Engine + 'static) -> Self {
         let evaluator: RefCell<Box<dyn Engine>> = RefCell::new(Box::new(evaluator));
-        Self { evaluated: Arc::clone(evaluated), queues, evaluator }
+        Self { queues, evaluator }
     }
 
     /// The trajectory of `entrant` from `initial` on these terms.
@@ -132,8 +126,8 @@ impl Observer for Evaluations<'_> {
             // The same parameters have the same loss.
             Some(last) if last.updates == updates => Point { time, ..*last },
             _ => {
-                let Objective { evaluated, evaluator, .. } = self.objective;
-                let loss = evaluator.borrow_mut().evaluate(params, evaluated)?.loss;
+                let mut evaluator = self.objective.evaluator.borrow_mut();
+                let loss = evaluator.evaluate(params, Part::Train)?.loss;
                 Point { time, updates, loss, loss_se: None }
             }
         };

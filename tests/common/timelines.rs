@@ -61,7 +61,7 @@ pub(crate) fn run(
         ..RunConfig::new(LEARNERS, 0.05)
     };
     let train = Arc::new(coins(50, 3, 0).unwrap());
-    let queues = EnginePool::here(&train, Quadratic::new(&train, vec![1.0; 3]));
+    let queues = EnginePool::here(Quadratic::new(&train, vec![1.0; 3]));
     let (tally, activities) = (Tally::default(), Activities::default());
     let mut seen =
         Seen { collector: Collector::new(10_000), tally, activities, events: Vec::new() };

@@ -14,7 +14,6 @@ use super::{Which, apart};
 use crate::{
     Error, Result,
     cli::{Exit, print, print_json, values::whole},
-    dataset::mnist::{CLASSES, PIXELS},
     engine::{
         adapter::AdapterId,
         backend::Backend,
@@ -25,6 +24,10 @@ use crate::{
     report::plot::bars::{self, Bar},
     sgd::ParameterServer,
 };
+
+/// What is timed are gradients of models of MNIST.
+const PIXELS: usize = 28 * 28;
+const DIGITS: usize = 10;
 
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
@@ -60,7 +63,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
         return Err(Error::config(format!("--minibatch (m) must be from 1 to {MOST_ROWS}")));
     }
     let most = args.minibatch.iter().copied().max().unwrap_or(0);
-    let model = Model::new(&args.model, PIXELS, CLASSES, 0.0)?;
+    let model = Model::new(&args.model, PIXELS, DIGITS, 0.0)?;
     let (adapter, shaders) = args.which.choose(model.longest_side().max(most as usize))?;
     let mut minibatches = Vec::new();
     for &rows in &args.minibatch {

@@ -147,10 +147,10 @@ impl Pass {
         &mut self,
         device: &Device,
         model: &Model,
-        images: &[f32],
+        features: &[f32],
         labels: &[u32],
     ) {
-        self.matrices[&Matrix::Images].upload(device, images);
+        self.matrices[&Matrix::Images].upload(device, features);
         self.matrices[&Matrix::Labels].upload(device, labels);
         if self.samples != labels.len() {
             self.resize(device, model, labels.len());

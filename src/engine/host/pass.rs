@@ -34,7 +34,7 @@ struct Outputs {
 
 /// Some samples of a minibatch, with each layer's y and dy.
 pub(super) struct Rows<'a> {
-    images: &'a [f32],
+    features: &'a [f32],
     labels: &'a [u32],
     layers: Vec<(&'a mut [f32], &'a mut [f32])>,
 }
@@ -50,10 +50,10 @@ impl Pass {
     /// Makes room for a pass of `batch` and portions it.
     pub(super) fn rows<'a>(&'a mut self, model: &Model, batch: &'a Minibatch) -> Vec<Rows<'a>> {
         let count = model.layers().len();
-        let images = batch.images.chunks(ROWS * model.inputs());
-        let mut portions: Vec<_> = images
+        let features = batch.features.chunks(ROWS * model.inputs());
+        let mut portions: Vec<_> = features
             .zip(batch.labels.chunks(ROWS))
-            .map(|(images, labels)| Rows { images, labels, layers: Vec::with_capacity(count) })
+            .map(|(features, labels)| Rows { features, labels, layers: Vec::with_capacity(count) })
             .collect();
         self.layers.resize_with(count, Outputs::default);
         for (Outputs { y, dy }, layer) in self.layers.iter_mut().zip(model.layers()) {
@@ -74,7 +74,7 @@ impl Rows<'_> {
     pub(super) fn forward(&mut self, model: &Model, params: &[f32]) {
         for (at, layer) in model.layers().iter().enumerate() {
             let (before, after) = self.layers.split_at_mut(at);
-            let x = before.last().map_or(self.images, |(y, _)| y);
+            let x = before.last().map_or(self.features, |(y, _)| y);
             let y = &mut *after[0].0;
             for y in y.chunks_exact_mut(layer.outputs) {
                 y.copy_from_slice(&params[layer.bias()]);
@@ -158,7 +158,7 @@ impl WeightRows<'_> {
         pass: &Pass,
     ) {
         let (layer, dy) = (&model.layers()[self.at], &pass.layers[self.at].dy);
-        let x = if self.at == 0 { &batch.images } else { &pass.layers[self.at - 1].y };
+        let x = if self.at == 0 { &batch.features } else { &pass.layers[self.at - 1].y };
         let weights = WEIGHT_ROWS.min(layer.inputs - self.start);
         let (dw, db) = self.gradient.split_at_mut(weights * layer.outputs);
         let x = matrix(x, batch.len(), layer.inputs).subcols(self.start, weights);

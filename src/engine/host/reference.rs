@@ -55,7 +55,7 @@ impl Forward {
     fn new(model: &Model, params: &[f64], batch: &Minibatch) -> Self {
         let rows = batch.len();
         let mut inputs = Vec::with_capacity(model.layers().len());
-        let mut x: Vec<f64> = batch.images.iter().copied().map(f64::from).collect();
+        let mut x: Vec<f64> = batch.features.iter().copied().map(f64::from).collect();
         for layer in model.layers() {
             let mut y = vec![0.0; rows * layer.outputs];
             let args = Dense {

@@ -7,25 +7,23 @@ use std::io::{Read, Write};
 use super::check;
 use super::{
     EngineSetup, OPENING,
+    data::Outlines,
     wire::{Kind, Reader, WireFault, Writer, fail, pack, unpack},
 };
 use crate::{
     Error, Result,
-    dataset::{Minibatch, Split},
-    engine::{Engine, gpu, model::Model},
+    dataset::Part,
+    engine::{Engine, gpu},
 };
 
 /// An engine, and room for what it is sent.
 struct Learner {
     engine: Box<dyn Engine>,
-    model: Model,
     /// Why the last parameters are not loaded.
     unloaded: Option<Error>,
     params: Vec<f32>,
-    batch: Minibatch,
+    indices: Vec<u64>,
     gradient: Vec<f32>,
-    pixels: Vec<u8>,
-    labels: Vec<u8>,
 }
 
 /// Opens what comes first in `input` asks for and answers in `output` until `input` ends; returns
@@ -46,7 +44,7 @@ fn converse<R: Read, W: Write>(
     mut from: Reader<R>,
     mut to: Writer<W>,
 ) -> std::result::Result<bool, WireFault> {
-    let job: EngineSetup = match from.receive()? {
+    let (setup, outlines): (EngineSetup, Outlines) = match from.receive()? {
         None => return Ok(true),
         #[cfg(feature = "gpu")]
         Some((Kind::Check, payload)) => return check::serve(payload, &mut to),
@@ -54,10 +52,16 @@ fn converse<R: Read, W: Write>(
             .map_err(|problem| WireFault::Unreadable { kind, problem })?,
         Some((kind, _)) => return Err(WireFault::OutOfPlace(kind)),
     };
-    from.limit(job.most());
+    from.limit(setup.most().max(outlines.most()));
+    let data = outlines.receive(|arriving| match from.receive()? {
+        Some((Kind::Data, payload)) => arriving.take(payload),
+        Some((kind, _)) => Err(WireFault::OutOfPlace(kind)),
+        None => Err(WireFault::Truncated),
+    })?;
     gpu::beside_others();
-    let mut learner = match job.backend.open(&job.model, job.minibatch) {
-        Ok(engine) => Learner::new(engine, job.model),
+    let EngineSetup { backend, model, minibatch } = setup;
+    let mut learner = match data.and_then(|data| backend.open(&model, minibatch, data)) {
+        Ok(engine) => Learner::new(engine),
         Err(error) => {
             fail(&mut to, &error)?;
             return Ok(false);
@@ -71,11 +75,10 @@ fn converse<R: Read, W: Write>(
 }
 
 impl Learner {
-    fn new(engine: Box<dyn Engine>, model: Model) -> Self {
-        let params = vec![0.0; model.params()];
-        let (batch, gradient) = (Minibatch::default(), params.clone());
-        let (pixels, labels) = (Vec::new(), Vec::new());
-        Self { engine, model, unloaded: None, params, batch, gradient, pixels, labels }
+    fn new(engine: Box<dyn Engine>) -> Self {
+        let params = vec![0.0; engine.params()];
+        let (indices, gradient) = (Vec::new(), params.clone());
+        Self { engine, unloaded: None, params, indices, gradient }
     }
 
     fn answer(
@@ -84,7 +87,6 @@ impl Learner {
         payload: &[u8],
         to: &mut Writer<impl Write>,
     ) -> std::result::Result<(), WireFault> {
-        let inputs = self.model.inputs();
         match kind {
             Kind::Params => {
                 unpack(kind, payload, &mut self.params)?;
@@ -92,40 +94,36 @@ impl Learner {
                 Ok(())
             }
             Kind::Minibatch => {
-                let Self { batch, gradient, .. } = self;
-                let samples = payload.len() / (4 * (inputs + 1));
-                let (images, labels) = payload.split_at(4 * samples * inputs);
-                batch.images.resize(samples * inputs, 0.0);
-                batch.labels.resize(samples, 0);
-                unpack(kind, images, &mut batch.images)?;
-                unpack(kind, labels, &mut batch.labels)?;
+                let Self { indices, gradient, .. } = self;
+                indices.resize(payload.len() / size_of::<u64>(), 0);
+                unpack(kind, payload, indices)?;
                 if let Some(error) = &self.unloaded {
                     return fail(to, error);
                 }
-                match self.engine.gradient(batch, gradient) {
+                let samples: Vec<usize> = indices.iter().map(|&index| index as usize).collect();
+                match self.engine.gradient(&samples, gradient) {
                     Ok(loss) => to.send(Kind::Gradient, &[&pack(&[loss]), &pack(gradient)]),
                     Err(error) => fail(to, &error),
                 }
             }
-            Kind::Samples => {
-                let (pixels, labels) = payload.split_at(payload.len() / (inputs + 1) * inputs);
-                self.pixels.extend_from_slice(pixels);
-                self.labels.extend_from_slice(labels);
-                Ok(())
-            }
-            Kind::Evaluate => {
-                unpack(kind, payload, &mut self.params)?;
-                self.unloaded = None;
-                let (pixels, labels) =
-                    (std::mem::take(&mut self.pixels), std::mem::take(&mut self.labels));
-                let evaluation = Split::new(pixels, labels, inputs, self.model.classes())
-                    .and_then(|split| self.engine.evaluate(&self.params, &split));
-                match evaluation {
-                    Ok(it) => to.send(Kind::Evaluation, &[&pack(&[it.loss, it.accuracy])]),
-                    Err(error) => fail(to, &error),
-                }
-            }
+            Kind::EvaluateTrain => self.evaluate(kind, payload, Part::Train, to),
+            Kind::EvaluateTest => self.evaluate(kind, payload, Part::Test, to),
             kind => Err(WireFault::OutOfPlace(kind)),
+        }
+    }
+
+    fn evaluate(
+        &mut self,
+        kind: Kind,
+        payload: &[u8],
+        over: Part,
+        to: &mut Writer<impl Write>,
+    ) -> std::result::Result<(), WireFault> {
+        unpack(kind, payload, &mut self.params)?;
+        self.unloaded = None;
+        match self.engine.evaluate(&self.params, over) {
+            Ok(it) => to.send(Kind::Evaluation, &[&pack(&[it.loss, it.accuracy])]),
+            Err(error) => fail(to, &error),
         }
     }
 }

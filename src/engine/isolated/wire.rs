@@ -23,20 +23,24 @@ const STEP: usize = 1 << 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
-    /// What to open: a [`super::EngineSetup`] in JSON.
+    /// What to open, and what the data look like: a [`super::EngineSetup`] and [`super::Outlines`] in
+    /// JSON.
     Open = 1,
     /// It is open; nothing.
     Ready,
     /// The parameters of the next gradients; f32s. Nobody answers.
     Params,
-    /// Of which samples a gradient is wanted: their pixels (f32), then their labels (u32).
+    /// Of which samples a gradient is wanted: their indices; u64s.
     Minibatch,
     /// The loss of the minibatch and its gradient; f32s.
     Gradient,
-    /// More samples of the split that is to be evaluated: their pixels (u8), then their labels (u8).
-    Samples,
-    /// The parameters at which to evaluate the samples since the last evaluation; f32s.
-    Evaluate,
+    /// More samples of the data, before it is open: their features (u8 or f32), then their labels (u32
+    /// or f32).
+    Data,
+    /// The parameters at which to evaluate over the training set; f32s.
+    EvaluateTrain,
+    /// The same over the test set.
+    EvaluateTest,
     /// Loss and accuracy; f64s.
     Evaluation,
     /// Why there is no answer: a [`crate::Error`] in JSON.
@@ -48,14 +52,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Open,
         Self::Ready,
         Self::Params,
         Self::Minibatch,
         Self::Gradient,
-        Self::Samples,
-        Self::Evaluate,
+        Self::Data,
+        Self::EvaluateTrain,
+        Self::EvaluateTest,
         Self::Evaluation,
         Self::Failed,
         Self::Check,
@@ -293,9 +298,9 @@ mod tests {
 
     #[test]
     fn a_frame_that_is_too_long_is_refused_before_there_is_room_for_it() {
-        assert_eq!(read(&frame(Kind::Samples, &[&[3; 64]])).unwrap().unwrap().1.len(), 64);
+        assert_eq!(read(&frame(Kind::Data, &[&[3; 64]])).unwrap().unwrap().1.len(), 64);
         for length in [MOST + 1, u64::MAX] {
-            let bytes = header(Kind::Samples as u8, length);
+            let bytes = header(Kind::Data as u8, length);
             let mut reader = Reader::new(&bytes[..], MOST);
             let error = reader.receive().unwrap_err();
             assert!(matches!(error, WireFault::TooLong { length: l, most: MOST } if l == length));

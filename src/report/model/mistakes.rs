@@ -8,7 +8,7 @@ use super::{
     confusion::{Mistake, Scores},
     tiles::{MARGIN, PLAIN, SMALL, TITLE, Tiles},
 };
-use crate::{Error, Result, dataset::Minibatch};
+use crate::{Error, Result, dataset::Split};
 
 /// Mistakes in a row, and rows.
 const GRID: [usize; 2] = [10, 5];
@@ -19,19 +19,14 @@ const GAPS: [f64; 2] = [12.0, 46.0];
 /// The digits as on paper, and what is no ink.
 const PAPER: f32 = 244.0;
 
-/// Draws the mistakes with the highest losses into `stem.svg` and `stem.png`: each image, its label,
-/// what it was taken for and how surely.
+/// Draws the mistakes with the highest losses into `stem.svg` and `stem.png`: each of the `images` that
+/// were classified, its label, what it was taken for and how surely.
 ///
 /// # Errors
 /// [`Error::Config`] where images are not square, [`Error::Io`].
-pub fn draw(
-    scores: &Scores,
-    batch: &Minibatch,
-    caption: &str,
-    stem: &Path,
-) -> Result<[PathBuf; 2]> {
-    let inputs = batch.images.len() / batch.len().max(1);
-    let side = square(inputs)?;
+pub fn draw(scores: &Scores, images: &Split, caption: &str, stem: &Path) -> Result<[PathBuf; 2]> {
+    let side = square(images.inputs())?;
+    let mut pixels = Vec::new();
     let [across, down] = GRID;
     let mut tiles = Tiles::default();
     let worst: Vec<_> = scores.mistakes.iter().take(across * down).collect();
@@ -50,7 +45,7 @@ pub fn draw(
     for (at, mistake) in worst.iter().enumerate() {
         let Mistake { sample, label, prediction, probability, .. } = **mistake;
         let (x, y) = (place(at % across, GAPS[0], MARGIN), place(at / across, GAPS[1], top));
-        let pixels = &batch.images[sample * inputs..][..inputs];
+        images.gather_features(&[sample], &mut pixels);
         let image = RgbImage::from_fn(side, side, |x, y| {
             Rgb([(PAPER * (1.0 - pixels[(y * side + x) as usize])).round() as u8; 3])
         });

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     Result,
-    dataset::Minibatch,
+    dataset::{Features, Labels, Split},
     engine::{
         adapter::AdapterId,
         gpu::Gpu,
@@ -202,20 +202,20 @@ fn time_step(
     rows: u32,
     kernels: f64,
 ) -> Result<StepTiming> {
-    let mut gpu = Gpu::open(adapter, model.clone(), rows as usize, shaders)?;
+    let all: Vec<usize> = (0..rows as usize).collect();
+    let pixels = (0..all.len() * model.inputs()).map(|at| at as u8).collect();
+    let labels = all.iter().map(|at| (at % model.classes()) as u32).collect();
+    let labels = Labels::classes(labels, model.classes());
+    let data = Split::new(Features::bytes(pixels, 255.0), labels, model.inputs())?;
+    let mut gpu = Gpu::open(adapter, model.clone(), all.len(), shaders, data)?;
     let params = model.initial(0);
-    let samples = rows as usize;
-    let batch = Minibatch {
-        images: (0..samples * model.inputs()).map(|at| (at % 256) as f32 / 255.0).collect(),
-        labels: (0..samples).map(|at| (at % model.classes()) as u32).collect(),
-    };
     let mut gradient = vec![0.0; model.params()];
     let mut phases = Vec::new();
     let seconds = median(|steps| {
         let start = Instant::now();
         let mut sums = [0.0; 3];
         for _ in 0..steps {
-            let phases = gpu.time_step(&params, &batch, &mut gradient)?;
+            let phases = gpu.time_step(&params, &all, &mut gradient)?;
             sums.iter_mut().zip(phases).for_each(|(sum, phase)| *sum += phase.as_secs_f64());
         }
         phases.push(sums.map(|sum| sum / steps as f64));
