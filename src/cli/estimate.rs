@@ -33,7 +33,7 @@ pub(super) fn run(args: &EstimateArgs, context: &Context<'_>) -> Result<Exit> {
     let (given, scope) = (settings::given(flags)?, settings::scope::<EstimateFlags>(&[]));
     let config = Config::new(&[*entrant], &given, output.config.as_deref(), &scope)?;
     let progress = context.progress(&output.show);
-    let mut race = Runner::open(config, progress, context.set_variable)?;
+    let mut race = Runner::open(config, None, progress, context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
     let summary = race.run(&directory, context.interrupt.flag())?;
     let run = summary.entrants.first().and_then(|entrant| entrant.runs.first());

@@ -61,7 +61,7 @@ fn run(
 ) -> Result<Exit> {
     let (given, scope) = (settings::given(flags)?, settings::scope::<Flags>(&[]));
     let config = Config::new(entrants, &given, output.config.as_deref(), &scope)?;
-    let runner = Runner::open(config, context.progress(&output.show), context.set_variable)?;
+    let runner = Runner::open(config, None, context.progress(&output.show), context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
     carry_on(runner, &directory, context, output.show.json)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    EvaluationRow, Lengths, Lines, RunSummary, Tail, checkpoint, deferred,
+    EvaluationRow, Layout, Lengths, Lines, RunSummary, Tail, checkpoint, deferred,
     evaluations::HEAD,
     files::{partial, sync_folder},
     read_evaluations,
@@ -15,7 +15,7 @@ use super::{
     tensorboard::{self, TensorBoard},
     write_params, write_whole,
 };
-use crate::{Error, Result, engine::model::Model, sgd::Ended};
+use crate::{Error, Result, sgd::Ended};
 
 /// What a run leaves when it is over.
 const END: &str = "run.json";
@@ -85,8 +85,13 @@ impl RunFiles {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn params(&self, name: &str, model: &Model, params: &[f32]) -> Result<()> {
-        write_params(&self.folder.join(name).with_extension("safetensors"), model, params)
+    pub fn params<'a>(
+        &self,
+        name: &str,
+        layout: impl Into<Layout<'a>>,
+        params: &[f32],
+    ) -> Result<()> {
+        write_params(&self.folder.join(name).with_extension("safetensors"), layout, params)
     }
 
     /// How long the files are, as of the last [`sync`](Self::sync).
