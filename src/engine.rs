@@ -20,6 +20,7 @@ pub mod isolated;
 pub mod kernels;
 pub mod model;
 pub mod quadratic;
+pub(crate) mod shared;
 
 use crate::{Error, Result};
 

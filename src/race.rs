@@ -17,9 +17,10 @@ pub(crate) mod progress;
 pub(crate) mod resume;
 mod run;
 pub(crate) mod runner;
+mod subject;
 
 use std::{
-    fmt,
+    any, fmt,
     path::{Path, PathBuf},
     sync::atomic::AtomicBool,
 };
@@ -31,10 +32,11 @@ pub use self::{
     progress::{News, Progress},
     resume::Changes,
 };
-use self::{resume::open, runner::Runner};
+use self::{resume::open, runner::Runner, subject::OwnEngine};
 use crate::{
     Result,
     dataset::mnist,
+    engine::Engine,
     record::{RunDirectory, Summary},
     sgd::{Entrant, Trajectory},
 };
@@ -46,6 +48,7 @@ pub type SetVariable<'a> = &'a dyn Fn(&str, &str);
 /// on the command line, where `tortoise race --help` tells the defaults.
 #[derive(Default)]
 pub struct Race<'a> {
+    own: Option<OwnEngine>,
     entrants: Vec<Entrant>,
     settings: Table,
     file: Option<PathBuf>,
@@ -72,6 +75,14 @@ impl<'a> Race<'a> {
     pub fn mnist() -> Result<Self> {
         mnist::find(&mnist::locate(None)?)?;
         Ok(Self::default())
+    }
+
+    /// A race that minimises whatever `objective` computes, from the parameters that it names. It runs
+    /// in virtual time, and the one engine computes the gradients of all learners.
+    #[must_use]
+    pub fn new<E: Engine + 'static>(objective: E) -> Self {
+        let own = OwnEngine { name: any::type_name::<E>(), engine: Box::new(objective) };
+        Self { own: Some(own), ..Self::default() }
     }
 
     /// A race of which a TOML file holds the settings, as a run directory has one. What is set besides
@@ -177,7 +188,7 @@ impl<'a> Race<'a> {
     pub fn record(self, directory: impl AsRef<Path>) -> Result<Summary<Config>> {
         let config = self.config()?;
         let progress = self.progress.unwrap_or_else(|| Box::new(()));
-        let mut runner = Runner::open(config, progress, &|_, _| {})?;
+        let mut runner = Runner::open(config, self.own, progress, &|_, _| {})?;
         let directory = RunDirectory::create(Some(directory.as_ref()), "race")?;
         runner.run(&directory, self.interrupt.unwrap_or(&AtomicBool::new(false)))
     }
@@ -188,18 +199,21 @@ impl<'a> Race<'a> {
     /// # Errors
     /// As [`record`](Self::record); [`crate::Error::Config`] where the time is real.
     pub fn run(self) -> Result<Vec<Trajectory>> {
-        Runner::open(self.config()?, Box::new(()), &|_, _| {})?.trajectories()
+        let config = self.config()?;
+        Runner::open(config, self.own, Box::new(()), &|_, _| {})?.trajectories()
     }
 
-    /// Goes on with a race that was recorded in `directory` and stopped.
+    /// Goes on with a race that was recorded in `directory` and stopped. Its settings are those that it
+    /// was recorded with; of this race it takes the objective, and who is told of it.
     ///
     /// # Errors
     /// [`crate::Error::Config`] with the reason where it cannot go on as it was, and as
     /// [`record`](Self::record).
-    pub fn resume(directory: impl AsRef<Path>, changes: &Changes) -> Result<Summary<Config>> {
+    pub fn resume(self, directory: impl AsRef<Path>, changes: &Changes) -> Result<Summary<Config>> {
         let directory = RunDirectory::open(directory.as_ref())?;
-        let mut runner = open(&directory, changes, Box::new(()), &|_, _| {})?;
-        runner.run(&directory, &AtomicBool::new(false))
+        let progress = self.progress.unwrap_or_else(|| Box::new(()));
+        let mut runner = open(&directory, changes, self.own, progress, &|_, _| {})?;
+        runner.run(&directory, self.interrupt.unwrap_or(&AtomicBool::new(false)))
     }
 }
 
@@ -242,5 +256,74 @@ mod tests {
         }
         let error = small().entrants(["asink"]).unwrap_err().to_string();
         assert!(error.contains("did you mean"), "{error}");
+    }
+
+    /// f(w) = (w - i)^2 / 2 over the samples i = 0, 1, 2: the minimum is at 1, and 1/3.
+    #[derive(Default)]
+    struct Numbers(f32);
+
+    impl Engine for Numbers {
+        fn samples(&self) -> usize {
+            3
+        }
+
+        fn params(&self) -> usize {
+            1
+        }
+
+        fn load(&mut self, params: &[f32]) -> Result<()> {
+            self.0 = params[0];
+            Ok(())
+        }
+
+        fn gradient(&mut self, samples: &[usize], gradient: &mut [f32]) -> Result<f32> {
+            let distances = || samples.iter().map(|&i| self.0 - i as f32);
+            gradient[0] = distances().sum::<f32>() / samples.len() as f32;
+            Ok(distances().map(|d| d * d / 2.0).sum::<f32>() / samples.len() as f32)
+        }
+    }
+
+    fn numbers() -> Race<'static> {
+        let race = Race::new(Numbers::default()).learners(4).minibatch(3).learning_rate(0.5);
+        race.entrants(["sync", "k-async:2"]).unwrap().set("targets", vec![0.34])
+    }
+
+    #[test]
+    fn an_engine_of_ones_own_is_raced() {
+        let all = numbers().updates(40).run().unwrap();
+        // All samples are in every minibatch, so that sync halves the distance with every update.
+        assert!(all.iter().all(|one| (one.params[0] - 1.0).abs() < 1e-3), "{all:?}");
+        let losses: Vec<f64> = all[0].points.iter().map(|point| point.loss).collect();
+        assert!((losses[0] - 5.0 / 6.0).abs() < 1e-6 && (losses[1] - 1.0 / 3.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn an_engine_of_ones_own_is_recorded_and_gone_on_with() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("race");
+        let short = numbers().budget(5.0).record(&path).unwrap();
+        assert!(short.to_string().contains("Numbers, P=4"), "{short}");
+        assert!(short.entrants[0].runs[0].test_loss.is_nan());
+        let longer = Changes { budget: Some(20.0), ..Changes::default() };
+        let error = Race::default().resume(&path, &longer).unwrap_err().to_string();
+        assert!(error.contains("Numbers is an engine of a program"), "{error}");
+        let resumed = Race::new(Numbers::default()).resume(&path, &longer).unwrap();
+        let whole = numbers().budget(20.0).record(folder.path().join("whole")).unwrap();
+        let last = |summary: &Summary<Config>| {
+            let run = &summary.entrants[1].runs[0];
+            (run.updates, run.train_loss, run.mean_staleness)
+        };
+        assert_eq!(last(&resumed), last(&whole));
+    }
+
+    #[test]
+    fn what_an_engine_of_ones_own_cannot_do_is_an_error() {
+        for (race, why) in [
+            (numbers().minibatch(4), "--minibatch 4 is more than the 3 samples"),
+            (numbers().set("clock", "real"), "clock = \"real\""),
+        ] {
+            let error = race.updates(1).run().unwrap_err().to_string();
+            assert!(error.contains(why), "{error}");
+        }
     }
 }

@@ -104,6 +104,6 @@ pub use self::{
     recorder::Recorder,
     run::{RunFiles, TIMELINE, read_run, reopen},
     summary::{EntrantSummary, Outcome, RunSummary, Summary, read_summary, write_summary},
-    tensors::{params_file, parse_params, read_params, write_params},
+    tensors::{Layout, params_file, parse_params, read_params, write_params},
     trained::{find_trained, parse_model, read_model},
 };

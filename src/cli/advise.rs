@@ -142,10 +142,11 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
         seed: config.seed + config.seeds,
     };
     config.entrants.clear();
-    let mut race = Runner::open(config, context.progress(&output.show), context.set_variable)?;
-    let (run_config, model) = (race.config.run_config(), race.model.clone());
+    let mut race =
+        Runner::open(config, None, context.progress(&output.show), context.set_variable)?;
+    let run_config = race.config.run_config();
     let objective = race.objective(EVALUATED)?;
-    let initial = |seed| model.initial(seed);
+    let initial = |seed| objective.initial(seed);
     let advice = advise::advise(&run_config, &objective, &initial, &entrants, goal, &budget)?;
     drop(objective);
     let caption = race.config.caption();

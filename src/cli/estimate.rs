@@ -28,7 +28,7 @@ pub(super) fn run(args: &EstimateArgs, context: &Context<'_>) -> Result<Exit> {
     let EstimateArgs { entrant, flags, output } = args;
     let config = settings::config(&[*entrant], flags, output)?;
     let progress = context.progress(&output.show);
-    let mut race = Runner::open(config, progress, context.set_variable)?;
+    let mut race = Runner::open(config, None, progress, context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
     let summary = race.run(&directory, context.interrupt.flag())?;
     let run = summary.entrants.first().and_then(|entrant| entrant.runs.first());

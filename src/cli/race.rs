@@ -55,7 +55,7 @@ fn run(
     context: &Context<'_>,
 ) -> Result<Exit> {
     let config = settings::config(entrants, flags, output)?;
-    let runner = Runner::open(config, context.progress(&output.show), context.set_variable)?;
+    let runner = Runner::open(config, None, context.progress(&output.show), context.set_variable)?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
     carry_on(runner, &directory, context, output.show.json)
 }

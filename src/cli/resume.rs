@@ -50,6 +50,6 @@ pub(super) fn run(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit> {
     let changes =
         Changes { budget: *budget, updates: *updates, data: data.clone(), device: device.clone() };
     let progress = context.progress(show);
-    let runner = resume::open(&directory, &changes, progress, context.set_variable)?;
+    let runner = resume::open(&directory, &changes, None, progress, context.set_variable)?;
     carry_on(runner, &directory, context, show.json)
 }

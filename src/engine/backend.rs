@@ -184,6 +184,13 @@ impl Computer {
     }
 }
 
+impl Computer {
+    /// An engine that a program brings, by the name of its type.
+    pub(crate) fn own(name: &str) -> Self {
+        Self { adapter: name.to_owned(), driver: processor(), kernels: None }
+    }
+}
+
 impl fmt::Display for Computer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { adapter, driver, kernels } = self;

@@ -54,6 +54,9 @@ pub(crate) const TRACE: &str = "trace.csv";
 #[serde(rename_all = "kebab-case")]
 pub struct Config {
     pub(crate) entrants: Vec<Entrant>,
+    /// An engine of a program, by the name of its type, in place of a model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) objective: Option<String>,
     pub(crate) model: Shape,
     pub(crate) learners: usize,
     pub(crate) minibatch: usize,
@@ -279,7 +282,8 @@ impl Config {
 
     /// What is run, in a line.
     pub fn caption(&self) -> String {
-        let Self { model, learners, minibatch, learning_rate, delay, seeds, .. } = self;
+        let Self { learners, minibatch, learning_rate, delay, seeds, .. } = self;
+        let minimised = self.objective.clone().unwrap_or_else(|| self.model.to_string());
         let slow =
             if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
         let rule = match self.rate_rule {
@@ -296,7 +300,7 @@ impl Config {
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
         let extended: String = self.extended.iter().map(|one| format!(", {one}")).collect();
         format!(
-            "{model}, P={learners}, m={minibatch}, rate {rate}{rule}, {delay}{slow}, {clock} time, \
+            "{minimised}, P={learners}, m={minibatch}, rate {rate}{rule}, {delay}{slow}, {clock} time, \
              {cancel}{repeats}{chaos}{extended}",
             rate = Shown(*learning_rate),
         )

@@ -16,6 +16,7 @@ use crate::{
     },
     dataset::Dataset,
     engine::{
+        Engine,
         backend::Backend,
         isolated::{self, EngineSetup, Isolated},
         model::Model,
@@ -32,8 +33,8 @@ const OPENING: Duration = Duration::from_secs(60);
 /// Engines for the gradients, and where they are.
 #[derive(Debug)]
 pub(super) struct Engines {
-    backends: Vec<Backend>,
-    learners: usize,
+    /// What they are, in words.
+    description: String,
     engines: Owned,
 }
 
@@ -73,7 +74,13 @@ impl Engines {
                 Owned::Own(LearnerThreads::open(learners, open)?)
             }
         };
-        Ok(Self { backends: backends.to_vec(), learners, engines })
+        Ok(Self { description: description(backends, learners), engines })
+    }
+
+    /// One engine, which a program brought.
+    pub(super) fn of_one(engine: impl Engine + 'static, name: &str) -> Self {
+        let engines = Owned::Shared(EnginePool::here(engine));
+        Self { description: name.to_owned(), engines }
     }
 
     /// One run of `entrant`.
@@ -116,21 +123,26 @@ impl Engines {
 
 impl fmt::Display for Engines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let devices = self.backends.len();
-        if devices == 1 {
-            return self.backends[0].fmt(f);
-        }
-        for (at, backend) in self.backends.iter().enumerate() {
-            let learners: Vec<_> =
-                (at..self.learners).step_by(devices).map(|learner| learner.to_string()).collect();
-            let gap = if at == 0 { "" } else { "; " };
-            write!(f, "{gap}learners {} on {backend}", learners.join(" "))?;
-        }
-        Ok(())
+        f.write_str(&self.description)
     }
 }
 
-/// EnginePool for the learners, as many as pay unless it is said how many.
+/// Backends in words, and where there are several, which learners each of them has.
+fn description(backends: &[Backend], learners: usize) -> String {
+    let devices = backends.len();
+    if devices == 1 {
+        return backends[0].to_string();
+    }
+    let of_one = |(at, backend): (usize, &Backend)| {
+        let learners: Vec<_> =
+            (at..learners).step_by(devices).map(|learner| learner.to_string()).collect();
+        format!("learners {} on {backend}", learners.join(" "))
+    };
+    let all: Vec<_> = backends.iter().enumerate().map(of_one).collect();
+    all.join("; ")
+}
+
+/// Queues for the learners, as many as pay unless it is said how many.
 pub(super) fn queues(
     config: &Config,
     data: &Dataset,

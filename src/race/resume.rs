@@ -15,6 +15,7 @@ use super::{
     config::{Clock, Config, Scope, layers},
     progress::{News, Progress},
     runner::Runner,
+    subject::{OwnEngine, Subject},
 };
 use crate::{
     Error, Result,
@@ -56,6 +57,7 @@ const FREE: [&str; 2] = ["checkpoint-every", "data"];
 pub(crate) fn open(
     directory: &RunDirectory,
     changes: &Changes,
+    own: Option<OwnEngine>,
     progress: Box<dyn Progress>,
     set_variable: SetVariable<'_>,
 ) -> Result<Runner> {
@@ -88,7 +90,7 @@ pub(crate) fn open(
     config.check()?;
     let named = config.data.clone();
     config.data = data(changes, &config, origin.as_ref());
-    let mut runner = Runner::open(config, progress, set_variable)?;
+    let mut runner = Runner::open(config, own, progress, set_variable)?;
     runner.config.data = named;
     if let Some(origin) = origin {
         check_data(path, &runner, &origin)?;
@@ -230,39 +232,40 @@ fn data(changes: &Changes, config: &Config, origin: Option<&Origin>) -> Option<P
     if env::var_os("TORTOISE_DATA").is_some_and(|folder| !folder.is_empty()) {
         return None;
     }
-    let recorded = origin.and_then(|origin| origin.data.folder.as_ref());
+    let recorded = origin.and_then(|origin| origin.data.as_ref()?.folder.as_ref());
     let there = named.iter().chain(recorded).find(|folder| mnist::is_there(folder));
     there.or(named.as_ref()).cloned()
 }
 
-/// That gradients are of the data that they were of.
+/// That gradients are of the data that they were of. What data an engine of a program has, nobody knows.
 fn check_data(path: &Path, race: &Runner, origin: &Origin) -> Result<()> {
-    let Some((part, now, was)) = race.digests.difference(&origin.data.digests) else {
-        return Ok(());
-    };
-    let place = origin.data.folder.as_ref().map(|folder| format!(", from {}", folder.display()));
+    let (Subject::Model(now), Some(was)) = (&race.subject, &origin.data) else { return Ok(()) };
+    let Some((part, digest, before)) = now.digests.difference(&was.digests) else { return Ok(()) };
+    let place = was.folder.as_ref().map(|folder| format!(", from {}", folder.display()));
     Err(Error::Dataset {
-        path: race.folder.clone(),
+        path: now.folder.clone(),
         problem: format!(
             "is not the data set that {} was recorded with{}: the SHA-256 of the {part} is {}, and \
              was {}; give the folder with --data DIR or TORTOISE_DATA",
             path.display(),
             place.unwrap_or_default(),
-            shown(now),
-            shown(was)
+            shown(digest),
+            shown(before)
         ),
     })
 }
 
-/// That what computes is what computed before, unless another device is asked for.
+/// That what computes a model is what computed it before, unless another device is asked for.
 fn check_computers(path: &Path, changes: &Changes, race: &Runner, origin: &Origin) -> Result<()> {
-    let Some(before) = origin.computed.last() else { return Ok(()) };
-    let now = race.computed("here");
+    let (Subject::Model(model), Some(before)) = (&race.subject, origin.computed.last()) else {
+        return Ok(());
+    };
+    let now = race.subject.computed("here");
     if changes.device.is_some() || now.computers() == before.computers() {
         return Ok(());
     }
     let is_host = |backend: &Backend| matches!(backend, Backend::Host { .. });
-    let device = match race.gradients.iter().all(is_host) {
+    let device = match model.gradients.iter().all(is_host) {
         true => "host".to_owned(),
         false => race.config.device.to_string(),
     };
@@ -271,7 +274,7 @@ fn check_computers(path: &Path, changes: &Changes, race: &Runner, origin: &Origi
          it should, which is recorded",
         path.display()
     );
-    let is_missing = race.gradients.iter().any(|backend| backend.note().is_some());
+    let is_missing = model.gradients.iter().any(|backend| backend.note().is_some());
     Err(if is_missing { Error::NoAdapter(problem) } else { Error::Config(problem) })
 }
 
@@ -317,7 +320,7 @@ fn record(path: &Path, race: &mut Runner, before: &Config, mut origin: Origin) -
         && let Some(Run { name, folder, .. }) = next
     {
         let run = if has_checkpoint(folder) { format!("within {name}") } else { name.clone() };
-        let now = race.computed(&run);
+        let now = race.subject.computed(&run);
         if now.tortoise != last.tortoise {
             let note = format!(
                 "recorded by tortoise {}; from {run} on by {}, whose bits may be others",
@@ -329,7 +332,7 @@ fn record(path: &Path, race: &mut Runner, before: &Config, mut origin: Origin) -
             origin.computed.push(now);
         }
     }
-    origin.data.folder = race.data_origin().folder;
+    origin.data = race.subject.data();
     if origin != unchanged {
         write_origin(path, &origin)?;
     }

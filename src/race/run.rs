@@ -15,10 +15,10 @@ use super::{
 use crate::{
     Error, Result, awake,
     dataset::minibatches::Minibatches,
-    engine::{Engine, interruptible::Interruptible, model::Model},
+    engine::{Engine, interruptible::Interruptible},
     estimate::{Seen, Settings, Watch, delays::Recording, estimate},
     record::{
-        Checkpoint, Identity, Recorded, Recorder, RunDirectory, RunFiles, RunSummary, Tail,
+        Checkpoint, Identity, Layout, Recorded, Recorder, RunDirectory, RunFiles, RunSummary, Tail,
         read_checkpoint, read_run,
     },
     sgd::{
@@ -32,7 +32,7 @@ pub(super) struct Run<'a> {
     pub(super) entrant: Entrant,
     pub(super) seed: u64,
     pub(super) config: &'a Config,
-    pub(super) model: &'a Model,
+    pub(super) layout: Layout<'a>,
     pub(super) engines: &'a mut Engines,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) interrupt: &'a AtomicBool,
@@ -59,7 +59,7 @@ impl Run<'_> {
         if let Some(over) = read_run(&folder)?.filter(|run| run.ended != Ended::Interrupted) {
             return Ok(over);
         }
-        let initial = self.model.initial(self.seed);
+        let initial = evaluator.initial(self.seed);
         let Beginning { files, start, recorded } = self.begin(directory, folder, &initial)?;
         let recorder = self.recorder(files, recorded, evaluator)?;
         let time = match &start {
@@ -77,7 +77,7 @@ impl Run<'_> {
         let paused = awake::paused();
         let (finished, recorder, seen) = self.train(recorder, start)?;
         let (files, outcome) = recorder.finish(Some(self.interrupt))?;
-        files.params("final", self.model, &finished.params)?;
+        files.params("final", self.layout, &finished.params)?;
         let (ended, seconds) = (finished.ended, begin.elapsed().as_secs_f64());
         let mut summary = RunSummary::new(self.seed, ended, seconds, outcome, &self.config.targets);
         if self.is_real() {
@@ -125,7 +125,7 @@ impl Run<'_> {
         folder: PathBuf,
         initial: &'i [f32],
     ) -> Result<Beginning<'i>> {
-        let (learners, params) = (self.config.learners, self.model.params());
+        let (learners, params) = (self.config.learners, initial.len());
         let checkpoint = read_checkpoint(&folder, &self.identity(), learners, params)?;
         if let Some(Checkpoint { state, recorded }) = checkpoint {
             // In virtual time what came after the checkpoint will come again, to the bit.
@@ -140,7 +140,7 @@ impl Run<'_> {
         if self.config.tensorboard {
             files = files.with_tensorboard()?;
         }
-        files.params("initial", self.model, initial)?;
+        files.params("initial", self.layout, initial)?;
         Ok(Beginning { files, start: Start::Initial(initial), recorded: None })
     }
 

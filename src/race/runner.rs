@@ -1,37 +1,28 @@
 //! Runs the entrants of a race one after the other, records them, and sums them up.
 
-use std::{
-    env::consts,
-    path::{self, Path, PathBuf},
-    sync::atomic::AtomicBool,
-    thread,
-};
+use std::{env::consts, path::Path, sync::atomic::AtomicBool, thread};
 
 use toml::Table;
 
 use super::{
     SetVariable,
     config::{Config, TRACE},
-    engines::{Engines, queues},
+    engines::Engines,
     progress::{News, Progress},
     run::Run,
+    subject::{ModelOnData, OwnEngine, Subject},
 };
 use crate::{
     Error, Result,
-    dataset::{Dataset, Digests, mnist, sha256},
-    engine::{Engine, adapter::DRIVER_THREADS, adapters, backend::Backend, model::Model},
+    dataset::sha256,
+    engine::Engine,
     record::{
-        Computed, Data, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, TraceOrigin,
+        Computed, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, TraceOrigin,
         learners_csv, read_origin, write_origin, write_summary, write_whole,
     },
     sgd::{Cancellation, Ended, Entrant, Objective, Trajectory, learning_rate::RateRule},
-    share::both,
     theory::{runtime, staleness},
 };
-
-/// Samples times parameters of a gradient from which a software driver gains more from two threads
-/// than it loses by waking them.
-const WORTH_TWO_THREADS: usize = 3_500_000;
 
 /// Why there are no trajectories of real time.
 const REAL_IS_RECORDED: &str = "a race in real time is evaluated from its record: record it, or leave \
@@ -40,71 +31,36 @@ const REAL_IS_RECORDED: &str = "a race in real time is evaluated from its record
 /// Everything that is checked and opened before the first file is written.
 pub(crate) struct Runner {
     pub(crate) config: Config,
-    pub(crate) data: Dataset,
-    pub(super) folder: PathBuf,
-    pub(super) digests: Digests,
-    pub(crate) model: Model,
-    pub(super) gradients: Vec<Backend>,
+    pub(super) subject: Subject,
     engines: Engines,
     evaluator: Box<dyn Engine>,
-    evaluations: Backend,
     pub(super) progress: Box<dyn Progress>,
 }
 
 impl Runner {
+    /// Opens a race of the engine `own`, or else of the model that is configured.
     pub(crate) fn open(
-        config: Config,
+        mut config: Config,
+        own: Option<OwnEngine>,
         mut progress: Box<dyn Progress>,
         set_variable: SetVariable<'_>,
     ) -> Result<Self> {
-        let Config { minibatch: m, l2, ref model, ref device, ref data, .. } = config;
-        let folder = mnist::locate(data.as_deref())?;
-        let source = mnist::find(&folder)?;
-        let (inputs, classes) = source.shape()?;
-        let model = Model::new(model, inputs, classes, l2 as f32)?;
-        let side_by_side = config.learners > 1 && config.queues != Some(1);
-        if side_by_side || m.saturating_mul(model.params()) < WORTH_TWO_THREADS {
-            set_variable(DRIVER_THREADS, "0");
-        }
-        // Both take a while, and neither waits for the other.
-        let (data, adapters) = both(
-            || source.load().map(|data| (data.digests(), data)),
-            || device.0.iter().map(adapters::choose).collect::<Result<Vec<_>>>(),
-        );
-        let (digests, data) = data?;
-        let adapters = adapters?;
-        let samples = data.train.len();
-        if m > samples {
-            return Err(Error::config(format!(
-                "--minibatch {m} is more than the {samples} samples of the training set"
-            )));
-        }
-        let longest = model.longest_side().max(m);
-        let backend = |(adapter, device): (Option<_>, _)| match adapter {
-            Some(adapter) => Backend::on(adapter, config.kernels, longest),
-            None => Backend::host(device),
+        let (subject, engines, evaluator) = match (own, &config.objective) {
+            (Some(own), _) => {
+                let name = own.name.to_owned();
+                let opened = own.open(&config)?;
+                config.objective = Some(name);
+                opened
+            }
+            (None, Some(objective)) => {
+                return Err(Error::config(format!(
+                    "{objective} is an engine of a program, which alone can race it: by \
+                     Race::new(..).record(..), or .resume(..) to go on"
+                )));
+            }
+            (None, None) => ModelOnData::open(&config, &mut *progress, set_variable)?,
         };
-        let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
-        let notes = source.note().into_iter().chain(gradients.iter().filter_map(Backend::note));
-        notes.chain(config.note()).for_each(|note| progress.tell(News::Note(&note)));
-        let evaluations = gradients[0].for_evaluation();
-        let evaluator = evaluations.open(&model, m, &data)?;
-        let engines = Engines::open(&config, &data, &model, &gradients)?;
-        if gradients.len() > 1 {
-            progress.tell(News::Note(&engines.to_string()));
-        }
-        Ok(Self {
-            config,
-            data,
-            folder,
-            digests,
-            model,
-            gradients,
-            engines,
-            evaluator,
-            evaluations,
-            progress,
-        })
+        Ok(Self { config, subject, engines, evaluator, progress })
     }
 
     /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples of
@@ -114,16 +70,12 @@ impl Runner {
         expect(dead_code, reason = "only the command gives advice yet")
     )]
     pub(crate) fn objective(&self, evaluated: usize) -> Result<Objective> {
-        let Self { config, data, model, gradients, evaluations, .. } = self;
-        let queues = queues(config, data, model, &gradients[0])?;
-        let part = data.train.first(evaluated);
-        let evaluator = evaluations.open(model, config.minibatch, part)?;
-        Ok(Objective::new(queues, evaluator))
+        self.subject.objective(&self.config, evaluated)
     }
 
     /// Runs all entrants in virtual time and keeps their trajectories, one a seed.
     pub(crate) fn trajectories(self) -> Result<Vec<Trajectory>> {
-        let Self { config, model, engines, evaluator, .. } = self;
+        let Self { config, engines, evaluator, .. } = self;
         let queues = engines.into_queues().ok_or_else(|| Error::config(REAL_IS_RECORDED))?;
         let (run_config, objective) = (config.run_config(), Objective::new(queues, evaluator));
         let seeds = config.seed..config.seed + config.seeds;
@@ -132,7 +84,7 @@ impl Runner {
             .iter()
             .flat_map(|entrant| seeds.clone().map(move |seed| (entrant, seed)));
         let run = |(entrant, seed)| {
-            objective.trajectory(&run_config, entrant, seed, &model.initial(seed))
+            objective.trajectory(&run_config, entrant, seed, &objective.initial(seed))
         };
         runs.map(run).collect()
     }
@@ -171,29 +123,13 @@ impl Runner {
         write_whole(&directory.join("config.toml"), self.config.to_toml().as_bytes())?;
         let origin = Origin {
             configuration: self.config.settings(),
-            data: self.data_origin(),
+            data: self.subject.data(),
             trace,
-            computed: vec![self.computed("the start")],
+            computed: vec![self.subject.computed("the start")],
             extended: Vec::new(),
         };
         write_origin(directory, &origin)?;
         Ok(origin)
-    }
-
-    pub(super) fn data_origin(&self) -> Data {
-        // A record is text.
-        let folder = path::absolute(&self.folder).ok().filter(|folder| folder.to_str().is_some());
-        Data { folder, digests: self.digests.clone() }
-    }
-
-    /// What computes, from the run called `from` on.
-    pub(super) fn computed(&self, from: &str) -> Computed {
-        Computed {
-            from: from.to_owned(),
-            tortoise: env!("CARGO_PKG_VERSION").to_owned(),
-            gradients: self.gradients.iter().map(Backend::computer).collect(),
-            evaluations: self.evaluations.computer(),
-        }
     }
 
     /// What computed, in words; one after the other if the race went on elsewhere. What computes now
@@ -204,7 +140,7 @@ impl Runner {
         now: &str,
         of: impl Fn(&Computed) -> String,
     ) -> String {
-        let here = of(&self.computed("here"));
+        let here = of(&self.subject.computed("here"));
         let mut all: Vec<_> = origin.computed.iter().map(|one| (&one.from, of(one))).collect();
         all.dedup_by(|later, earlier| later.1 == earlier.1);
         let mut text = String::new();
@@ -237,7 +173,7 @@ impl Runner {
             machine: machine(),
             configuration: self.config.clone(),
             gradients_on: self.in_turn(origin, &self.engines.to_string(), Computed::gradients),
-            evaluations_on: self.in_turn(origin, &self.evaluations.to_string(), |computed| {
+            evaluations_on: self.in_turn(origin, &self.subject.evaluations(), |computed| {
                 computed.evaluations.to_string()
             }),
             queues: self.engines.count(),
@@ -264,7 +200,7 @@ impl Runner {
                 entrant,
                 seed,
                 config: &self.config,
-                model: &self.model,
+                layout: self.subject.layout(),
                 engines: &mut self.engines,
                 progress: &mut *self.progress,
                 interrupt,

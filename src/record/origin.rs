@@ -21,8 +21,9 @@ const MOST_BYTES: u64 = 1 << 24;
 pub struct Origin<C> {
     /// The configuration that it is recorded under.
     pub configuration: C,
-    /// The data set.
-    pub data: Data,
+    /// The data set; none of an engine that has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<Data>,
     /// The trace that gives the delays, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<TraceOrigin>,

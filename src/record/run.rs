@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    EvaluationRow, Lengths, Lines, RunSummary, Tail,
+    EvaluationRow, Layout, Lengths, Lines, RunSummary, Tail,
     appender::Appender,
     checkpoint, deferred,
     evaluations::HEAD,
@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     Error, Result,
-    engine::model::Model,
     sgd::{Ended, Tally},
 };
 
@@ -93,8 +92,13 @@ impl RunFiles {
     ///
     /// # Errors
     /// [`Error::Io`].
-    pub fn params(&self, name: &str, model: &Model, params: &[f32]) -> Result<()> {
-        write_params(&self.folder.join(name).with_extension("safetensors"), model, params)
+    pub fn params<'a>(
+        &self,
+        name: &str,
+        layout: impl Into<Layout<'a>>,
+        params: &[f32],
+    ) -> Result<()> {
+        write_params(&self.folder.join(name).with_extension("safetensors"), layout, params)
     }
 
     /// How long the files are, as of the last [`sync`](Self::sync).

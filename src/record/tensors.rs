@@ -10,7 +10,22 @@ use crate::{Error, Result, engine::model::Model, file};
 /// The most bytes that are spent on saying what a tensor is, and as many on the whole.
 const MOST_HEADER: u64 = 1 << 12;
 
-/// Writes `params` to `path`: `layers.0.weight` `[outputs, inputs]`, `layers.0.bias` `[outputs]`
+/// How flat parameters are told apart in a file.
+#[derive(Debug, Clone, Copy)]
+pub enum Layout<'a> {
+    /// Those of a model, layer by layer.
+    Model(&'a Model),
+    /// One tensor, `params`, of all of them.
+    Flat,
+}
+
+impl<'a> From<&'a Model> for Layout<'a> {
+    fn from(model: &'a Model) -> Self {
+        Self::Model(model)
+    }
+}
+
+/// Writes `params` to `path`: of a model `layers.0.weight` `[outputs, inputs]`, `layers.0.bias` `[outputs]`
 /// and so on, in f32.
 ///
 /// # Errors
@@ -18,16 +33,24 @@ const MOST_HEADER: u64 = 1 << 12;
 ///
 /// # Panics
 /// If there are fewer `params` than the model has.
-pub fn write_params(path: &Path, model: &Model, params: &[f32]) -> Result<()> {
-    write_whole(path, &params_file(model, params))
+pub fn write_params<'a>(path: &Path, layout: impl Into<Layout<'a>>, params: &[f32]) -> Result<()> {
+    write_whole(path, &params_file(layout, params))
 }
 
 /// The bytes that [`write_params`] writes.
 ///
 /// # Panics
 /// If there are fewer `params` than the model has.
-pub fn params_file(model: &Model, params: &[f32]) -> Vec<u8> {
-    let tensors: Vec<_> = tensors(model)
+pub fn params_file<'a>(layout: impl Into<Layout<'a>>, params: &[f32]) -> Vec<u8> {
+    let all = match layout.into() {
+        Layout::Model(model) => tensors(model).collect(),
+        Layout::Flat => {
+            let name = "params".to_owned();
+            vec![Tensor { name, shape: vec![params.len()], params: 0..params.len() }]
+        }
+    };
+    let tensors: Vec<_> = all
+        .into_iter()
         .map(|Tensor { name, shape, params: place }| {
             let values = &params[place];
             let data = match *shape {

@@ -37,6 +37,11 @@ impl Objective {
         Self { queues, evaluator }
     }
 
+    /// w_0 of a run with this seed, as the evaluator has it.
+    pub fn initial(&self, seed: u64) -> Vec<f32> {
+        self.evaluator.borrow().initial(seed)
+    }
+
     /// The trajectory of `entrant` from `initial` on these terms.
     ///
     /// # Errors

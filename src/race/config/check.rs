@@ -110,6 +110,34 @@ impl Config {
         Ok(())
     }
 
+    /// That there are as many `samples` as a minibatch takes.
+    pub(crate) fn check_samples(&self, samples: usize) -> Result<()> {
+        let minibatch = self.minibatch;
+        if minibatch <= samples {
+            return Ok(());
+        }
+        Err(Error::config(format!(
+            "--minibatch {minibatch} is more than the {samples} samples of the training set"
+        )))
+    }
+
+    /// That the engine `own` of a program can run under this configuration: it is one, and cannot be
+    /// opened again for each learner.
+    pub(crate) fn check_own(&self, own: &str) -> Result<()> {
+        if self.clock == Clock::Real {
+            return Err(Error::config(format!(
+                "{own} is one engine, and with clock = \"real\" each learner has its own; leave that \
+                 setting out"
+            )));
+        }
+        match &self.objective {
+            Some(recorded) if recorded != own => Err(Error::config(format!(
+                "the race was recorded with {recorded}, and this is {own}"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// What is to be said of options that are used and make no difference.
     pub(crate) fn note(&self) -> Option<String> {
         let cancels = |entrant: &Entrant| entrant.cancels(self.learners);

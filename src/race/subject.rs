@@ -1,0 +1,178 @@
+//! What a race minimises: a model on data that are read, or an engine that a program brings.
+
+use std::path::{self, PathBuf};
+
+use super::{
+    SetVariable,
+    config::Config,
+    engines::{Engines, queues},
+    progress::{News, Progress},
+};
+use crate::{
+    Error, Result,
+    dataset::{Dataset, Digests, mnist},
+    engine::{
+        Engine,
+        adapter::DRIVER_THREADS,
+        adapters,
+        backend::{Backend, Computer},
+        model::Model,
+        shared::shared,
+    },
+    record::{Computed, Data, Layout},
+    sgd::Objective,
+    share::both,
+};
+
+/// Samples times parameters of a gradient from which a software driver gains more from two threads
+/// than it loses by waking them.
+const WORTH_TWO_THREADS: usize = 3_500_000;
+
+/// What is minimised.
+pub(crate) enum Subject {
+    /// A model, on data that were read.
+    Model(Box<ModelOnData>),
+    /// An engine that a program brought, by the name of its type.
+    Own(&'static str),
+}
+
+/// A model, what it is trained on, and what computes it.
+pub(crate) struct ModelOnData {
+    pub(super) model: Model,
+    data: Dataset,
+    pub(super) folder: PathBuf,
+    pub(super) digests: Digests,
+    pub(super) gradients: Vec<Backend>,
+    evaluations: Backend,
+}
+
+/// An engine that a program brings.
+pub(crate) struct OwnEngine {
+    pub(super) name: &'static str,
+    pub(super) engine: Box<dyn Engine>,
+}
+
+/// What is minimised, the engines for its gradients, and the one that evaluates.
+pub(super) type Opened = (Subject, Engines, Box<dyn Engine>);
+
+impl OwnEngine {
+    /// One engine computes the gradients, when they are asked for, and evaluates between them.
+    pub(super) fn open(self, config: &Config) -> Result<Opened> {
+        let Self { name, engine } = self;
+        config.check_own(name)?;
+        config.check_samples(engine.samples())?;
+        let [gradients, evaluator] = shared(engine);
+        let engines = Engines::of_one(gradients, name);
+        Ok((Subject::Own(name), engines, Box::new(evaluator)))
+    }
+}
+
+impl ModelOnData {
+    /// Reads the data, finds the devices and opens the engines.
+    pub(super) fn open(
+        config: &Config,
+        progress: &mut dyn Progress,
+        set_variable: SetVariable<'_>,
+    ) -> Result<Opened> {
+        let Config { minibatch: m, l2, ref model, ref device, ref data, .. } = *config;
+        let folder = mnist::locate(data.as_deref())?;
+        let source = mnist::find(&folder)?;
+        let (inputs, classes) = source.shape()?;
+        let model = Model::new(model, inputs, classes, l2 as f32)?;
+        let side_by_side = config.learners > 1 && config.queues != Some(1);
+        if side_by_side || m.saturating_mul(model.params()) < WORTH_TWO_THREADS {
+            set_variable(DRIVER_THREADS, "0");
+        }
+        // Both take a while, and neither waits for the other.
+        let (data, adapters) = both(
+            || source.load().map(|data| (data.digests(), data)),
+            || device.0.iter().map(adapters::choose).collect::<Result<Vec<_>>>(),
+        );
+        let (digests, data) = data?;
+        let adapters = adapters?;
+        config.check_samples(data.train.len())?;
+        let longest = model.longest_side().max(m);
+        let backend = |(adapter, device): (Option<_>, _)| match adapter {
+            Some(adapter) => Backend::on(adapter, config.kernels, longest),
+            None => Backend::host(device),
+        };
+        let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
+        let notes = source.note().into_iter().chain(gradients.iter().filter_map(Backend::note));
+        notes.chain(config.note()).for_each(|note| progress.tell(News::Note(&note)));
+        let evaluations = gradients[0].for_evaluation();
+        let evaluator = evaluations.open(&model, m, &data)?;
+        let engines = Engines::open(config, &data, &model, &gradients)?;
+        if gradients.len() > 1 {
+            progress.tell(News::Note(&engines.to_string()));
+        }
+        let opened = Self { model, data, folder, digests, gradients, evaluations };
+        Ok((Subject::Model(Box::new(opened)), engines, evaluator))
+    }
+
+    /// The same with queues and an evaluator of its own over the first `evaluated` samples of the
+    /// training set.
+    fn objective(&self, config: &Config, evaluated: usize) -> Result<Objective> {
+        let Self { data, model, gradients, evaluations, .. } = self;
+        let queues = queues(config, data, model, &gradients[0])?;
+        let part = data.train.first(evaluated);
+        let evaluator = evaluations.open(model, config.minibatch, part)?;
+        Ok(Objective::new(queues, evaluator))
+    }
+
+    fn data(&self) -> Data {
+        // A record is text.
+        let folder = path::absolute(&self.folder).ok().filter(|folder| folder.to_str().is_some());
+        Data { folder, digests: self.digests.clone() }
+    }
+}
+
+impl Subject {
+    /// How its parameters are told apart in files.
+    pub(super) fn layout(&self) -> Layout<'_> {
+        match self {
+            Self::Model(opened) => Layout::Model(&opened.model),
+            Self::Own(_) => Layout::Flat,
+        }
+    }
+
+    /// The data that were read, and where they lay; none of an engine that has its own.
+    pub(super) fn data(&self) -> Option<Data> {
+        match self {
+            Self::Model(opened) => Some(opened.data()),
+            Self::Own(_) => None,
+        }
+    }
+
+    /// What computes, from the run called `from` on.
+    pub(super) fn computed(&self, from: &str) -> Computed {
+        let (gradients, evaluations) = match self {
+            Self::Model(opened) => {
+                let gradients = opened.gradients.iter().map(Backend::computer).collect();
+                (gradients, opened.evaluations.computer())
+            }
+            Self::Own(name) => (vec![Computer::own(name)], Computer::own(name)),
+        };
+        let tortoise = env!("CARGO_PKG_VERSION").to_owned();
+        Computed { from: from.to_owned(), tortoise, gradients, evaluations }
+    }
+
+    /// What evaluates, in words.
+    pub(super) fn evaluations(&self) -> String {
+        match self {
+            Self::Model(opened) => opened.evaluations.to_string(),
+            Self::Own(name) => (*name).to_owned(),
+        }
+    }
+
+    /// What is minimised once more, evaluated over the first `evaluated` samples of the training set.
+    #[cfg_attr(
+        not(feature = "cli"),
+        expect(dead_code, reason = "only the command gives advice yet")
+    )]
+    pub(super) fn objective(&self, config: &Config, evaluated: usize) -> Result<Objective> {
+        match self {
+            Self::Model(opened) => opened.objective(config, evaluated),
+            Self::Own(name) => Err(Error::config(format!("{name} is opened once only"))),
+        }
+    }
+}
