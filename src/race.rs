@@ -311,7 +311,7 @@ mod tests {
         let whole = numbers().budget(20.0).record(folder.path().join("whole")).unwrap();
         let last = |summary: &Summary<Config>| {
             let run = &summary.entrants[1].runs[0];
-            (run.updates, run.train_loss, run.mean_staleness)
+            (run.tally.updates, run.train_loss, run.mean_staleness)
         };
         assert_eq!(last(&resumed), last(&whole));
     }
