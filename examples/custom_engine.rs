@@ -5,17 +5,15 @@ mod common;
 use clap::Parser;
 use tortoise::{
     Result,
-    cluster::engine_pool::EnginePool,
     engine::{Engine, check_samples},
+    race::Race,
     report::plot::{Chart, Scale, Sheet},
-    sgd::{Entrant, Objective, RunConfig},
 };
 
 /// The best parameters: five for the bits of a number, one for the constant.
 const BEST: [f32; 6] = [3.0, 1.0, 4.0, 1.0, 5.0, 1.0];
 
 /// f(w) = mean of (w . x - y)^2 / 2.
-#[derive(Clone)]
 struct LeastSquares {
     data: Vec<([f32; 6], f32)>,
     w: Vec<f32>,
@@ -59,19 +57,18 @@ fn sample(i: usize) -> ([f32; 6], f32) {
 fn main() -> Result<()> {
     let args = common::Args::parse();
     let engine = LeastSquares { data: (0..960).map(sample).collect(), w: Vec::new() };
-    let objective = Objective::new(EnginePool::here(engine.clone()), engine);
-    let (budget, evaluate_every) = (Some(args.size(150.0, 60.0)), Some(2.0));
-    let run_config = RunConfig { minibatch: 4, budget, evaluate_every, ..RunConfig::new(8, 0.04) };
+    let seeds = args.size(5, 2);
+    let race = Race::new(engine).learners(8).minibatch(4).learning_rate(0.04);
+    let race = race.budget(args.size(150.0, 60.0)).set("evaluate-every", 2.0).set("seeds", seeds);
+    let all = race.run()?;
+
     let (mut rows, mut lines) = (Vec::new(), Vec::new());
-    for entrant in Entrant::six(8) {
-        let (seeds, initial) = (0..args.size(5, 2), |_| vec![0.0; 6]);
-        let trajectories = common::runs(&objective, &run_config, &entrant, seeds, initial)?;
-        let loss = common::estimate(&trajectories, |trajectory| {
-            trajectory.points.last().map_or(0.0, |p| p.loss)
-        });
-        let updates = common::estimate(&trajectories, |trajectory| trajectory.tally.updates as f64);
+    for trajectories in all.chunks(seeds as usize) {
+        let entrant = trajectories[0].entrant;
+        let loss = common::estimate(trajectories, |one| one.points.last().map_or(0.0, |p| p.loss));
+        let updates = common::estimate(trajectories, |one| one.tally.updates as f64);
         rows.push(format!("{entrant},{updates},{loss}"));
-        lines.push(common::curve(&entrant.to_string(), &common::mean(&trajectories), |p| p.time));
+        lines.push(common::curve(&entrant.to_string(), &common::mean(trajectories), |p| p.time));
     }
     let (across, up) = (Scale::linear("run time (s)"), Scale::log("loss"));
     let caption = "Least squares, P=8, m=4, rate 0.04, exponential times of mean 1 s";

@@ -49,7 +49,7 @@
 //! [`sgd::Tolerance`] says. An [`sgd::Observer`] looks on; [`record::Recorder`] is the one that writes
 //! things down.
 //!
-//! [`race::Race`] is all of that on MNIST, recorded, in one line, and is where to start;
+//! [`race::Race`] is all of that, on MNIST or on an objective of one's own, and is where to start;
 //! [`sgd::RunConfig`] puts a run together from a few numbers.
 //!
 //! # Your own objective
@@ -63,13 +63,11 @@
 //! ```
 //! use tortoise::{
 //!     Result,
-//!     cluster::engine_pool::EnginePool,
 //!     engine::{Engine, check_samples},
-//!     sgd::{Objective, RunConfig},
+//!     race::Race,
 //! };
 //!
 //! /// f(w) = mean of (w . x - y)^2 / 2.
-//! #[derive(Clone)]
 //! struct LeastSquares {
 //!     data: Vec<([f32; 6], f32)>,
 //!     w: Vec<f32>,
@@ -112,12 +110,9 @@
 //! let engine = LeastSquares { data: (0..960).map(sample).collect(), w: Vec::new() };
 //!
 //! // Eight learners with exponential times of mean 1 s train for 200 s of run time.
-//! let objective = Objective::new(EnginePool::here(engine.clone()), engine);
-//! let run_config = RunConfig { minibatch: 4, budget: Some(200.0), ..RunConfig::new(8, 0.04) };
-//! let [sync, asynchronous] = ["sync", "async"].map(|entrant| {
-//!     let entrant = entrant.parse().expect("a variant");
-//!     objective.trajectory(&run_config, &entrant, 0, &[0.0; 6]).expect("nothing fails here")
-//! });
+//! let race = Race::new(engine).entrants(["sync", "async"])?.learners(8).minibatch(4);
+//! let all = race.learning_rate(0.04).budget(200.0).run()?;
+//! let [sync, asynchronous] = &all[..] else { panic!("a run of each") };
 //! // An update of sync takes H_8 = 2.72 s; one of async 1/8 s, but gradients are 7 versions old.
 //! assert!((60..90).contains(&sync.tally.updates));
 //! assert!((1500..1700).contains(&asynchronous.tally.updates));
@@ -131,7 +126,8 @@
 //! # }
 //! ```
 //!
-//! `examples/custom_engine.rs` races it and draws the trajectories. Without an engine, the loop measures
+//! `.record(directory)` in place of `.run()` writes it all down, and `examples/custom_engine.rs` draws the
+//! trajectories. Without an engine, the loop measures
 //! times alone ([`sgd::simulate`]).
 //!
 //! # The house

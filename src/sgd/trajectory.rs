@@ -60,13 +60,17 @@ impl Objective {
         let mut watch = Evaluations { objective: self, points, tally };
         let run = run_config.run(entrant, seed, initial, &self.queues, None, &mut watch)?;
         let (Finished { ended, params }, Evaluations { points, tally, .. }) = (run, watch);
-        Ok(Trajectory { points, tally, ended, params })
+        Ok(Trajectory { entrant: *entrant, seed, points, tally, ended, params })
     }
 }
 
 /// A run that is over.
 #[derive(Debug, Clone)]
 pub struct Trajectory {
+    /// Who ran.
+    pub entrant: Entrant,
+    /// Under which seed.
+    pub seed: u64,
     /// Evaluations, in the order of time.
     pub points: Vec<Point>,
     /// What became of every minibatch.
