@@ -40,8 +40,8 @@ fn pictures(folder: &Path, names: &[&str]) {
 fn theory_without_an_entrant_lays_out_all_of_them() {
     let folder = tempdir().unwrap();
     let tables = json("theory", folder.path());
-    assert_eq!(tables["distributions"].as_array().unwrap().len(), 9);
-    let exponential = &tables["distributions"][0];
+    assert_eq!(tables["laws"].as_array().unwrap().len(), 9);
+    let exponential = &tables["laws"][0];
     assert_eq!(exponential["rows"].as_array().unwrap().len(), 8);
     // P H_P, and K-sync, K-batch-sync, K-async, K-batch-async with K = 4.
     assert!((exponential["speed_up"].as_f64().unwrap() - 21.742_857).abs() < 1e-5);
@@ -81,7 +81,7 @@ fn estimates_come_with_their_uncertainty_and_a_race_draws_their_bound() {
     assert!(number("convexity", "value") <= number("smoothness", "value"));
     assert!(number("variance", "standard_error") < number("variance", "value"));
     assert!((0.0..1.0).contains(&number("gamma", "value")));
-    let distribution = estimates["delay"]["candidates"][0]["distribution"].as_str().unwrap();
+    let distribution = estimates["delay"]["candidates"][0]["law"].as_str().unwrap();
     assert!(distribution.starts_with("exponential:mean="), "{distribution}");
 
     let race = folder.path().join("race");

@@ -172,7 +172,7 @@ impl Distribution {
             match *parameter {
                 "p" => need(0.0 < x && x < 1.0, "p must be above 0 and below 1")?,
                 "shift" => need(x >= 0.0, "shift must not be negative")?,
-                // Which of the two is larger is what matters.
+                // Those that belong together are looked at together, below.
                 "low" | "high" | "fast" | "slow" => {}
                 _ => need(x > 0.0, &format!("{parameter} must be above 0"))?,
             }
