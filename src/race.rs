@@ -188,7 +188,9 @@ impl<'a> Race<'a> {
     /// # Errors
     /// As [`record`](Self::record); [`crate::Error::Config`] where the time is real.
     pub fn run(self) -> Result<Vec<Trajectory>> {
-        Runner::open(self.config()?, Box::new(()), &|_, _| {})?.trajectories()
+        let config = self.config()?;
+        let progress = self.progress.unwrap_or_else(|| Box::new(()));
+        Runner::open(config, progress, &|_, _| {})?.trajectories()
     }
 
     /// Goes on with a race that was recorded in `directory` and stopped.

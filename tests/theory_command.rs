@@ -81,7 +81,7 @@ fn estimates_come_with_their_uncertainty_and_a_race_draws_their_bound() {
     assert!(number("convexity", "value") <= number("smoothness", "value"));
     assert!(number("variance", "standard_error") < number("variance", "value"));
     assert!((0.0..1.0).contains(&number("gamma", "value")));
-    let distribution = estimates["delay"]["candidates"][0]["distribution"].as_str().unwrap();
+    let distribution = estimates["delay"]["candidates"][0]["law"].as_str().unwrap();
     assert!(distribution.starts_with("exponential:mean="), "{distribution}");
 
     let race = folder.path().join("race");
