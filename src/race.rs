@@ -200,7 +200,8 @@ impl<'a> Race<'a> {
     /// As [`record`](Self::record); [`crate::Error::Config`] where the time is real.
     pub fn run(self) -> Result<Vec<Trajectory>> {
         let config = self.config()?;
-        Runner::open(config, self.own, Box::new(()), &|_, _| {})?.trajectories()
+        let progress = self.progress.unwrap_or_else(|| Box::new(()));
+        Runner::open(config, self.own, progress, &|_, _| {})?.trajectories()
     }
 
     /// Goes on with a race that was recorded in `directory` and stopped. Its settings are those that it
