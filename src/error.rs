@@ -59,7 +59,7 @@ pub enum Error {
         "{live} of at least {quorum} learners are left, after learner {learner} was lost: {cause}"
     )]
     NoQuorum {
-        /// LearnerThreads that are left.
+        /// Learners that are left.
         live: usize,
         /// The fewest to go on with.
         quorum: usize,

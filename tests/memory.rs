@@ -1,4 +1,4 @@
-//! LearnerThreads on threads leave nothing behind: ten thousand updates take no more memory and hold no
+//! Learners on threads leave nothing behind: ten thousand updates take no more memory and hold no
 //! more handles than one thousand.
 //!
 //! A process of its own: what another test takes would be counted.

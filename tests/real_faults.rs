@@ -89,7 +89,7 @@ struct Bench {
     opened: Arc<[AtomicU64; LEARNERS]>,
 }
 
-/// LearnerThreads of which one meets `fault`, and fails to open `closed` times after that.
+/// Learners of which one meets `fault`, and fails to open `closed` times after that.
 fn bench(fault: Option<Fault>, closed: u64) -> Bench {
     let train = Arc::new(coins(100, DIMENSIONS, 0).unwrap());
     let opened: Arc<[AtomicU64; LEARNERS]> = Arc::default();

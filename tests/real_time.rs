@@ -1,4 +1,4 @@
-//! LearnerThreads on threads: what they do is what the same learners do in virtual time.
+//! Learners on threads: what they do is what the same learners do in virtual time.
 
 use std::{
     collections::HashMap,

@@ -108,7 +108,7 @@ impl DelayModel for Delays {
 pub struct Slow(Vec<(LearnerId, f64)>);
 
 impl Slow {
-    /// LearnerThreads and their factors.
+    /// Learners and their factors.
     pub fn new(factors: impl IntoIterator<Item = (LearnerId, f64)>) -> Self {
         Self(factors.into_iter().collect())
     }

@@ -1,4 +1,4 @@
-//! LearnerThreads on threads of their own, each with an engine, and so a device and a queue, of its own.
+//! Learners on threads of their own, each with an engine, and so a device and a queue, of its own.
 //!
 //! # The protocol
 //!

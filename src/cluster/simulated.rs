@@ -1,4 +1,4 @@
-//! LearnerThreads in virtual time: durations are drawn, gradients are real.
+//! Learners in virtual time: durations are drawn, gradients are real.
 //!
 //! The clock counts integer nanoseconds, so that ties are exact and order is total; ties go to the
 //! lowest learner id.
@@ -67,7 +67,7 @@ struct Gradients<'a> {
 }
 
 impl<'a, D: DelayModel> Simulated<'a, D> {
-    /// LearnerThreads that compute nothing: a push has no loss and an empty gradient.
+    /// Learners that compute nothing: a push has no loss and an empty gradient.
     pub fn times_only(learners: usize, delays: D) -> Self {
         Self {
             delays,
@@ -78,7 +78,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
         }
     }
 
-    /// LearnerThreads that compute their gradients on `queues`, in the order of virtual finish.
+    /// Learners that compute their gradients on `queues`, in the order of virtual finish.
     pub fn with_gradients(
         learners: usize,
         delays: D,

@@ -1,4 +1,4 @@
-//! LearnerThreads in real time.
+//! Learners in real time.
 //!
 //! Where there are delays, a gradient that is done is held back until its drawn time has passed, so
 //! that all that is observed is as if the learner had taken that long. One that has been overtaken by
@@ -31,12 +31,12 @@ pub struct Threaded<'a> {
     assigned: Vec<Option<(Task, Duration)>>,
     /// What has come, and when it may be told.
     ready: Vec<(Duration, LearnerId, Message)>,
-    /// LearnerThreads to start again, and when.
+    /// Learners to start again, and when.
     returning: Vec<(Duration, LearnerId)>,
 }
 
 impl<'a> Threaded<'a> {
-    /// LearnerThreads that begin as soon as all rest, for which they have `patience`, at run time
+    /// Learners that begin as soon as all rest, for which they have `patience`, at run time
     /// `start`, when those minibatches have been `started`. With `delays`, which must be new, no
     /// gradient comes before its drawn time.
     ///

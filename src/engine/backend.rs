@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{Error, Result, dataset::Splits};
 
-/// EnginePool of one GPU beyond which more would only take up its memory.
+/// Queues of one GPU beyond which more would only take up its memory.
 const MOST_QUEUES: usize = 16;
 
 /// What the host engine is called.

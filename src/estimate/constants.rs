@@ -61,7 +61,7 @@ pub struct Iterate {
 /// run_config.run(&"async".parse()?, 0, &[0.0; 3][..], &queues, None, &mut watch)?;
 /// let ((), seen) = watch.finish();
 /// let estimates = estimate(&seen, &mut engine, &settings)?;
-/// // The largest curvature, and the mean of the distribution that `RunConfig` have if nothing is said.
+/// // The largest curvature, and the mean of the distribution that a `RunConfig` has if nothing is said.
 /// assert!((estimates.smoothness.value - 4.0).abs() < 0.01);
 /// assert!((estimates.delay.best().distribution.mean() - 1.0).abs() < 0.2);
 /// # Ok(())

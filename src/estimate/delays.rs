@@ -75,7 +75,7 @@ pub struct Fit {
     pub distance: f64,
     /// Whether that is no more than chance does.
     pub fits: bool,
-    /// LearnerThreads that differ from the others; the distribution is that of the others.
+    /// Learners that differ from the others; the distribution is that of the others.
     pub slow: Vec<Factor>,
     /// Minibatches that were finished.
     pub finished: usize,

@@ -71,7 +71,7 @@ pub struct RunConfig {
     /// Distribution of the time a minibatch takes; none in real time, where it takes as long as it
     /// takes.
     pub delay: Option<Distribution>,
-    /// LearnerThreads that are slower than the distribution says.
+    /// Learners that are slower than the distribution says.
     pub slow: Slow,
     /// What becomes of cancelled work.
     pub cancellation: Cancellation,

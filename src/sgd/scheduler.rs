@@ -314,7 +314,7 @@ impl Scheduler {
         self.learners.len()
     }
 
-    /// LearnerThreads that are there or will be again.
+    /// Learners that are there or will be again.
     pub fn live(&self) -> usize {
         self.live
     }

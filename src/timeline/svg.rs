@@ -27,7 +27,7 @@ const RIGHT: f64 = 14.0;
 const PITCH: f64 = 36.0;
 /// Height of a minibatch.
 const BAR: f64 = 20.0;
-/// LearnerThreads that are drawn at most.
+/// Learners that are drawn at most.
 const MOST_LANES: usize = 64;
 /// What the minibatches of a version are filled with, in turn: light enough for dark text, and told
 /// apart by colour-blind people (after Okabe and Ito 2008).

@@ -8,7 +8,7 @@ use super::{End, Lane, Span, Timeline, ticks};
 
 /// Columns for the names of the lanes.
 const NAMES: usize = 11;
-/// LearnerThreads that are drawn at most.
+/// Learners that are drawn at most.
 const MOST_LANES: usize = 64;
 /// Colours of the versions, in turn; what says that work came to nothing is red.
 const COLOURS: [AnsiColor; 6] = [

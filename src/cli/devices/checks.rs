@@ -24,7 +24,7 @@ use crate::{
 
 /// The kernel that an adapter is tried with, and the rows, inputs and outputs it gets.
 const TRIED: (&Kernel, [u32; 3]) = (&kernels::DENSE, [33, 65, 17]);
-/// LearnerThreads of a race if not said otherwise.
+/// Learners of a race if not said otherwise.
 #[cfg(unix)]
 const LEARNERS: u64 = 8;
 /// Files that a race has open, and each learner in a process of its own; more rather than less.
