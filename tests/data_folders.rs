@@ -121,6 +121,8 @@ fn every_data_set_of_emnist_has_its_own_classes() {
         write(folder.path(), &of_emnist(set), [first, 5, last]);
         let data = mnist::load(folder.path()).unwrap();
         assert_eq!(data.train.classes(), Some(usize::from(classes)), "{set}");
+        let shape = mnist::find(folder.path()).unwrap().shape().unwrap();
+        assert_eq!(shape, (data.train.inputs(), usize::from(classes)), "{set}");
         assert_eq!(labels(&data.test), [0, 5 - first, classes - 1].map(u32::from), "{set}");
         write(folder.path(), &of_emnist(set), [first, 5, last + 1]);
         assert!(refused(folder.path()).contains("is not below"), "{set}");

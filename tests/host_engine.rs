@@ -275,10 +275,11 @@ fn clouds(inputs: usize, classes: usize) -> Split {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         f64::from(state) / f64::from(u32::MAX)
     };
+    let size = (20.0 / inputs as f64).sqrt();
     let (mut features, mut labels) = (Vec::new(), Vec::new());
     for sample in 0..classes * 20 {
         let class = sample % classes;
-        let place = |input: usize| 2.0 * ((class * inputs + input + 1) as f64).sin();
+        let place = |input: usize| size * ((class * inputs + input + 1) as f64).powi(2).sin();
         features.extend((0..inputs).map(|input| (place(input) + 0.1 * noise()) as f32));
         labels.push(class as u32);
     }
@@ -294,10 +295,10 @@ fn data_of_any_width_and_number_of_classes_are_learned() {
         let mut host = Host::open(model, data).unwrap();
         let mut params = host.initial(1);
         let before = host.evaluate(&params, Part::Train).unwrap();
-        for _ in 0..300 {
+        for _ in 0..400 {
             host.load(&params).unwrap();
             let (_, gradient) = gradient(&mut host, classes * 20);
-            params.iter_mut().zip(gradient).for_each(|(w, g)| *w -= 0.1 * g);
+            params.iter_mut().zip(gradient).for_each(|(w, g)| *w -= 0.5 * g);
         }
         let after = host.evaluate(&params, Part::Train).unwrap();
         assert!(after.loss < 0.1 * before.loss, "{inputs}, {classes}: {before:?}, {after:?}");

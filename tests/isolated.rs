@@ -295,6 +295,16 @@ fn a_program_that_is_no_learner_is_an_error_with_its_last_words() {
     }
 }
 
+#[test]
+fn a_program_that_does_not_take_in_the_data_is_given_up_when_the_time_is_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = script(folder.path(), "exec tail -f /dev/null");
+    // More than a line holds while nobody reads.
+    let opening = Isolated::start(program, &job(HOST, "logistic"), split(200_000)).unwrap();
+    let error = opening.ready_within(Duration::from_millis(10)).unwrap_err();
+    lost(&error, "learner process killed by signal 9");
+}
+
 /// A learner whose parent is a shell: the process that is known here is not the one that computes.
 fn behind_a_shell(job: &EngineSetup) -> (Isolated, u32) {
     let folder = tempfile::tempdir().unwrap();

@@ -12,15 +12,18 @@ use std::time::Duration;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tortoise::{
-    Result,
+    Error, Result,
     cluster::{
         Snapshot,
         delay::{Delays, Slow},
         engine_pool::EnginePool,
         simulated::Simulated,
     },
-    dataset::minibatches::Minibatches,
-    engine::quadratic::{Quadratic, coins},
+    dataset::{Features, Labels, Split, minibatches::Minibatches},
+    engine::{
+        Engine, Part,
+        quadratic::{Quadratic, coins},
+    },
     sgd::{
         Cancellation, Ended, Event, Limits, Observer, ParameterServer, Run, Scheduler, Variant,
         k_schedule::FixedK, learning_rate::Constant,
@@ -297,4 +300,25 @@ fn the_recursion_is_what_learners_do_one_by_one() {
             }
         }
     }
+}
+
+#[test]
+fn features_and_labels_may_be_of_any_kind() {
+    let bytes = coins(30, DIMENSIONS, 3).unwrap();
+    let mut features = Vec::new();
+    bytes.gather_features(&(0..30).collect::<Vec<_>>(), &mut features);
+    let numbers = Labels::numbers((0..30).map(|at| 0.1 * at as f32).collect());
+    let floats = Split::new(Features::floats(features), numbers, DIMENSIONS).unwrap();
+    let [bytes, floats] = [bytes, floats].map(|data| {
+        let mut engine = Quadratic::new(data, vec![2.0; DIMENSIONS]);
+        let mut gradient = vec![0.0; DIMENSIONS];
+        engine.load(&vec![0.3; DIMENSIONS]).unwrap();
+        let loss = engine.gradient(&[7, 0, 29], &mut gradient).unwrap();
+        for refused in [&[][..], &[30]] {
+            let error = engine.gradient(refused, &mut vec![0.0; DIMENSIONS]).unwrap_err();
+            assert!(matches!(error, Error::Config(_)), "{error}");
+        }
+        (loss, gradient, engine.evaluate(&vec![0.3; DIMENSIONS], Part::Train).unwrap().loss)
+    });
+    assert_eq!(bytes, floats);
 }

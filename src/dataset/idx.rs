@@ -39,7 +39,7 @@ impl<const D: usize> Idx<D> {
     /// an IDX file of bytes with `D` dimensions, or does not hold exactly what its header says or
     /// more than [`MOST_ELEMENTS`].
     pub fn read(path: &Path) -> Result<Self> {
-        Self::open(path, |file, length| Self::unpack(file, length))
+        Self::open(path, Self::unpack)
     }
 
     /// The dimensions in the header of `path`, the number of samples first; nothing else is read.
