@@ -48,13 +48,13 @@ fn every_module_says_what_it_is_for() {
 }
 
 #[test]
-fn the_readme_maps_every_room() {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
+fn the_architecture_maps_every_folder() {
+    let map = fs::read_to_string(Path::new(ROOT).join("docs/architecture.md")).unwrap();
     for entry in fs::read_dir(Path::new(ROOT).join("src")).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            let room = format!("src/{}/", path.file_name().unwrap().to_str().unwrap());
-            assert!(readme.contains(&room), "README's code map lacks {room}");
+            let folder = format!("`{}`", path.file_name().unwrap().to_str().unwrap());
+            assert!(map.contains(&folder), "docs/architecture.md lacks {folder}");
         }
     }
 }

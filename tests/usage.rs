@@ -98,14 +98,6 @@ fn the_examples_that_take_no_time_run() {
 }
 
 #[test]
-fn every_line_of_the_readme_parses() {
-    let readme = fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let lines: Vec<_> = readme.lines().filter(|line| line.starts_with("    tortoise ")).collect();
-    assert!(lines.len() > 10, "{lines:?}");
-    lines.into_iter().for_each(parses);
-}
-
-#[test]
 fn a_short_help_fits_a_screen() {
     for command in subcommands() {
         let output = run(&[command.get_name(), "-h"]);
