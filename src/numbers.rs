@@ -35,6 +35,7 @@ pub(crate) fn significant(value: f64, figures: i32) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
+#[cfg(feature = "report")]
 pub(crate) fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),

@@ -165,10 +165,6 @@ impl Subject {
     }
 
     /// What is minimised once more, evaluated over the first `evaluated` samples of the training set.
-    #[cfg_attr(
-        not(feature = "cli"),
-        expect(dead_code, reason = "only the command gives advice yet")
-    )]
     pub(super) fn objective(&self, config: &Config, evaluated: usize) -> Result<Objective> {
         match self {
             Self::Model(opened) => opened.objective(config, evaluated),
