@@ -68,19 +68,22 @@ fn the_verdict_names_the_first_at_the_lowest_loss_and_how_much_sooner_it_was() {
     let (fast, slow): (&[f64], &[f64]) = (&[2.0, 0.2, 0.15, 0.1], &[2.0, 0.5, 0.3, 0.19]);
     check(
         &[("sync", &[slow]), ("async", &[slow]), ("k-sync:2", &[fast])],
-        "k-sync:2 reached a training loss of 0.2 in 10 s, 3.0 times sooner than sync. Lowest at the \
-         end: k-sync:2 with a training loss of 0.1000.",
+        "k-sync:2 reached a training loss of 0.2 in 10 s, 3.0 times sooner than sync. Next was sync in \
+         30 s. There is one seed, so that another may have another order. Lowest at the end: k-sync:2 \
+         with a training loss of 0.1000.",
     );
     // The reference is sync, else async, else the slowest.
     check(
         &[("k-async:2", &[slow]), ("sync", &[fast]), ("async", &[&[2.0, 1.0, 0.2]])],
-        "sync reached a training loss of 0.2 in 10 s, 2.0 times sooner than async. Lowest at the \
-         end: sync with a training loss of 0.1000.",
+        "sync reached a training loss of 0.2 in 10 s, 2.0 times sooner than async. Next was async in \
+         20 s. That lead is no longer than the time between two evaluations, and there is one seed: it \
+         may be chance. Lowest at the end: sync with a training loss of 0.1000.",
     );
     check(
         &[("k-sync:2", &[slow]), ("k-sync:3", &[fast])],
-        "k-sync:3 reached a training loss of 0.2 in 10 s, 3.0 times sooner than k-sync:2. Lowest \
-         at the end: k-sync:3 with a training loss of 0.1000.",
+        "k-sync:3 reached a training loss of 0.2 in 10 s, 3.0 times sooner than k-sync:2. Next was \
+         k-sync:2 in 30 s. There is one seed, so that another may have another order. Lowest at the \
+         end: k-sync:3 with a training loss of 0.1000.",
     );
 }
 
@@ -120,7 +123,7 @@ fn nobody_is_first_within_two_standard_errors() {
     check(
         &[("async", &[early, late]), ("k-async:2", &[early, early]), ("sync", &[late, late])],
         "k-async:2 and async reached a training loss of 0.2 in 10 s, 4.0 times sooner than sync. \
-         Lowest at the end: async with a training loss of 0.2000.",
+         Next was sync in 40 s. Lowest at the end: async with a training loss of 0.2000.",
     );
 }
 

@@ -91,6 +91,10 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
                     "Point at a curve for its values; drag to look closer, double-click to go back."
                 }
             }
+            section id="terms" {
+                h2 { "What is compared" }
+                (sections::terms(entrants))
+            }
             div.pair {
                 section id="frontier" {
                     h2 { "The frontier" }

@@ -25,10 +25,14 @@ pub(super) fn of(entrants: &[Entrant<'_>]) -> Vec<String> {
     let mut targets: Vec<f64> =
         first.results.runs[0].time_to_loss.iter().map(|target| target.loss).collect();
     targets.sort_by(f64::total_cmp);
-    let reached = targets.iter().find_map(|&loss| soonest(entrants, loss)).or_else(|| {
-        Some(format!("No entrant reached a training loss of {}.", Shown(*targets.last()?)))
-    });
-    reached.into_iter().chain(lowest(entrants)).chain(diverged(entrants)).collect()
+    let mut sentences =
+        targets.iter().find_map(|&loss| soonest(entrants, loss)).unwrap_or_default();
+    if let (true, Some(highest)) = (sentences.is_empty(), targets.last()) {
+        sentences.push(format!("No entrant reached a training loss of {}.", Shown(*highest)));
+    }
+    sentences.extend(lowest(entrants));
+    sentences.extend(diverged(entrants));
+    sentences
 }
 
 /// When an entrant reached a loss.
@@ -38,7 +42,8 @@ struct Reached<'a> {
     error: f64,
 }
 
-fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<String> {
+/// Who was first at a loss, and by how much; then who followed, and how sure that order is.
+fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<Vec<String>> {
     let times = entrants.iter().map(|one| (&one.name, one.results.time_to(loss)));
     let reached = times.filter_map(|(name, (time, error))| {
         Some(Reached { name, time: time?, error: error.unwrap_or(0.0) })
@@ -67,7 +72,31 @@ fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<String> {
             None => format!(", which {name} did not reach in {}", seconds(longest(reference))),
         }
     });
-    Some(format!("{what}{compared}."))
+    let mut sentences = vec![format!("{what}{compared}.")];
+    if let Some(next) = later.first() {
+        sentences.push(format!("Next was {} in {}.", next.name, seconds(next.time)));
+        sentences.extend(caution(entrants, next.time - best.time));
+    }
+    Some(sentences)
+}
+
+/// Why a lead of so many seconds may be chance, if it may.
+fn caution(entrants: &[Entrant<'_>], lead: f64) -> Option<String> {
+    let runs = || entrants.iter().flat_map(|one| &one.results.runs);
+    let gaps = runs().flat_map(|run| run.evaluations.windows(2).map(|pair| pair[1].t - pair[0].t));
+    // Rounding aside, evaluations are equally far apart.
+    let apart = gaps.fold(0.0, f64::max);
+    let short = lead <= apart * 1.001;
+    let alone = entrants.iter().all(|one| one.results.runs.len() == 1);
+    let lead = "That lead is no longer than the time between two evaluations";
+    match (short, alone) {
+        (true, true) => Some(format!("{lead}, and there is one seed: it may be chance.")),
+        (true, false) => Some(format!("{lead}.")),
+        (false, true) => {
+            Some("There is one seed, so that another may have another order.".to_owned())
+        }
+        (false, false) => None,
+    }
 }
 
 fn lowest(entrants: &[Entrant<'_>]) -> Option<String> {

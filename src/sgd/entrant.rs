@@ -122,6 +122,50 @@ impl Entrant {
         &FORMS[self.form]
     }
 
+    /// What it does among P = `learners`, in a sentence for somebody who knows no variant.
+    ///
+    /// ```
+    /// # fn main() -> tortoise::Result<()> {
+    /// let entrant: tortoise::sgd::Entrant = "k-sync:2".parse()?;
+    /// assert_eq!(
+    ///     entrant.in_words(3)?,
+    ///     "An update takes the gradients of the first 2 learners, who wait for it; what the others \
+    ///      have not finished is cancelled."
+    /// );
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it does not fit the learners.
+    pub fn in_words(&self, learners: usize) -> Result<String> {
+        let (rules, k) = (self.rules(), self.k(learners)?);
+        let grows = if self.adapts() { ", a number that grows as the loss falls" } else { "" };
+        let takes = match (rules.waits, k) {
+            (true, k) if k == learners && !self.adapts() => {
+                return Ok(
+                    "An update takes a gradient of every learner; each waits until all have \
+                           pushed theirs."
+                        .to_owned(),
+                );
+            }
+            (_, 1) if !self.adapts() => "one gradient, whoever pushes it".to_owned(),
+            (true, k) => format!("the gradients of the first {k} learners{grows}, who wait for it"),
+            (false, k) => format!(
+                "the first {k} gradients{grows}; a learner starts another as soon as it has pushed one"
+            ),
+        };
+        let unfinished = match (rules.cancels, rules.most_stale) {
+            (true, _) => "what the others have not finished is cancelled".to_owned(),
+            (false, None) => "what is unfinished then goes on, and will be stale".to_owned(),
+            (false, Some(most)) => format!(
+                "what is unfinished then goes on, and is dropped if it is stale by {} updates or more",
+                most + 1
+            ),
+        };
+        Ok(format!("An update takes {takes}; {unfinished}."))
+    }
+
     /// The same among P = `learners`, with a K that is a number where it was P/2.
     #[must_use]
     pub fn among(self, learners: usize) -> Self {

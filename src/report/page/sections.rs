@@ -10,7 +10,7 @@ use super::super::{
 };
 use crate::{
     record::{EntrantSummary, RunSummary, Summary},
-    sgd::activity::Activity,
+    sgd::{self, activity::Activity},
 };
 
 /// What was run, a paragraph a race.
@@ -34,6 +34,30 @@ pub(super) fn legend(entrants: &[Entrant<'_>], looks: &[Style]) -> Markup {
                     path d="M0 5H28" stroke-dasharray=(look.dash) {}
                 }
                 (entrant.name)
+            }
+        }
+    }
+}
+
+/// The words of the page, and what each entrant does, for somebody who sees nothing else.
+pub(super) fn terms(entrants: &[Entrant<'_>]) -> Markup {
+    let does = |results: &EntrantSummary| {
+        let entrant: sgd::Entrant = results.entrant.parse().ok()?;
+        entrant.in_words(results.learners).ok()
+    };
+    html! {
+        p {
+            "P learners train one model together. A learner reads the parameters, computes the gradient \
+             of a minibatch of m samples, and pushes it to the parameter server; the server makes an \
+             update with the mean of one gradient or several. A gradient is stale by as many updates as \
+             were made since its learner read the parameters: it points where an older model should have \
+             gone. Work that is cancelled is thrown away. All entrants start from the same parameters and meet the same delays and minibatches."
+        }
+        dl.entrants {
+            @for (at, Entrant { name, results, .. }) in entrants.iter().enumerate() {
+                @if let Some(sentence) = does(results) {
+                    div data-entrant=(at) { dt { (name) } dd { (sentence) } }
+                }
             }
         }
     }
