@@ -83,7 +83,7 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
         nav aria-label="entrants" { (sections::legend(entrants, &looks)) }
         main {
             section id="curves" {
-                h2 { "Error against time" }
+                h2 { "Loss against time" }
                 div.controls id="controls" {}
                 div.chart id="course" {}
                 p.note {
@@ -100,8 +100,8 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
                     h2 { "The frontier" }
                     div.chart id="places" {}
                     p.note {
-                        "Slow updates to the right, poor ones above: the loss at the end against the \
-                         time per update."
+                        "The loss at the end against the time per update. Down and to the left is \
+                         better."
                     }
                 }
                 section id="staleness" {
@@ -109,7 +109,7 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
                     div.chart id="shares" {}
                     p.note {
                         "Updates made since a gradient's parameters were read. Dots are measured; \
-                         lines are theory, where there is a distribution."
+                         lines are theory, where it gives one."
                     }
                 }
             }
@@ -118,7 +118,7 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
                 (sections::utilisation(entrants, &looks))
                 p.note.parts {
                     span.used {} " gradients that were used "
-                    span.wasted {} " minibatches that came to nothing "
+                    span.wasted {} " minibatches that were wasted "
                     span.waiting {} " waiting "
                     span.away {} " lost, and not yet back"
                 }

@@ -368,4 +368,35 @@ mod tests {
             assert!(error.contains(why), "{error}");
         }
     }
+
+    #[test]
+    fn what_an_entrant_does_is_said_in_words() {
+        for (entrant, words) in [
+            ("sync", "a gradient of every learner; each waits until all have pushed theirs."),
+            ("k-sync:4", "a gradient of every learner; each waits until all have pushed theirs."),
+            (
+                "k-batch-sync:2",
+                "the first 2 gradients; a learner starts another as soon as it has pushed one; what \
+                 the others have not finished is cancelled.",
+            ),
+            (
+                "async",
+                "one gradient, whoever pushes it; what is unfinished then goes on, and will be stale.",
+            ),
+            (
+                "k-async:adasync(2)",
+                "the gradients of the first 2 learners, a number that grows as the loss falls, who wait \
+                 for it; what is unfinished then goes on, and will be stale.",
+            ),
+            (
+                "ringmaster:3",
+                "one gradient, whoever pushes it; what is unfinished then goes on, and is dropped if it \
+                 is stale by 3 updates or more.",
+            ),
+        ] {
+            let entrant: Entrant = entrant.parse().unwrap();
+            assert_eq!(entrant.in_words(4).unwrap(), format!("An update takes {words}"));
+        }
+        assert!("k-sync:5".parse::<Entrant>().unwrap().in_words(4).is_err());
+    }
 }

@@ -153,7 +153,7 @@ function switches() {
     made.id = id;
     return made;
   };
-  group.append(flip("logX", "log across"), flip("logY", "log up"));
+  group.append(flip("logX", "log x"), flip("logY", "log y"));
   if (entrants.some((entrant) => entrant.seeds.length)) group.append(flip("seeds", "each seed"));
   return group;
 }

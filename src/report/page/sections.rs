@@ -47,11 +47,13 @@ pub(super) fn terms(entrants: &[Entrant<'_>]) -> Markup {
     };
     html! {
         p {
-            "P learners train one model together. A learner reads the parameters, computes the gradient \
-             of a minibatch of m samples, and pushes it to the parameter server; the server makes an \
-             update with the mean of one gradient or several. A gradient is stale by as many updates as \
-             were made since its learner read the parameters: it points where an older model should have \
-             gone. Work that is cancelled is thrown away. All entrants start from the same parameters and meet the same delays and minibatches."
+            "The same model is trained in each of these ways. P learners work together: a learner reads the \
+             parameters, computes the gradient of a minibatch of m samples, and pushes it to the parameter \
+             server, which makes an update with the mean of one gradient or several. The staleness of a \
+             gradient is the number of updates made since its learner read the parameters: a stale one was \
+             computed for an older model. Cancelled work is thrown away. In virtual time, how long \
+             learners take is drawn at random, and nobody waits for it. All start from the same \
+             parameters and meet the same delays and minibatches."
         }
         dl.entrants {
             @for (at, Entrant { name, results, .. }) in entrants.iter().enumerate() {
