@@ -305,6 +305,11 @@ mod tests {
         let short = numbers().budget(5.0).record(&path).unwrap();
         assert!(short.to_string().contains("Numbers, P=4"), "{short}");
         assert!(short.entrants[0].runs[0].test_loss.is_nan());
+        // Nothing is classified, and theory has a value for every entrant.
+        assert!(!short.to_string().contains("NaN") && !short.to_string().contains("under theory"));
+        let slow =
+            numbers().set("slow", "0=3").budget(5.0).record(folder.path().join("slow")).unwrap();
+        assert!(slow.to_string().contains("- under theory: no value is known"), "{slow}");
         let longer = Changes { budget: Some(20.0), ..Changes::default() };
         let error = Race::default().resume(&path, &longer).unwrap_err().to_string();
         assert!(error.contains("Numbers is an engine of a program"), "{error}");

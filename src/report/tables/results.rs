@@ -16,15 +16,19 @@ use crate::{
 pub fn line(entrant: &str, run: &RunSummary) -> String {
     let RunSummary { seed, tally, train_loss, test_accuracy, computing_time, .. } = run;
     let updates = tally.updates;
-    let accuracy = 100.0 * test_accuracy;
+    // Of an objective that classifies nothing there is none.
+    let accuracy = match 100.0 * test_accuracy {
+        accuracy if accuracy.is_nan() => String::new(),
+        accuracy => format!("test accuracy {accuracy:.2} %, "),
+    };
     let ended = match run.ended {
         Ended::Done => "",
         Ended::Interrupted => ", interrupted",
         Ended::Diverged => ", diverged",
     };
     format!(
-        "{entrant} (seed {seed}): {updates} updates, train loss {:.4}, test accuracy {accuracy:.2} %, \
-         computed in {computing_time:.1} s{ended}",
+        "{entrant} (seed {seed}): {updates} updates, train loss {:.4}, {accuracy}computed in \
+         {computing_time:.1} s{ended}",
         Shown(*train_loss)
     )
 }
@@ -66,7 +70,7 @@ fn row(entrant: &Entrant<'_>, targets: &[f64]) -> Vec<String> {
         cell(results, 2, |run| Some(run.mean_staleness)),
         staleness.map_or_else(|| "-".to_owned(), |mean| format!("{mean:.2}")),
         cell(results, 4, |run| Some(run.train_loss)),
-        cell(results, 2, |run| Some(100.0 * run.test_accuracy)),
+        cell(results, 2, |run| Some(100.0 * run.test_accuracy).filter(|share| !share.is_nan())),
     ];
     // Two or three digits of the run time say enough.
     let longest = results.runs.iter().map(|run| run.run_time).fold(0.0, f64::max);
@@ -96,6 +100,13 @@ pub(in crate::report) fn notes(entrants: &[Entrant<'_>], races: &[Race]) -> Vec<
          evaluation at or below it."
             .to_owned(),
     );
+    if entrants.iter().any(|entrant| update_time(&entrant.results.theory) == "-") {
+        notes.push(
+            "- under theory: no value is known where K grows, some learners are slower, cancelled work \
+             runs to its end, or the variant has no theorem."
+                .to_owned(),
+        );
+    }
     for Entrant { name, results, .. } in entrants {
         let Some(ErrorBound { f_star, bound, reason }) = &results.error_bound else { continue };
         let above = match (bound, reason) {
