@@ -34,7 +34,7 @@ pub use self::{
 };
 use self::{resume::open, runner::Runner, subject::OwnEngine};
 use crate::{
-    Result,
+    Error, Result,
     dataset::mnist,
     engine::Engine,
     record::{RunDirectory, Summary},
@@ -43,6 +43,9 @@ use crate::{
 
 /// Sets a variable of the environment to a value, for the drivers that are loaded later.
 pub type SetVariable<'a> = &'a dyn Fn(&str, &str);
+
+/// What an engine of one's own settles for itself.
+const OF_MODELS: [&str; 7] = ["model", "l2", "data", "device", "kernels", "queues", "isolate"];
 
 /// A race that is put together: who takes part, and what holds for all of them. What is not said is as
 /// on the command line, where `tortoise race --help` tells the defaults.
@@ -78,7 +81,8 @@ impl<'a> Race<'a> {
     }
 
     /// A race that minimises whatever `objective` computes, from the parameters that it names. It runs
-    /// in virtual time, and the one engine computes the gradients of all learners.
+    /// in virtual time, and the one engine computes the gradients of all learners. Settings of models,
+    /// data and devices are refused.
     #[must_use]
     pub fn new<E: Engine + 'static>(objective: E) -> Self {
         let own = OwnEngine { name: any::type_name::<E>(), engine: Box::new(objective) };
@@ -175,8 +179,15 @@ impl<'a> Race<'a> {
     /// # Errors
     /// [`crate::Error::Config`] that names the setting.
     pub fn config(&self) -> Result<Config> {
-        let Self { entrants, settings, file, .. } = self;
+        let Self { entrants, settings, file, own, .. } = self;
         config::known(settings)?;
+        let of_models = |setting: &&&str| settings.contains_key(**setting);
+        if let (Some(own), Some(setting)) = (own, OF_MODELS.iter().find(of_models)) {
+            let name = own.name;
+            return Err(Error::config(format!(
+                "{setting} is a setting of the models that come with the library: leave it out for {name}"
+            )));
+        }
         Config::new(entrants, settings, file.as_deref(), &Scope::default())
     }
 
@@ -226,7 +237,6 @@ fn whole(count: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Error;
 
     fn small() -> Race<'static> {
         let race = Race::mnist().unwrap().device("host").model("logistic").learners(4);
@@ -327,6 +337,7 @@ mod tests {
         for (race, why) in [
             (numbers().minibatch(4), "--minibatch 4 is more than the 3 samples"),
             (numbers().set("clock", "real"), "clock = \"real\""),
+            (numbers().device("host"), "device is a setting of the models"),
         ] {
             let error = race.updates(1).run().unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

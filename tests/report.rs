@@ -69,7 +69,7 @@ fn the_verdict_names_the_first_at_the_lowest_loss_and_how_much_sooner_it_was() {
     check(
         &[("sync", &[slow]), ("async", &[slow]), ("k-sync:2", &[fast])],
         "k-sync:2 reached a training loss of 0.2 in 10 s, 3.0 times sooner than sync. Next was sync in \
-         30 s. There is one seed, so that another may have another order. Lowest at the end: k-sync:2 \
+         30 s. There is one seed: with another, the order may differ. Lowest at the end: k-sync:2 \
          with a training loss of 0.1000.",
     );
     // The reference is sync, else async, else the slowest.
@@ -82,7 +82,7 @@ fn the_verdict_names_the_first_at_the_lowest_loss_and_how_much_sooner_it_was() {
     check(
         &[("k-sync:2", &[slow]), ("k-sync:3", &[fast])],
         "k-sync:3 reached a training loss of 0.2 in 10 s, 3.0 times sooner than k-sync:2. Next was \
-         k-sync:2 in 30 s. There is one seed, so that another may have another order. Lowest at the \
+         k-sync:2 in 30 s. There is one seed: with another, the order may differ. Lowest at the \
          end: k-sync:3 with a training loss of 0.1000.",
     );
 }

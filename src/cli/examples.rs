@@ -9,7 +9,7 @@ macro_rules! examples {
 
 pub(super) const ALL: &str = examples!(
     "tortoise devices                    # can a race run here?"
-    "tortoise race                       # all six variants; takes a quarter of a minute on two cores"
+    "tortoise race                       # all six variants; takes half a minute on two cores"
     "tortoise theory k-batch-sync:4      # what theory expects of one of them"
     "tortoise completions bash           # a script for the shell"
 );

@@ -92,9 +92,7 @@ fn caution(entrants: &[Entrant<'_>], lead: f64) -> Option<String> {
     match (short, alone) {
         (true, true) => Some(format!("{lead}, and there is one seed: it may be chance.")),
         (true, false) => Some(format!("{lead}.")),
-        (false, true) => {
-            Some("There is one seed, so that another may have another order.".to_owned())
-        }
+        (false, true) => Some("There is one seed: with another, the order may differ.".to_owned()),
         (false, false) => None,
     }
 }
