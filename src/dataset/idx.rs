@@ -1,6 +1,6 @@
-//! The IDX format that MNIST is distributed in, plain or gzipped, read strictly.
+//! Reads the IDX format, in which MNIST is distributed, plain or gzipped. Damaged files are errors.
 //!
-//! Nothing is allocated that a header asks for before the file has been seen to be able to hold it.
+//! Memory is allocated only once it is known that the file can hold what its header announces.
 
 use std::{
     fs::File,
@@ -47,18 +47,18 @@ impl<const D: usize> Idx<D> {
     /// # Errors
     /// As [`Idx::read`] has them, as far as the header shows it.
     pub fn dimensions(path: &Path) -> Result<[usize; D]> {
-        let header = |file, length| Unpacked::new(file, length)?.header::<D>();
+        let header = |file, length| Ok(Unpacked::new(file, length)?.header::<D>()?);
         Self::open(path, header).map(|(sizes, _)| sizes.map(|size| size as usize))
     }
 
     /// What `read` makes of the file at `path` and its length.
     fn open<T>(
         path: &Path,
-        read: impl FnOnce(File, u64) -> std::result::Result<T, String>,
+        read: impl FnOnce(File, u64) -> std::result::Result<T, Failure>,
     ) -> Result<T> {
-        let opened = file::open(path).map_err(|error| format!("{UNREADABLE}: {error}"));
+        let opened = file::open(path).map_err(|error| format!("{UNREADABLE}: {error}").into());
         let content = opened.and_then(|(file, length)| read(file, length));
-        content.map_err(|problem| Error::Dataset { path: path.into(), problem })
+        content.map_err(|failure| failure.at(path))
     }
 
     /// What [`Idx::read`] makes of a file at `path` with these bytes.
@@ -67,22 +67,25 @@ impl<const D: usize> Idx<D> {
     /// As [`Idx::read`].
     pub fn parse(path: &Path, bytes: &[u8]) -> Result<Self> {
         let read = Self::unpack(bytes, bytes.len() as u64);
-        read.map_err(|problem| Error::Dataset { path: path.into(), problem })
+        read.map_err(|failure| failure.at(path))
     }
 
     /// Reads from `source`, packed or not, which holds at most `length` bytes.
-    fn unpack(source: impl Read, length: u64) -> std::result::Result<Self, String> {
+    fn unpack(source: impl Read, length: u64) -> std::result::Result<Self, Failure> {
         let mut unpacked = Unpacked::new(source, length)?;
         let (sizes, needed) = unpacked.header::<D>()?;
-        let mut elements = Vec::with_capacity(needed as usize);
+        let mut elements = Vec::new();
+        elements.try_reserve_exact(needed as usize).map_err(|_| Failure::NoRoom(needed))?;
         // One more, so that the end is seen: a longer file has it, and gzip checks its sum there.
         let read = unpacked.source.take(needed + 1).read_to_end(&mut elements);
         read.map_err(|error| format!("{}: {error}", unpacked.failed))?;
         if (elements.len() as u64) < needed {
-            return Err(cut(sizes, needed));
+            return Err(cut(sizes, needed).into());
         }
         if elements.len() as u64 > needed {
-            return Err(format!("goes on after the {needed} elements of its dimensions {sizes:?}"));
+            let problem =
+                format!("goes on after the {needed} elements of its dimensions {sizes:?}");
+            return Err(problem.into());
         }
         Ok(Self { sizes: sizes.map(|size| size as usize), elements })
     }
@@ -96,6 +99,31 @@ impl<const D: usize> Idx<D> {
         }
         hash.update(&self.elements);
         hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+/// Why there is nothing of a file.
+enum Failure {
+    /// What is wrong with it.
+    Problem(String),
+    /// The system has no room for so many bytes.
+    NoRoom(u64),
+}
+
+impl Failure {
+    fn at(self, path: &Path) -> Error {
+        match self {
+            Self::Problem(problem) => Error::Dataset { path: path.into(), problem },
+            Self::NoRoom(bytes) => {
+                Error::NoRoom(format!("the {bytes} bytes of {}, unpacked", path.display()))
+            }
+        }
+    }
+}
+
+impl From<String> for Failure {
+    fn from(problem: String) -> Self {
+        Self::Problem(problem)
     }
 }
 
@@ -206,12 +234,14 @@ fn sizes<const D: usize>(header: &[u8]) -> std::result::Result<[u32; D], String>
     let (words, _) = header.as_chunks::<4>();
     if let Some(found) = words.first().filter(|&&found| found != magic::<D>()) {
         let [found, expected] = [*found, magic::<D>()].map(u32::from_be_bytes);
-        return Err(format!("begins with {found:#010x}, not {expected:#010x}"));
+        return Err(format!(
+            "is not the IDX file that its name says: it begins with {found:#010x}, not {expected:#010x}"
+        ));
     }
     let sizes = words.get(1..).and_then(|sizes| <&[[u8; 4]; D]>::try_from(sizes).ok());
-    let sizes = sizes
-        .map(|sizes| sizes.map(u32::from_be_bytes))
-        .ok_or_else(|| format!("is cut off after {} bytes, within its header", header.len()))?;
+    let sizes = sizes.map(|sizes| sizes.map(u32::from_be_bytes)).ok_or_else(|| {
+        format!("is no IDX file, or cut off: it has {} bytes, less than a header", header.len())
+    })?;
     if sizes.contains(&0) {
         return Err(format!("holds nothing: its dimensions are {sizes:?}"));
     }

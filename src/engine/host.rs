@@ -1,11 +1,12 @@
-//! The host engine: f32 on all cores, through faer's matrix products. What stands in for an adapter
-//! where there is none, and evaluates where the adapter is this same processor.
+//! The host engine: computes in f32 on all cores, with the matrix products of the crate `gemm`. It
+//! is used where there is no adapter, and for evaluations where the adapter is this same processor.
 //!
-//! Neither the number of cores nor their haste shows in a bit of its results: cores share rows of a
-//! minibatch, then rows of the gradient, always in the same portions, and never the terms of one
-//! sum.
+//! Its results have the same bits whatever the number of cores and their speed. Cores share the
+//! rows of a minibatch, and then the rows of the gradient, always in the same portions, and the
+//! terms of one sum are never shared.
 
-pub(super) mod pass;
+mod pass;
+pub(super) mod product;
 pub mod reference;
 
 use self::pass::Pass;
@@ -43,18 +44,16 @@ struct Evaluator {
 }
 
 impl Host {
-    /// An engine for `model` on these data, at parameters zero, once it is sure that this thread and
-    /// those it shares with have the room that it needs.
+    /// An engine for `model` on these data, at parameters zero.
     ///
     /// # Errors
     /// [`Error::Config`](crate::Error::Config) where the data do not fit the model;
-    /// [`Error::NoRoom`](crate::Error::NoRoom) where there is no room.
+    /// [`Error::NoRoom`](crate::Error::NoRoom) where there is no room for the threads that it shares
+    /// its work with.
     pub fn open(model: Model, data: impl Into<Splits>) -> Result<Self> {
         let data = data.into();
         model.check(&data)?;
         share::start()?;
-        pass::make_room()?;
-        rayon::broadcast(|_| pass::make_room()).into_iter().collect::<Result<()>>()?;
         Ok(Self {
             params: vec![0.0; model.params()],
             model,

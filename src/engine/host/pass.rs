@@ -1,19 +1,14 @@
 //! A pass of a minibatch through a model and back, in portions that know nothing of each other.
 
-use std::{
-    cell::Cell,
-    sync::{Mutex, PoisonError},
-};
+use gemm::Parallelism;
 
-use faer::{Accum, MatMut, MatRef, Par, linalg::matmul::matmul};
-
+use super::product::{Matrix, add_product, product};
 use crate::{
-    Error, Result,
     dataset::Minibatch,
     engine::model::{Layer, Model},
 };
 
-/// Samples a portion: the most that faer multiplies with weights where they lie; for more it makes
+/// Samples a portion: the most that gemm multiplies with weights where they lie; for more it makes
 /// a copy of the weights.
 const ROWS: usize = 12;
 /// Rows of a layer's parameters a portion.
@@ -79,8 +74,8 @@ impl Rows<'_> {
             for y in y.chunks_exact_mut(layer.outputs) {
                 y.copy_from_slice(&params[layer.bias()]);
             }
-            let x = matrix(x, self.labels.len(), layer.inputs);
-            product(y, Accum::Add, x, weight(layer, params), Par::Seq);
+            let x = Matrix::row_major(x, self.labels.len(), layer.inputs);
+            add_product(y, x, weight(layer, params));
             if layer.relu {
                 // Not by f32::max, which would hide that a value is not a number.
                 y.iter_mut().for_each(|value| *value = if *value < 0.0 { 0.0 } else { *value });
@@ -122,8 +117,8 @@ impl Rows<'_> {
         for (at, layer) in model.layers().iter().enumerate().skip(1).rev() {
             let (before, after) = self.layers.split_at_mut(at);
             let (x, dx) = &mut before[at - 1];
-            let dy = matrix(after[0].1, self.labels.len(), layer.outputs);
-            product(dx, Accum::Replace, dy, weight(layer, params).transpose(), Par::Seq);
+            let dy = Matrix::row_major(after[0].1, self.labels.len(), layer.outputs);
+            product(dx, dy, weight(layer, params).transpose(), Parallelism::None);
             for (dx, &x) in dx.iter_mut().zip(&**x) {
                 *dx = if x > 0.0 { *dx } else { 0.0 };
             }
@@ -161,14 +156,9 @@ impl WeightRows<'_> {
         let x = if self.at == 0 { &batch.features } else { &pass.layers[self.at - 1].y };
         let weights = WEIGHT_ROWS.min(layer.inputs - self.start);
         let (dw, db) = self.gradient.split_at_mut(weights * layer.outputs);
-        let x = matrix(x, batch.len(), layer.inputs).subcols(self.start, weights);
-        product(
-            dw,
-            Accum::Replace,
-            x.transpose(),
-            matrix(dy, batch.len(), layer.outputs),
-            Par::Seq,
-        );
+        let x = Matrix::row_major(x, batch.len(), layer.inputs).columns(self.start, weights);
+        let dy_matrix = Matrix::row_major(dy, batch.len(), layer.outputs);
+        product(dw, x.transpose(), dy_matrix, Parallelism::None);
         if model.l2() != 0.0 {
             let w = &params[layer.weight()][self.start * layer.outputs..];
             dw.iter_mut().zip(w).for_each(|(dw, w)| *dw += 2.0 * model.l2() * w);
@@ -182,60 +172,6 @@ impl WeightRows<'_> {
     }
 }
 
-fn weight<'a>(layer: &Layer, params: &'a [f32]) -> MatRef<'a, f32> {
-    matrix(&params[layer.weight()], layer.inputs, layer.outputs)
-}
-
-/// What faer keeps for every thread that multiplies, about: twice the largest cache of the processor.
-const ROOM: usize = 64 << 20;
-
-/// Lets faer take the room that it needs to multiply on this thread. It takes it at the first product
-/// and asks nobody: where it is not there, the process ends.
-pub(super) fn make_room() -> Result<()> {
-    thread_local!(static MADE: Cell<bool> = const { Cell::new(false) });
-    /// One after another, so that none takes what another has just found free.
-    static MAKING: Mutex<()> = Mutex::new(());
-    if MADE.get() {
-        return Ok(());
-    }
-    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut room = Vec::<u8>::new();
-    room.try_reserve_exact(ROOM).map_err(|_| {
-        let mebibytes = ROOM >> 20;
-        Error::NoRoom(format!(
-            "matrix products, {mebibytes} MiB of address space a thread: allow more (ulimit -v), or \
-             use fewer learners"
-        ))
-    })?;
-    drop(room);
-    // Just too large for the products that need no room.
-    let side = 64;
-    let (square, mut to) = (vec![0.0; side * side], vec![0.0; side * side]);
-    let square = matrix(&square, side, side);
-    product(&mut to, Accum::Replace, square, square, Par::Seq);
-    MADE.set(true);
-    Ok(())
-}
-
-/// Row-major `values` as a matrix.
-pub(in crate::engine) fn matrix(values: &[f32], rows: usize, columns: usize) -> MatRef<'_, f32> {
-    MatRef::from_row_major_slice(values, rows, columns)
-}
-
-/// `to` = (`to` +) `left` `right`, on the cores that `par` grants.
-pub(in crate::engine) fn product(
-    to: &mut [f32],
-    add: Accum,
-    left: MatRef<'_, f32>,
-    right: MatRef<'_, f32>,
-    par: Par,
-) {
-    let (rows, columns) = (left.nrows(), right.ncols());
-    matmul(MatMut::from_row_major_slice_mut(to, rows, columns), add, left, right, 1.0, par);
-    // faer leaves something in the upper halves of the vector registers, and until they are cleared
-    // all code for plain SSE takes several times as long.
-    #[cfg(target_arch = "x86_64")]
-    if let Some(simd) = pulp::x86::V3::try_new() {
-        simd.avx._mm256_zeroupper();
-    }
+fn weight<'a>(layer: &Layer, params: &'a [f32]) -> Matrix<'a> {
+    Matrix::row_major(&params[layer.weight()], layer.inputs, layer.outputs)
 }

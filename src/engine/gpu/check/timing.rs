@@ -1,11 +1,13 @@
-//! How long each kernel of a gradient takes, and the whole step. First checked, then timed.
+//! How long each kernel of a gradient takes, and the whole step. Each kernel is checked before it
+//! is timed.
 //!
-//! Every figure is the median of [`SAMPLES`] after a warm-up of [`WARM_UP`], which is left out. A
-//! sample of a kernel hands over so many dispatches at once that handing over does not show.
+//! Every figure is the median of [`SAMPLES`] samples, after a warm-up of [`WARM_UP`], which does
+//! not count. A sample of a kernel is many dispatches that are submitted together, so that the time
+//! of submitting them hardly matters.
 
 use std::time::{Duration, Instant};
 
-use faer::{Accum, Par};
+use gemm::Parallelism;
 use serde::Serialize;
 
 use super::{
@@ -18,7 +20,7 @@ use crate::{
     engine::{
         adapter::AdapterId,
         gpu::Gpu,
-        host::pass,
+        host::product::{self, Matrix},
         kernels::{Case, Kernel, Product, ShaderSet, Values, dispatches::Dispatches},
         model::Model,
     },
@@ -171,21 +173,21 @@ fn time_host(product: Product, sizes: [u32; 3]) -> Result<f64> {
     let [rows, inputs, outputs] = sizes.map(|size| size as usize);
     let (x, w, y) =
         (vec![0.5; rows * inputs], vec![0.5; inputs * outputs], vec![0.5; rows * outputs]);
-    let x = pass::matrix(&x, rows, inputs);
-    let w = pass::matrix(&w, inputs, outputs);
-    let y = pass::matrix(&y, rows, outputs);
+    let x = Matrix::row_major(&x, rows, inputs);
+    let w = Matrix::row_major(&w, inputs, outputs);
+    let y = Matrix::row_major(&y, rows, outputs);
     let (left, right) = match product {
         Product::XW => (x, w),
         Product::DyWt => (y, w.transpose()),
         Product::XtDy => (x.transpose(), y),
     };
-    let mut to = vec![0.0; left.nrows() * right.ncols()];
+    let mut to = vec![0.0; left.product_len(&right)];
     let mut best = f64::INFINITY;
-    for par in [Par::Seq, Par::rayon(0)] {
+    for cores in [Parallelism::None, Parallelism::Rayon(0)] {
         let seconds = median(|products| {
             let start = Instant::now();
             for _ in 0..products {
-                pass::product(&mut to, Accum::Replace, left, right, par);
+                product::product(&mut to, left, right, cores);
             }
             Ok(start.elapsed())
         })?;
