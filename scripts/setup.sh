@@ -68,7 +68,7 @@ has_vulkan_driver() {
         compgen -G "/etc/vulkan/icd.d/*.json" >/dev/null
 }
 
-# TensorBoard, with whose reader tests/tensorboard.rs reads, in a Python of its own.
+# TensorBoard, with whose reader tests/record/tensorboard.rs reads, in a Python of its own.
 tensorboard=2.21.0
 
 has_tensorboard() {
@@ -98,7 +98,7 @@ install_tensorboard() {
     has_tensorboard || fail "found no TensorBoard $tensorboard after installing it"
 }
 
-# A browser, with which tests/report_page.rs looks at the page of a race.
+# A browser, with which tests/report/report_page.rs looks at the page of a race.
 has_browser() {
     local name
     if [ -x "${CHROME:-}" ] || compgen -G "/Applications/*Chrom*.app" >/dev/null; then

@@ -14,7 +14,10 @@ use tortoise::{
     sgd::{Entrant, Event, Observer, RunConfig},
 };
 
-mod common;
+#[path = "common/adapter.rs"]
+mod adapter;
+#[path = "common/skipped.rs"]
+mod skipped;
 
 /// Memory that is used, in MiB, and handles that are open.
 fn used() -> (f64, usize) {
@@ -66,7 +69,7 @@ fn ten_thousand(backend: Backend) {
 #[test]
 fn ten_thousand_updates_of_sixteen_learners_take_no_more_memory_than_one_thousand() {
     ten_thousand(Backend::Host { stands_in: false });
-    if let Some(adapter) = common::gpu() {
+    if let Some(adapter) = adapter::gpu() {
         ten_thousand(Backend::on(adapter, Default::default(), 784));
     }
 }

@@ -1,0 +1,228 @@
+//! Measured update times and staleness beside what theory says, within three standard errors: the
+//! semantics of the six variants, checked by formulas that know nothing of the scheduler.
+
+use crate::distributions::DISTRIBUTIONS;
+use tortoise::{
+    cluster::delay::{Delays, Distribution, Slow},
+    sgd::{
+        Cancellation, Entrant, Variant,
+        simulate::{Times, default_warm_up, simulate},
+    },
+    theory::{
+        order_statistics,
+        runtime::{Ageing, UpdateTime, ageing, update_time},
+    },
+};
+
+fn measure(
+    variant: Variant,
+    k: usize,
+    p: usize,
+    distribution: &str,
+    cancel: Cancellation,
+) -> Times {
+    let distribution: Distribution = distribution.parse().unwrap();
+    let entrant = Entrant::with_k(variant, k);
+    // Every case on chance of its own, so that their deviations are independent.
+    let seed = (p * 1000 + k * 10 + variant as usize) as u64;
+    let delays = Delays::new(distribution, &Slow::default(), p, seed).unwrap();
+    simulate(&entrant, cancel, p, delays, default_warm_up(p, k), 20_000).unwrap()
+}
+
+fn predict(variant: Variant, k: usize, p: usize, distribution: &str) -> UpdateTime {
+    update_time(variant, &distribution.parse().unwrap(), p, k)
+}
+
+/// How many standard errors lie between measurement and `expected`.
+fn z(distribution: &str, times: &Times, expected: f64) -> f64 {
+    let standard_error = times.mean_update_time_se.unwrap().max(resolution(distribution));
+    (times.mean_update_time - expected) / standard_error
+}
+
+/// Where stragglers that come a handful of times in a run decide, the error is not normal and its
+/// estimate may be zero: a run cannot tell one such straggler in a few thousand updates. Else, the
+/// resolution is that of the clock.
+fn resolution(distribution: &str) -> f64 {
+    if distribution.starts_with("bimodal") { 0.002 } else { 1e-6 }
+}
+
+#[test]
+fn update_times_match_every_value_and_respect_every_bound() {
+    let (mut squares, mut compared) = (0.0, 0.0);
+    for distribution in DISTRIBUTIONS {
+        for p in [1_usize, 4, 8, 20, 64] {
+            for k in [1, p.div_ceil(2), p] {
+                for variant in Variant::ALL {
+                    let theory = predict(variant, k, p, distribution);
+                    let times = measure(variant, k, p, distribution, Cancellation::Preempt);
+                    let case =
+                        format!("{variant:?} K={k} P={p} {distribution}: {times:?} {theory:?}");
+                    if let Some(expected) = theory.mean_update_time {
+                        // Some 400 comparisons: a rare one is past three standard errors by chance.
+                        assert!(z(distribution, &times, expected).abs() < 4.0, "{case}");
+                        if times.mean_update_time_se > Some(resolution(distribution)) {
+                            squares += z(distribution, &times, expected).powi(2);
+                            compared += 1.0;
+                        }
+                    }
+                    assert!(
+                        theory.lower.is_none_or(|lower| z(distribution, &times, lower) > -3.0),
+                        "{case}"
+                    );
+                    assert!(
+                        theory.upper.is_none_or(|upper| z(distribution, &times, upper) < 3.0),
+                        "{case}"
+                    );
+                }
+            }
+        }
+    }
+    // The deviations are chance: neither a bias nor a standard error that hides one.
+    let rms = f64::sqrt(squares / compared);
+    assert!(compared > 300.0 && (0.9..1.1).contains(&rms), "RMS z = {rms} of {compared}");
+}
+
+/// Lemma 5 of Dutta et al. 2018 and its reverse. Distributions of neither class are free to do either.
+#[test]
+fn k_async_lies_where_the_class_of_the_law_says() {
+    for distribution in DISTRIBUTIONS {
+        let parsed: Distribution = distribution.parse().unwrap();
+        let fresh = order_statistics::expected(&parsed, 4, 8);
+        let times = measure(Variant::KAsync, 4, 8, distribution, Cancellation::Preempt);
+        let z = z(distribution, &times, fresh);
+        let UpdateTime { lower, upper, .. } = predict(Variant::KAsync, 4, 8, distribution);
+        match ageing(&parsed) {
+            Ageing::Memoryless => {
+                assert!(
+                    z.abs() < 4.0 && lower == Some(fresh) && upper == Some(fresh),
+                    "{distribution}: {z}"
+                );
+            }
+            Ageing::NewLonger => assert!(z < -4.0 && upper == Some(fresh), "{distribution}: {z}"),
+            Ageing::NewShorter => assert!(z > 4.0 && lower >= Some(fresh), "{distribution}: {z}"),
+            Ageing::Neither => assert!(upper.is_none(), "{distribution}"),
+        }
+    }
+}
+
+/// Distributions that are as good as exponential have K/P without being told apart from others; two
+/// times and two learners can be counted through by hand.
+#[test]
+fn k_batch_sync_is_numeric_where_no_closed_form_is_known() {
+    let q: f64 = 0.4;
+    let by_hand =
+        (1.0 - q).powi(2) + 2.0 * q * (1.0 - q) * ((1.0 - q) * 2.0 + q * 10.0) + q.powi(2) * 10.0;
+    let almost = "weibull:shape=1.000000001,scale=1";
+    for (distribution, k, p, expected, tolerance) in [
+        (almost, 4, 8, 0.5, 1e-4),
+        (almost, 20, 8, 2.5, 1e-4),
+        (almost, 50, 100, 0.5, 1e-4),
+        ("hyperexponential:p=0.3,mean1=2,mean2=2", 7, 20, 0.7, 1e-4),
+        ("bimodal:fast=1,slow=10,p=0.4", 2, 2, by_hand, 1e-9),
+    ] {
+        let theory = predict(Variant::KBatchSync, k, p, distribution);
+        let value = theory.mean_update_time.unwrap();
+        assert!(
+            (value / expected - 1.0).abs() < tolerance,
+            "K={k} P={p} {distribution}: {theory:?}"
+        );
+        assert!(!theory.exact && theory.lower <= Some(value) && Some(value) <= theory.upper);
+    }
+    // A tail too long for a lattice leaves bounds.
+    let theory = predict(Variant::KBatchSync, 4, 8, "pareto:shape=0.2,scale=1");
+    assert!(theory.mean_update_time.is_none() && theory.upper.is_some(), "{theory:?}");
+}
+
+/// Exact figures for P = 8, K = 4: (H_8 - H_4) = 0.6345, K/P, H_8 = 2.7179, 1/P.
+#[test]
+fn anchors_hold_within_three_standard_errors() {
+    let exponential = "exponential:mean=1";
+    let shifted = "shifted-exponential:shift=1,mean=1";
+    for (variant, k, distribution, expected) in [
+        (Variant::KSync, 4, exponential, 0.634_523_8),
+        (Variant::KBatchSync, 4, exponential, 0.5),
+        (Variant::KAsync, 4, exponential, 0.634_523_8),
+        (Variant::KBatchAsync, 4, exponential, 0.5),
+        (Variant::KSync, 8, exponential, 2.717_857_1),
+        (Variant::KAsync, 1, exponential, 0.125),
+        (Variant::KSync, 4, shifted, 1.634_523_8),
+        (Variant::KBatchAsync, 4, shifted, 1.0),
+    ] {
+        let times = measure(variant, k, 8, distribution, Cancellation::Preempt);
+        assert!(
+            z(distribution, &times, expected).abs() < 3.0,
+            "{variant:?} K={k} {distribution}: {times:?}"
+        );
+        let theory = predict(variant, k, 8, distribution).mean_update_time.unwrap();
+        assert!((theory - expected).abs() < 1e-6, "{variant:?} K={k} {distribution}: {theory}");
+    }
+    // No closed form, but simulated independently: 1.239.
+    let times = measure(Variant::KAsync, 4, 8, shifted, Cancellation::Preempt);
+    assert!((times.mean_update_time - 1.239).abs() < 0.01, "{times:?}");
+}
+
+/// Doomed work that runs to its end costs K-sync and K-batch-sync up to a factor of two.
+#[test]
+fn dropping_on_arrival_is_slower_than_preempting() {
+    for (variant, distribution, expected) in [
+        (Variant::KSync, "exponential:mean=1", 1.036),
+        (Variant::KBatchSync, "exponential:mean=1", 1.078),
+        (Variant::KSync, "uniform:low=0,high=2", 1.139),
+        (Variant::KBatchSync, "uniform:low=0,high=2", 1.255),
+    ] {
+        let times = measure(variant, 4, 8, distribution, Cancellation::OnArrival);
+        let deviation = (times.mean_update_time - expected).abs();
+        assert!(
+            deviation < 0.006 + 3.0 * times.mean_update_time_se.unwrap(),
+            "{distribution}: {times:?}"
+        );
+    }
+}
+
+#[test]
+fn mean_staleness_does_not_depend_on_the_law() {
+    for distribution in DISTRIBUTIONS {
+        for (p, k) in [(8, 1), (8, 3), (8, 4), (8, 8), (20, 7)] {
+            for (variant, expected) in [
+                (Variant::KAsync, (p - k) as f64 / k as f64),
+                (Variant::KBatchAsync, (p - 1) as f64 / k as f64),
+            ] {
+                // With constant times all learners stay in step, and K that does not divide P
+                // leaves some of them waiting in turn; the mean holds all the same.
+                let times = measure(variant, k, p, distribution, Cancellation::Preempt);
+                let deviation = (times.mean_staleness - expected).abs();
+                assert!(deviation < 0.01, "{variant:?} K={k} P={p} {distribution}: {times:?}");
+            }
+        }
+    }
+}
+
+/// Exponential times: s is geometric with K/P for K-async (Dutta et al. 2018, lemma 8, corrected
+/// from 1/P to K/P); K-batch-async has its own distribution of fresh gradients.
+#[test]
+fn staleness_follows_its_law_under_exponential_times() {
+    let (p, k) = (8, 4);
+    let distribution = "exponential:mean=1";
+    let times = measure(Variant::KAsync, k, p, distribution, Cancellation::Preempt);
+    for (s, &count) in times.staleness_histogram.iter().take(5).enumerate() {
+        let share = count as f64 / times.used as f64;
+        assert!((share - 0.5_f64.powi(s as i32 + 1)).abs() < 0.01, "s={s}: {times:?}");
+    }
+    let times = measure(Variant::KBatchAsync, k, p, distribution, Cancellation::Preempt);
+    let q: f64 = 7.0 / 8.0;
+    let fresh = 1.0 - 7.0 / 4.0 * (1.0 - q.powi(4));
+    assert!((times.fresh_fraction - fresh).abs() < 0.01, "{times:?}");
+}
+
+#[test]
+fn waste_is_what_each_variant_cancels() {
+    for (variant, wasted) in [
+        (Variant::KSync, 4),
+        (Variant::KBatchSync, 7),
+        (Variant::KAsync, 0),
+        (Variant::KBatchAsync, 0),
+    ] {
+        let times = measure(variant, 4, 8, "exponential:mean=1", Cancellation::Preempt);
+        assert_eq!((times.wasted, times.used), (wasted * times.updates, 4 * times.updates));
+    }
+}

@@ -1,0 +1,355 @@
+//! Staleness of the scheduler itself beside its distributions: over all gradients, by their place in an
+//! update, and of all learners together. Distributions, chain and scheduler know nothing of each other.
+
+mod chain;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::distributions::DISTRIBUTIONS;
+use chain::{Chain, State};
+use tortoise::{
+    Result,
+    cluster::delay::{Delays, Distribution, Slow},
+    sgd::{
+        Cancellation, Entrant, Event, Limits, Observer, Variant,
+        simulate::{Times, default_warm_up, simulate, times_only},
+    },
+    statistics,
+    theory::staleness::{self, Expected, Staleness},
+};
+
+const EXPONENTIAL: &str = "exponential:mean=1";
+fn delays(distribution: &str, slow: &str, p: usize, seed: u64) -> Delays {
+    let distribution: Distribution = distribution.parse().unwrap();
+    Delays::new(distribution, &slow.parse().unwrap(), p, seed).unwrap()
+}
+
+#[track_caller]
+fn measure(
+    (variant, p, k): (Variant, usize, usize),
+    distribution: &str,
+    slow: &str,
+    seed: u64,
+    updates: u64,
+) -> Times {
+    let delays = delays(distribution, slow, p, seed);
+    let entrant = Entrant::with_k(variant, k);
+    let warm_up = default_warm_up(p, k);
+    simulate(&entrant, Cancellation::Preempt, p, delays, warm_up, updates).unwrap()
+}
+
+/// Every variant, P up to 20 and K = 1, P/2, P, with more minibatches than learners too.
+fn cases() -> Vec<(Variant, usize, usize)> {
+    let mut cases = Vec::new();
+    for variant in Variant::ALL {
+        for p in [1_usize, 2, 5, 8, 20] {
+            let mut ks = vec![1, p.div_ceil(2), p];
+            ks.dedup();
+            if !variant.waits() {
+                ks.push(p + 3);
+            }
+            cases.extend(ks.into_iter().map(|k| (variant, p, k)));
+        }
+    }
+    cases
+}
+
+/// Shares of s = 0, 1, ... in independent runs, in standard errors from the distribution. Those so rare
+/// that they are not normal in a run count together.
+#[test]
+fn every_variant_follows_its_law_under_exponential_times() {
+    const RUNS: u64 = 60;
+    let (mut squares, mut compared) = (0.0, 0.0);
+    for (variant, p, k) in cases() {
+        let distribution = Staleness::memoryless(variant, p, k);
+        let updates = 6000_u64.div_ceil(k as u64);
+        let runs: Vec<_> = (0..RUNS)
+            .map(|run| {
+                let seed = run + 1000 * (p * 100 + k * 4 + variant as usize) as u64;
+                measure((variant, p, k), EXPONENTIAL, "", seed, updates)
+            })
+            .collect();
+        let rare = (0..).find(|&s| distribution.at_least(s) < 0.01).unwrap() as usize;
+        let share = |times: &Times, from: usize, to: usize| {
+            let counts = times.staleness_histogram.iter();
+            counts.skip(from).take(to - from).sum::<u64>() as f64 / times.used as f64
+        };
+        for s in 0..=rare {
+            let (to, expected) = match s {
+                _ if s == rare => (usize::MAX, distribution.at_least(s as u64)),
+                _ => (s + 1, distribution.probability(s as u64)),
+            };
+            let shares: Vec<_> = runs.iter().map(|times| share(times, s, to)).collect();
+            let off = statistics::mean(&shares).unwrap() - expected;
+            let standard_error = statistics::standard_error(&shares).unwrap();
+            let case = format!("{variant:?} P={p} K={k} s={s}: {off} ± {standard_error}");
+            if standard_error < 1e-12 {
+                assert!(off.abs() < 1e-12, "{case}");
+                continue;
+            }
+            let z = off / standard_error;
+            assert!(z.abs() < 4.0, "{case}");
+            squares += z * z;
+            compared += 1.0;
+        }
+    }
+    let rms = f64::sqrt(squares / compared);
+    assert!(compared > 200.0 && (0.85..1.15).contains(&rms), "RMS z = {rms} of {compared}");
+}
+
+/// Watches who holds which version, and what is pushed.
+#[derive(Default)]
+struct Watch {
+    held: Vec<u64>,
+    version: u64,
+    /// The state of all learners, before each update.
+    states: Vec<State>,
+    /// The staleness of each gradient of the update in progress, and of all that were made.
+    gathered: Vec<u64>,
+    updates: Vec<Vec<u64>>,
+}
+
+impl Observer for Watch {
+    fn event(&mut self, _: Duration, event: &Event) -> Result<()> {
+        match *event {
+            Event::Assign { learner, version, .. } => self.held[learner] = version,
+            Event::Push { version, .. } => self.gathered.push(self.version - version),
+            Event::Update { version, .. } => {
+                let stale = self.held.iter().map(|held| self.version - held);
+                self.states.push(State(stale.collect()));
+                self.updates.push(std::mem::take(&mut self.gathered));
+                self.version = version;
+            }
+            _ => unreachable!("asynchronous variants cancel nothing, and nobody is lost"),
+        }
+        Ok(())
+    }
+}
+
+fn watch(variant: Variant, p: usize, k: usize, seed: u64, updates: u64) -> Watch {
+    let entrant = Entrant::with_k(variant, k);
+    let mut run =
+        times_only(&entrant, Cancellation::Preempt, p, delays(EXPONENTIAL, "", p, seed)).unwrap();
+    let mut watch = Watch { held: vec![0; p], ..Watch::default() };
+    run.train(&Limits { updates: Some(updates), ..Limits::default() }, &mut watch).unwrap();
+    watch
+}
+
+/// Pearson's statistic over independent draws, in its own standard deviations from its mean: outcomes
+/// that are expected fewer than ten times count together.
+fn chi_square<T: Ord>(
+    drawn: impl IntoIterator<Item = T>,
+    distribution: impl Fn(&T) -> f64,
+) -> (f64, usize) {
+    let (mut counts, mut draws) = (BTreeMap::new(), 0.0);
+    for outcome in drawn {
+        *counts.entry(outcome).or_insert(0.0) += 1.0;
+        draws += 1.0;
+    }
+    let (mut statistic, mut cells) = (0.0, 0);
+    let (mut other, mut other_expected) = (draws, draws);
+    for (outcome, count) in &counts {
+        let expected = draws * distribution(outcome);
+        assert!(expected > 0.0, "what cannot be was drawn");
+        if expected >= 10.0 {
+            statistic += (count - expected).powi(2) / expected;
+            cells += 1;
+            other -= count;
+            other_expected -= expected;
+        }
+    }
+    if other_expected > 1.0 {
+        statistic += (other - other_expected).powi(2) / other_expected;
+        cells += 1;
+    }
+    let freedom = (cells - 1) as f64;
+    ((statistic - freedom) / (2.0 * freedom).sqrt(), cells)
+}
+
+#[test]
+fn each_gradient_of_an_update_follows_its_own_law() {
+    for (variant, p, k) in [
+        (Variant::KBatchAsync, 8, 4),
+        (Variant::KBatchAsync, 2, 3),
+        (Variant::KBatchAsync, 20, 10),
+        (Variant::KAsync, 8, 4),
+        (Variant::KAsync, 5, 2),
+    ] {
+        let made = watch(variant, p, k, 11, 300_000).updates;
+        // So far apart that all learners have pushed since, but for one time in 10,000.
+        let apart = (p * 10).div_ceil(k);
+        for l in 1..=k {
+            let distribution = Staleness::memoryless_of(variant, p, k, l);
+            let drawn = made.iter().skip(100).step_by(apart).map(|update| update[l - 1]);
+            let (z, cells) = chi_square(drawn, |&s| distribution.probability(s));
+            assert!(cells > 2 && z.abs() < 4.0, "{variant:?} P={p} K={k} l={l}: {z} of {cells}");
+        }
+    }
+}
+
+#[test]
+fn the_law_of_all_gradients_is_the_mean_of_their_laws() {
+    for variant in Variant::ALL {
+        for (p, k) in [(1, 1), (2, 1), (8, 4), (8, 8), (20, 7), (1000, 3)] {
+            let all = Staleness::memoryless(variant, p, k);
+            let each: Vec<_> =
+                (1..=k).map(|l| Staleness::memoryless_of(variant, p, k, l)).collect();
+            let mean = |of: &dyn Fn(&Staleness) -> f64| {
+                each.iter().map(of).sum::<f64>() / each.len() as f64
+            };
+            for s in 0..30 {
+                let case = format!("{variant:?} P={p} K={k} s={s}");
+                let (whole, parts) =
+                    (all.probability(s), mean(&|distribution| distribution.probability(s)));
+                assert!((whole - parts).abs() < 1e-12, "{case}: {whole} {parts}");
+                let rest = all.at_least(s) - all.at_least(s + 1);
+                assert!((whole - rest).abs() < 1e-12, "{case}: {whole} {rest}");
+            }
+            assert!((all.mean() - mean(&Staleness::mean)).abs() < 1e-9, "{variant:?} P={p} K={k}");
+            let counted = staleness::mean(variant, p, k).unwrap();
+            assert!((all.mean() - counted).abs() < 1e-9 * (1.0 + counted), "{variant:?} P={p}");
+        }
+    }
+    // P = 8, K = 4: Lemma 8 of Dutta et al. 2018 has 1/8 for all of them.
+    let fresh = |variant| Staleness::memoryless(variant, 8, 4).fresh();
+    assert!((fresh(Variant::KAsync) - 0.5).abs() < 1e-12);
+    assert!((fresh(Variant::KBatchAsync) - 0.2758).abs() < 5e-5);
+    for (l, expected) in [(1, 0.125), (2, 0.2344), (3, 0.3301), (4, 0.4138)] {
+        let fresh = Staleness::memoryless_of(Variant::KBatchAsync, 8, 4, l).fresh();
+        assert!((fresh - expected).abs() < 5e-5, "l={l}: {fresh}");
+    }
+}
+
+#[test]
+fn means_hold_for_any_times_and_for_slow_learners() {
+    for distribution in DISTRIBUTIONS {
+        for (p, k) in [(2, 1), (8, 3), (8, 8), (20, 7)] {
+            for slow in ["", "0=3,1=1.7"] {
+                for variant in Variant::ALL {
+                    let times = measure((variant, p, k), distribution, slow, 3, 8000);
+                    let expected = staleness::mean(variant, p, k).unwrap();
+                    let case = format!("{variant:?} P={p} K={k} {distribution} {slow}: {times:?}");
+                    // What is under way at the ends of the run is all that is not counted.
+                    assert!((times.mean_staleness - expected).abs() < 0.02, "{case}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn fresh_gradients_are_as_many_as_the_class_of_the_law_allows() {
+    let (mut below, mut above) = (0, 0);
+    for distribution in DISTRIBUTIONS {
+        for (variant, p, k) in cases() {
+            let parsed = distribution.parse().unwrap();
+            let known = staleness::expected(variant, &parsed, &Slow::default(), p, k).unwrap();
+            let times =
+                measure((variant, p, k), distribution, "", 5, 30_000_u64.div_ceil(k as u64));
+            let Expected { distribution: exact, fresh_at_least, fresh_at_most, .. } = known;
+            let case = format!("{variant:?} P={p} K={k} {distribution}: {known:?} {times:?}");
+            let fresh = times.fresh_fraction;
+            assert!(fresh_at_least - 0.015 < fresh && fresh < fresh_at_most + 0.015, "{case}");
+            assert!(
+                exact.is_none_or(|distribution| (distribution.fresh() - fresh).abs() < 0.015),
+                "{case}"
+            );
+            assert!(exact.is_some() == (fresh_at_least == fresh_at_most), "{case}");
+            // Where a class of distributions decides, it is well away from K/P.
+            let share = k as f64 / p as f64;
+            below += usize::from(exact.is_none() && fresh_at_most == share && fresh < share - 0.05);
+            above +=
+                usize::from(exact.is_none() && fresh_at_least == share && fresh > share + 0.05);
+        }
+    }
+    assert!(below > 10 && above > 8, "{below} below K/P, {above} above");
+}
+
+/// What is counted holds in every run and for learners of any speed, without a margin.
+#[test]
+fn some_gradients_are_fresh_whatever_the_times() {
+    for distribution in DISTRIBUTIONS {
+        for (variant, p, k) in cases() {
+            let slow: Slow = "0=4".parse().unwrap();
+            let known =
+                staleness::expected(variant, &distribution.parse().unwrap(), &slow, p, k).unwrap();
+            let times = measure((variant, p, k), distribution, "0=4", 9, 500);
+            let case = format!("{variant:?} P={p} K={k} {distribution}: {known:?} {times:?}");
+            assert!(times.fresh_fraction >= known.fresh_at_least - 1e-12, "{case}");
+            assert!(known.distribution.is_some() == (known.fresh_at_least == 1.0), "{case}");
+        }
+    }
+    // With constant times K-async has no more than that, and where there is no mean there is none.
+    let times = measure((Variant::KAsync, 8, 6), "constant:1", "", 0, 1000);
+    assert!((times.fresh_fraction - 4.0 / 6.0).abs() < 1e-12);
+    let heavy: Distribution = "pareto:shape=1,scale=1".parse().unwrap();
+    let mean = |variant| staleness::expected(variant, &heavy, &Slow::default(), 8, 4).unwrap().mean;
+    assert_eq!((mean(Variant::KAsync), mean(Variant::KSync)), (None, Some(0.0)));
+}
+
+/// Slide 87 of the talk on Dutta et al. 2018: (0,0), (0,1), (0,2), (1,0), (2,0).
+#[test]
+fn two_asynchronous_learners_walk_through_the_states_of_the_slide() {
+    let chain = Chain::new(2, 1);
+    let mut seen: Vec<String> = (0..=2)
+        .flat_map(|updates| chain.after(updates).into_keys())
+        .map(|state| state.to_string())
+        .collect();
+    seen.sort();
+    seen.dedup();
+    assert_eq!(seen, ["(0,0)", "(0,1)", "(0,2)", "(1,0)", "(2,0)"]);
+    let state = |a, b| State(vec![a, b]);
+    assert_eq!(chain.successors(&state(0, 0)), [(state(0, 1), 0.5), (state(1, 0), 0.5)]);
+    assert_eq!(chain.successors(&state(0, 2)), [(state(0, 3), 0.5), (state(1, 0), 0.5)]);
+    for n in 1..40 {
+        let expected = 0.5_f64.powi(n + 1);
+        let n = n as u64;
+        assert_eq!(chain.stationary(&state(0, n)), expected);
+        assert_eq!(chain.stationary(&state(n, 0)), expected);
+    }
+    assert_eq!((chain.stationary(&state(0, 0)), chain.stationary(&state(1, 1))), (0.0, 0.0));
+}
+
+#[test]
+fn a_chain_that_is_walked_comes_to_its_long_run() {
+    for (p, k, updates) in [(1, 1, 3), (2, 1, 40), (2, 2, 5), (3, 1, 30), (3, 2, 30), (4, 2, 15)] {
+        let chain = Chain::new(p, k);
+        let states = chain.after(updates);
+        assert!((states.values().sum::<f64>() - 1.0).abs() < 1e-12, "P={p} K={k}");
+        let mut missing = 1.0;
+        for (state, probability) in &states {
+            if state.0.iter().all(|s| *s < updates) {
+                let expected = chain.stationary(state);
+                assert!((probability / expected - 1.0).abs() < 1e-12, "P={p} K={k} {state}");
+                missing -= expected;
+            }
+        }
+        let some_learner =
+            p as f64 * Staleness::memoryless(Variant::KAsync, p, k).at_least(updates);
+        assert!(missing <= some_learner + 1e-12, "P={p} K={k}: {missing}");
+        let distribution = Staleness::memoryless(Variant::KAsync, p, k);
+        let marginal = Chain::marginal(&states);
+        for (s, probability) in marginal.iter().enumerate().take(updates as usize) {
+            let expected = distribution.probability(s as u64);
+            assert!((probability - expected).abs() < 1e-12, "P={p} K={k} s={s}: {probability}");
+        }
+    }
+}
+
+#[test]
+fn the_learners_of_the_scheduler_walk_like_the_chain() {
+    for (p, k) in [(2, 1), (3, 1), (3, 2), (4, 2), (5, 4)] {
+        let chain = Chain::new(p, k);
+        // So far apart that all learners have pushed since, but for one time in 10^6.
+        let apart = (p * 16).div_ceil(k);
+        let states = watch(Variant::KAsync, p, k, 23, 600_000).states;
+        let drawn = states.iter().skip(200).step_by(apart);
+        let (z, cells) = chi_square(drawn, |state| chain.stationary(state));
+        assert!(cells > p && z.abs() < 4.0, "P={p} K={k}: {z} of {cells}");
+        // And from the common start on, over runs.
+        let after = chain.after(3);
+        let starts = (0..5000).map(|seed| watch(Variant::KAsync, p, k, seed, 4).states.remove(3));
+        let (z, cells) = chi_square(starts, |state| after.get(state).copied().unwrap_or(0.0));
+        assert!(cells > p && z.abs() < 4.0, "P={p} K={k}, 3 updates: {z} of {cells}");
+    }
+}
