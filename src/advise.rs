@@ -1,10 +1,10 @@
 //! Which variant and K to choose: from the distribution of the delays and a few short runs.
 //!
-//! What a variant does to the updates depends on K and on how stale its gradients are; what it does to
-//! their times on the distribution of the delays. The first is learned from [`pilot`] runs and carried
-//! over to all variants by a [`model`] of two effects, the second is known from the loop without
-//! gradients ([`times`]). Together they say when each variant reaches a loss. Where the constants of
-//! theory are [`given`], bounds take the place of the runs.
+//! How many updates a loss takes depends on K and on how stale the gradients are. This is learned
+//! from a few [`pilot`] runs, and a [`model`] of these two effects carries it over to all variants.
+//! How long the updates take depends on the distribution of the delays. This comes from the loop
+//! without gradients ([`times`]). Together they say when each variant reaches a loss. Where the
+//! constants of theory are [`given`], bounds take the place of the pilot runs.
 
 pub mod given;
 pub mod model;

@@ -39,13 +39,14 @@ use self::progress::Show;
 pub use crate::race::SetVariable;
 use crate::{
     Error, Result,
-    race::{Config, Progress},
+    race::{Config, Program, Progress},
 };
 
-/// Slow and stale gradients can win the race.
+/// Should distributed SGD wait for its slowest learners? Trains a model under several variants, and
+/// compares them.
 ///
-/// Races the synchrony variants of distributed SGD against each other: real gradients from WGSL
-/// kernels, controllable delays, error against run time, next to theory.
+/// The variants are of synchronous and asynchronous SGD with a parameter server. Gradients are real,
+/// and you choose the delays. A report shows loss against run time, next to what theory predicts.
 #[derive(Debug, Parser)]
 #[command(name = "tortoise", version, propagate_version = true, after_long_help = examples::ALL)]
 #[command(mut_subcommands(usage::completed))]
@@ -89,13 +90,13 @@ enum Command {
     /// Show a trained model: its weights, its confusions and its worst mistakes, as pictures
     #[command(after_long_help = examples::SHOW)]
     Show(show::ShowArgs),
-    /// List the adapters, what they can do, and what to install if there is none
+    /// List the adapters (GPUs and software drivers), and check that a race can run here
     #[command(after_long_help = examples::DEVICES)]
     Devices(devices::DevicesArgs),
     /// List or check the WGSL kernels
     #[command(after_long_help = examples::KERNELS)]
     Kernels(kernels::KernelsArgs),
-    /// Print a script that makes a shell complete the command
+    /// Print a script that lets a shell complete commands and options
     #[command(after_long_help = examples::COMPLETIONS)]
     Completions(completions::CompletionsArgs),
     /// Compute for another process, which starts this one and talks to it
@@ -114,6 +115,11 @@ impl Context<'_> {
     /// How the progress of a race is shown.
     fn progress(&self, show: &Show) -> Box<dyn Progress> {
         show.progress(self.interrupt)
+    }
+
+    /// What a race gets from this program.
+    fn program(&self) -> Program<'_> {
+        Program { set_variable: self.set_variable, try_shaders: &kernels::try_edited }
     }
 }
 
@@ -179,7 +185,8 @@ impl Cli {
 }
 
 /// The whole configuration that `text` makes as the file that `--config` names, with `path` for its
-/// name: TOML, as a run directory has it. A distribution that is a trace reads its file.
+/// name: TOML, as a run directory has it. A distribution that is a trace reads its file, and edited
+/// shaders their folder.
 ///
 /// # Errors
 /// [`Error::Config`] that names the file or the setting that is wrong.

@@ -1,6 +1,8 @@
-//! The port between the loop and the learners: who computes what, and when it arrives.
+//! The learners as the loop sees them: it tells them what to compute, and they hand over what is
+//! finished and say when.
 //!
-//! A cluster knows no variant: it starts what it is told to start and hands over what is finished.
+//! A cluster knows nothing of variants. There is one for virtual time ([`simulated`]) and one for
+//! real time ([`threaded`]).
 
 pub mod chaos;
 pub mod deadlines;

@@ -1,8 +1,8 @@
-//! What a learner computes: the loss and its gradient over a minibatch, and evaluations. An engine has
-//! the data, and is told which samples are meant.
+//! What a learner computes: the loss and its gradient over a minibatch, and evaluations. An engine
+//! has the data, and is asked for samples by their indices.
 //!
-//! An engine knows no variant, no version and no clock. Without the feature `gpu` there is no wgpu, and
-//! the host computes.
+//! An engine knows no variant, no version and no clock. Without the feature `gpu` the library is
+//! built without wgpu, and gradients are computed on the host, which is the processor.
 
 pub mod adapter;
 pub mod adapters;

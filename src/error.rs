@@ -38,7 +38,7 @@ pub enum Error {
         problem: String,
     },
     /// The system has no memory or threads for it.
-    #[error("the system has no room for {0}")]
+    #[error("not enough memory or threads for {0}")]
     NoRoom(String),
     /// The process that computes for a learner ended, or what it says cannot be understood.
     #[error("learner process {0}")]
@@ -56,7 +56,7 @@ pub enum Error {
     Fault(String),
     /// Too few learners are left to go on with.
     #[error(
-        "{live} of at least {quorum} learners are left, after learner {learner} was lost: {cause}"
+        "learner {learner} was lost ({cause}), which leaves {live} of the {quorum} that --quorum asks for"
     )]
     NoQuorum {
         /// Learners that are left.

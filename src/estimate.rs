@@ -1,9 +1,9 @@
-//! The constants of theory, estimated from a run: what it assumes of the loss, of the gradients, of
-//! their staleness and of the delays, each with how sure it is, and in plain words where an
-//! assumption fails.
+//! Estimates the constants of theory from a run: those of the loss, of the gradients, of their
+//! staleness, and of the delays. Each has a standard error or a range, and a warning says in plain
+//! words where an assumption of theory fails.
 //!
-//! A [`Watch`] looks on at a run and keeps a few of its parameters; [`estimate`] takes gradients
-//! there afterwards, off the clock. Nothing here changes a run.
+//! A [`Watch`] observes a run and keeps some of its parameters. After the run, [`estimate`]
+//! computes gradients there. This takes no run time, and nothing here changes a run.
 
 mod bound;
 mod bounded;
@@ -122,7 +122,7 @@ pub struct Settings {
     pub learning_rate: f64,
     /// K, the smallest of the run.
     pub k: usize,
-    /// m, the samples a gradient.
+    /// Samples in a minibatch, m.
     pub minibatch: usize,
     /// Seed of the random numbers; those of the run are independent of them.
     pub seed: u64,

@@ -1,24 +1,38 @@
-//! Tortoise races the synchrony variants of distributed SGD against each other.
+//! Tortoise races variants of distributed SGD that differ in whether they wait for slow workers.
 //!
-//! P learners compute gradients of an MNIST model with WGSL kernels, on as many devices and queues as
-//! pay; a parameter server on the host decides, under a variant, which gradients make an update,
-//! whose work is cancelled, and who starts again from which parameters. What counts is error against
-//! run time, next to what theory says of it ("Slow and Stale Gradients Can Win the Race", Dutta,
-//! Joshi, Ghosh, Dube and Nagpurkar, AISTATS 2018).
+//! In distributed SGD, several *learners* (workers) compute gradients, and a *parameter server*
+//! updates the model with them. In *synchronous* SGD the server waits for a gradient from every
+//! learner before each update, so the slowest learner sets the pace. In *asynchronous* SGD it
+//! updates as soon as one gradient arrives. Then updates are frequent, but most gradients are
+//! *stale*: other updates have changed the model since the learner read it. Between the two there
+//! are variants that wait for some of the learners.
+//!
+//! A race trains one model under several variants. What counts is the loss against run time, next
+//! to what theory says of it ("Slow and Stale Gradients Can Win the Race", Dutta, Joshi, Ghosh,
+//! Dube and Nagpurkar, AISTATS 2018). The gradients are real: those of an MNIST model, computed
+//! with WGSL kernels on as many devices and queues as pay off, or on the processor; or those of an
+//! objective of your own. The parameter server runs on the processor.
+//!
+//! Start with [`race::Race`], which can race whatever the command can, or with [an objective of
+//! your own](#your-own-objective).
 //!
 //! # The model
 //!
-//! P learners share the parameters w. A learner reads them, computes the gradient of the loss of a
-//! minibatch of m samples there, and pushes it to the server. A minibatch takes it the time X, drawn
-//! independently from a distribution ([`cluster::delay::Distribution`]). K gradients make an update,
+//! P learners share the parameters w. A learner reads them, computes the gradient of the loss over
+//! a minibatch of m samples, and pushes it to the server. The time X that it takes for a minibatch
+//! is drawn from a distribution ([`cluster::delay::Distribution`]), independently of all others. K
+//! gradients make an update:
 //!
 //! > w_{j+1} = w_j - (1/K) (rate_1 g(w_tau_1) + ... + rate_K g(w_tau_K)).
 //!
-//! A gradient of update j that was read at w_tau is s = j - tau stale. The rate is one number, or what
-//! a [rule](sgd::learning_rate) makes of staleness, time or drift; K is one number, or follows the loss
-//! ([`sgd::k_schedule::AdaSync`]). Who makes an update, and when, is the synchrony variant:
+//! w_j is called version j of the parameters. A gradient that was computed at version tau and goes
+//! into the update of version j has the staleness s = j - tau. Its rate is the learning rate, or
+//! what a [rule](sgd::learning_rate) makes of it: the rate can depend on the staleness, on run time
+//! or the number of updates, or on the drift, which is how far the parameters have moved since the
+//! learner read them. K is one number, or grows as the loss falls ([`sgd::k_schedule::AdaSync`]).
+//! Which gradients make an update, and when, depends on the variant:
 //!
-//! | variant | an update takes | after a push, the learner | at an update, unfinished work | s |
+//! | variant | an update takes | after its push, a learner | unfinished work at an update | s |
 //! |---|---|---|---|---|
 //! | `sync` | a gradient of each learner | waits for the update | there is none | 0 |
 //! | `k-sync:K` | the first K learners | waits for the update | is cancelled | 0 |
@@ -28,37 +42,47 @@
 //! | `k-batch-async:K` | the first K minibatches | starts another minibatch | goes on | 0, 1, ... |
 //! | `ringmaster:R` | one gradient | starts again at once | goes on | below R |
 //!
-//! Four questions tell variants apart, and K does the rest: [`sgd::scheduler`] is one machine that is
-//! told the answers, its [`Rules`](sgd::scheduler::Rules). What is cancelled stops at once, or is
-//! dropped when it arrives ([`sgd::Cancellation`]).
+//! K learners are K different ones; of K minibatches, two may come from one learner. One state
+//! machine, [`sgd::scheduler`], serves all variants. It is told K, and the answers to four
+//! questions, the [`Rules`](sgd::scheduler::Rules) of the variant. Cancelled work stops at once, or
+//! it is finished and dropped when it arrives ([`sgd::Cancellation`]).
 //!
-//! There are two clocks. In *virtual time* durations are drawn while gradients are real: a run of
-//! minutes takes seconds, and comes out the same to the bit. In *real time* the wall clock counts,
-//! learners are threads or processes, and may die. Times are seconds of that clock, *run time*;
-//! evaluating takes none of it.
+//! There are two clocks. In *virtual time*, the time of each minibatch is drawn at random and added
+//! up, and nobody waits for it, while the gradients are real. A race of minutes takes seconds, and
+//! the same race gives the same bits again. In *real time* the wall clock counts; learners are
+//! threads or processes, and may die. *Run time* is the time of either clock, in seconds. It stands
+//! still while the model is evaluated.
 //!
 //! # A run, from end to end
 //!
-//! [`sgd::Run::train`] is the one loop. It asks the [`sgd::Scheduler`] what to do: let the
-//! [`sgd::ParameterServer`] make an update, or hand its parameters to a learner of the
-//! [`cluster::Cluster`]. Then it waits for the next push, asks the scheduler whether it counts, and
-//! lets the server gather it. In virtual time ([`cluster::simulated`]) the engines ([`engine::Engine`])
-//! of [`cluster::engine_pool`] compute gradients ahead, in the order in which they will arrive. In real
-//! time ([`cluster::threaded`]) each learner of [`cluster::learner_threads`] has a thread and an engine
-//! of its own, [`cluster::deadlines`] gives up who is silent for too long, and the loop goes on as
-//! [`sgd::Tolerance`] says. An [`sgd::Observer`] looks on; [`record::Recorder`] is the one that writes
-//! things down.
+//! [`sgd::Run::train`] is the loop of every run. In each turn it
 //!
-//! [`race::Race`] is all of that, on MNIST or on an objective of one's own, and is where to start;
-//! [`sgd::RunConfig`] puts a run together from a few numbers.
+//! 1. asks the [`sgd::Scheduler`] what to do: let the [`sgd::ParameterServer`] make an update, or
+//!    hand the current parameters to a learner of the [`cluster::Cluster`];
+//! 2. waits for the next push;
+//! 3. asks the scheduler whether that gradient counts, and if so lets the server add it up.
+//!
+//! In virtual time ([`cluster::simulated`]), the engines ([`engine::Engine`]) of a pool
+//! ([`cluster::engine_pool`]) compute gradients ahead, in the order in which they will arrive. In
+//! real time ([`cluster::threaded`]), each learner has a thread and an engine of its own
+//! ([`cluster::learner_threads`]). A learner that is silent for too long is given up
+//! ([`cluster::deadlines`]), and [`sgd::Tolerance`] says how the run goes on then. An
+//! [`sgd::Observer`] is told of everything that happens; [`record::Recorder`] is the one that
+//! writes the files of a run.
+//!
+//! [`race::Race`] does all of this, on MNIST or on an objective of your own. [`sgd::RunConfig`]
+//! makes a single run out of a few numbers.
 //!
 //! # Your own objective
 //!
-//! `cargo add tortoise-sgd`, and give an [`engine::Engine`]: what the loss of some samples and its
-//! gradient are. The rest does not ask what it computes. Here it is least squares. Features are the bits
-//! of a number and a constant, and what is to be learned is 3, 1, 4, 1 and 5 times the bits plus 0, 1 or
-//! 2, so that the best parameters are known, and the lowest loss is 1/3, half the variance of what was
-//! added:
+//! Add the library with `cargo add tortoise-sgd`, and write an [`engine::Engine`], which computes
+//! the loss over some samples and its gradient. Nothing else in the library depends on what it
+//! computes.
+//!
+//! This example is a least-squares problem whose answer is known. The features of a number are its
+//! bits and a constant, and the value to learn is 3, 1, 4, 1 and 5 times the bits, plus 0, 1 or 2.
+//! So the best parameters are 3, 1, 4, 1, 5 and 1. The lowest loss is 1/3, half of the variance of
+//! what was added:
 //!
 //! ```
 //! use tortoise::{
@@ -126,41 +150,46 @@
 //! # }
 //! ```
 //!
-//! `.record(directory)` in place of `.run()` writes it all down, and `examples/custom_engine.rs` draws the
-//! trajectories. Without an engine, the loop measures
-//! times alone ([`sgd::simulate`]).
+//! `.record(directory)` in place of `.run()` writes the files of the race, and
+//! `examples/custom_engine.rs` draws the loss against run time. To measure times alone, without an
+//! engine, see [`sgd::simulate`].
 //!
-//! # The house
+//! # The modules
 //!
-//! From the ground up; a room takes only from those below it.
+//! A module uses only modules that come earlier in this list, and a few small private ones.
 //!
-//! * [`ids`]: what everybody counts by.
+//! * [`ids`]: the numbers of learners, minibatches and versions.
+//! * [`statistics`]: means, medians and standard errors.
 //! * [`dataset`]: samples of any kind, IDX files and minibatches.
 //! * [`engine`]: loss and gradient of a [`engine::model::Model`], through wgpu or on the host.
-//! * [`cluster`]: learners and their clock.
-//! * [`sgd`]: variants, server, loop. [`sgd::scheduler`] takes nothing of the house but [`ids`].
-//! * [`theory`]: expected times beside the measurements.
+//! * [`cluster`]: the learners and their clock.
+//! * [`sgd`]: the variants, the parameter server and the loop. Its [`sgd::scheduler`] uses nothing
+//!   of the library but [`ids`].
+//! * [`theory`]: expected times, staleness and loss, to compare with measurements.
 //! * [`estimate`]: the constants of theory, from a run.
 //! * [`advise`]: which variant and K to choose.
-//! * [`picture`]: from any picture of a digit to what the models know.
-//! * [`record`]: what a run writes.
-//! * [`race`]: a race, from its settings to its record; going on with one that stopped.
-//! * [`report`]: what a person looks at.
-//! * [`timeline`]: what learners and server did, span by span, and its pictures.
+//! * [`picture`]: makes any picture of a digit into what the models take.
+//! * [`record`]: the files that a run writes.
+//! * [`race`]: a race, from its settings to its record, and going on with one that stopped.
+//! * [`report`]: the tables, curves and pages that a person looks at.
+//! * [`timeline`]: what each learner and the server did and when, and pictures of it.
 //! * [`cli`]: the command.
 //!
 //! # Invariants
 //!
 //! * The scheduler knows no parameters, no time and no threads.
-//! * Only the loop sees scheduler, server and cluster together; [`sgd::RunConfig`] and
+//! * Only the loop sees the scheduler, the server and the cluster together. [`sgd::RunConfig`] and
 //!   [`sgd::simulate`] make them for it.
 //! * A run in virtual time is a function of its configuration, its seed and its adapter: the same
-//!   bits twice, however many queues compute it.
-//! * Parameters never change once handed out. A gradient is applied at most once.
-//! * Every minibatch started is used, pending, wasted or in flight; what comes of it twice, or when it
-//!   was cancelled or lost, is dropped.
+//!   bits every time, however many queues compute it.
+//! * Parameters never change once they were handed out. A gradient is applied at most once.
+//! * Every minibatch that was started is exactly one of these: used in an update; pending, while
+//!   its gradient waits for the rest of its update; wasted, which is cancelled, discarded, rejected
+//!   or lost; or in flight. What arrives a second time, or after it was cancelled or lost, is
+//!   dropped.
 //! * In real time nothing is waited for without a deadline.
-//! * No kernel is dispatched whose bindings the tests have not compared with the host's table.
+//! * No kernel is dispatched whose bindings the tests have not compared with the table of kernels
+//!   ([`engine::kernels`]).
 //! * Evaluation takes no run time.
 //! * Nothing falls back silently: what ran is printed and recorded.
 

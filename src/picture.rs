@@ -1,13 +1,16 @@
-//! From any picture of a digit to what the models know: 28 by 28 pixels, prepared as MNIST was.
+//! Turns any picture of a digit into what the models are trained on: 28 by 28 pixels, prepared as
+//! MNIST was.
 //!
 //! MNIST's digits were "size normalized to fit in a 20x20 pixel box while preserving their aspect
 //! ratio", with grey levels from anti-aliasing, and "centered in a 28x28 image by computing the center
 //! of mass of the pixels, and translating the image so as to position this point at the center"
-//! (LeCun, Cortes and Burges, The MNIST database of handwritten digits, 1998). [`prepare`] does so with
-//! any picture, in steps that know nothing of each other: what the [paper] would be without ink,
-//! how much [ink] there is on it, which of its [strokes] are the digit, and the digit in its [field].
+//! (LeCun, Cortes and Burges, The MNIST database of handwritten digits, 1998). [`prepare`] does the
+//! same with any picture, in separate steps. It finds out what the [paper] would look like without
+//! ink, how much [ink] is on it, and which [strokes] are the digit, and then puts the digit into
+//! its [field].
 //!
-//! Several digits in a row are told apart, and a frame is taken off. Knows no model and no data set.
+//! Several digits in a row are read one by one, and a frame around them is removed. The module
+//! knows no model and no data set.
 
 pub mod field;
 mod frame;
@@ -55,19 +58,21 @@ pub enum Obstacle {
     #[error("no digit found: nothing on it stands out from its background")]
     Nothing,
     /// Not all is in one line.
-    #[error("what is on it is in more than one line: cut it into single lines")]
+    #[error("it has more than one line of digits: cut it into single lines")]
     Lines,
     /// Something is as wide as several digits.
-    #[error("something on it is wider than a digit: digits that touch each other, or none")]
+    #[error("it has a shape that is wider than a digit: digits that touch, or no digit at all")]
     Wide,
     /// Strokes are so near each other that they may be of one digit or of two.
-    #[error("two strokes on it are so near that they may be one digit or two: leave more room")]
+    #[error(
+        "two strokes are so near that they may be one digit or two: leave more space between digits"
+    )]
     Halves,
     /// There are too many.
-    #[error("more than ten signs are on it: cut it into fewer")]
+    #[error("it has more than ten digits: cut it into smaller pictures")]
     Many,
     /// There is something in a frame, and something else.
-    #[error("something on it is in a frame and something is beside it: cut out what is to be read")]
+    #[error("it has a digit in a frame and something beside the frame: cut out what is to be read")]
     Beside,
 }
 

@@ -1,4 +1,4 @@
-//! A race from the library: what is raced, run, recorded and gone on with.
+//! Races from a program: put one together, run it, record it, and go on with one that stopped.
 //!
 //! ```no_run
 //! use tortoise::race::Race;
@@ -36,7 +36,7 @@ use self::{resume::open, runner::Runner, subject::OwnEngine};
 use crate::{
     Error, Result,
     dataset::mnist,
-    engine::Engine,
+    engine::{Engine, backend::Backend},
     record::{RunDirectory, Summary},
     sgd::{Entrant, Trajectory},
 };
@@ -44,8 +44,21 @@ use crate::{
 /// Sets a variable of the environment to a value, for the drivers that are loaded later.
 pub type SetVariable<'a> = &'a dyn Fn(&str, &str);
 
+/// What a race gets from the program that it runs in.
+pub(crate) struct Program<'a> {
+    pub(crate) set_variable: SetVariable<'a>,
+    /// Tries the edited shaders of a backend before it is opened: a text can break what compiles it.
+    pub(crate) try_shaders: &'a dyn Fn(&Backend) -> Result<()>,
+}
+
+impl Program<'_> {
+    /// Any but the command, which alone can start itself to try a shader.
+    const OTHER: Self = Self { set_variable: &|_, _| {}, try_shaders: &|_| Ok(()) };
+}
+
 /// What an engine of one's own settles for itself.
-const OF_MODELS: [&str; 7] = ["model", "l2", "data", "device", "kernels", "queues", "isolate"];
+const OF_MODELS: [&str; 8] =
+    ["model", "l2", "data", "device", "kernels", "shaders", "queues", "isolate"];
 
 /// A race that is put together: who takes part, and what holds for all of them. What is not said is as
 /// on the command line, where `tortoise race --help` tells the defaults.
@@ -120,7 +133,7 @@ impl<'a> Race<'a> {
         self.set("learners", whole(learners))
     }
 
-    /// m, the samples a gradient.
+    /// Samples in a minibatch, m.
     #[must_use]
     pub fn minibatch(self, samples: usize) -> Self {
         self.set("minibatch", whole(samples))
@@ -199,7 +212,7 @@ impl<'a> Race<'a> {
     pub fn record(self, directory: impl AsRef<Path>) -> Result<Summary<Config>> {
         let config = self.config()?;
         let progress = self.progress.unwrap_or_else(|| Box::new(()));
-        let mut runner = Runner::open(config, self.own, progress, &|_, _| {})?;
+        let mut runner = Runner::open(config, self.own, progress, Program::OTHER)?;
         let directory = RunDirectory::create(Some(directory.as_ref()), "race")?;
         runner.run(&directory, self.interrupt.unwrap_or(&AtomicBool::new(false)))
     }
@@ -212,7 +225,7 @@ impl<'a> Race<'a> {
     pub fn run(self) -> Result<Vec<Trajectory>> {
         let config = self.config()?;
         let progress = self.progress.unwrap_or_else(|| Box::new(()));
-        Runner::open(config, self.own, progress, &|_, _| {})?.trajectories()
+        Runner::open(config, self.own, progress, Program::OTHER)?.trajectories()
     }
 
     /// Goes on with a race that was recorded in `directory` and stopped. Its settings are those that it
@@ -224,7 +237,7 @@ impl<'a> Race<'a> {
     pub fn resume(self, directory: impl AsRef<Path>, changes: &Changes) -> Result<Summary<Config>> {
         let directory = RunDirectory::open(directory.as_ref())?;
         let progress = self.progress.unwrap_or_else(|| Box::new(()));
-        let mut runner = open(&directory, changes, self.own, progress, &|_, _| {})?;
+        let mut runner = open(&directory, changes, self.own, progress, Program::OTHER)?;
         runner.run(&directory, self.interrupt.unwrap_or(&AtomicBool::new(false)))
     }
 }
@@ -316,10 +329,12 @@ mod tests {
         assert!(short.to_string().contains("Numbers, P=4"), "{short}");
         assert!(short.entrants[0].runs[0].test_loss.is_nan());
         // Nothing is classified, and theory has a value for every entrant.
-        assert!(!short.to_string().contains("NaN") && !short.to_string().contains("under theory"));
+        assert!(
+            !short.to_string().contains("NaN") && !short.to_string().contains("no value is known")
+        );
         let slow =
             numbers().set("slow", "0=3").budget(5.0).record(folder.path().join("slow")).unwrap();
-        assert!(slow.to_string().contains("- under theory: no value is known"), "{slow}");
+        assert!(slow.to_string().contains("- in the column theory: no value is known"), "{slow}");
         let longer = Changes { budget: Some(20.0), ..Changes::default() };
         let error = Race::default().resume(&path, &longer).unwrap_err().to_string();
         assert!(error.contains("Numbers is an engine of a program"), "{error}");
@@ -338,6 +353,7 @@ mod tests {
             (numbers().minibatch(4), "--minibatch 4 is more than the 3 samples"),
             (numbers().set("clock", "real"), "clock = \"real\""),
             (numbers().device("host"), "device is a setting of the models"),
+            (numbers().set("shaders", "."), "shaders is a setting of the models"),
         ] {
             let error = race.updates(1).run().unwrap_err().to_string();
             assert!(error.contains(why), "{error}");

@@ -3,7 +3,7 @@
 //! With `events.jsonl`, `initial.safetensors` and the data set, anyone can compute every parameter
 //! of a run again without this crate.
 //!
-//! A run of one's own, recorded, summed up and drawn:
+//! This example records a run, writes the summary of its race, and draws the report:
 //!
 //! ```
 //! use std::sync::Arc;
@@ -99,7 +99,7 @@ pub use self::{
     evaluations::{EvaluationRow, read_evaluations},
     files::{RunDirectory, run_folder, write_whole},
     lines::{Lines, Tail},
-    origin::{Computed, Data, Extension, Length, Origin, TraceOrigin, read_origin, write_origin},
+    origin::{Computed, CopyOrigin, Data, Extension, Length, Origin, read_origin, write_origin},
     recorded::{Lengths, Recorded},
     recorder::Recorder,
     run::{RunFiles, TIMELINE, read_run, reopen},

@@ -104,12 +104,12 @@ const ABSENT: &[(&[&str], &str)] = &[
     ),
     (
         &["verbose", "debug", "log-level", "-v"],
-        "nothing says more or less; --events records all that happens in a run",
+        "there is no such switch; --events records all that happens in a run",
     ),
     (&["fp16", "bf16", "amp", "precision", "dtype"], "parameters and gradients are f32"),
     (
         &["normal", "gaussian", "lognormal", "log-normal", "gamma"],
-        "there is no such distribution: weibull and shifted-exponential come near, and trace takes any times",
+        "weibull and shifted-exponential come near, and trace:FILE takes any durations",
     ),
     (&["cnn", "conv", "resnet", "transformer"], "models are chains of dense layers"),
 ];
@@ -176,6 +176,6 @@ mod tests {
     #[test]
     fn what_is_not_there_is_said_to_be_none() {
         assert!(nearest("momentum", ["model", "minibatch"]).contains("plain SGD"));
-        assert!(nearest("normal", ["constant", "uniform"]).contains("no such distribution"));
+        assert!(nearest("normal", ["constant", "uniform"]).contains("weibull"));
     }
 }

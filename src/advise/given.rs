@@ -1,11 +1,12 @@
-//! Advice from constants that are given, without a run: by the bounds on the error.
+//! Advice without a run: the constants of theory are given, and the bounds on the error are
+//! compared.
 
 use std::str::FromStr;
 
 use super::{Advice, Forecast, Goal, check, sort, times::UpdateTimes};
 use crate::{
     Error, Result,
-    numbers::Shown,
+    numbers::{Shown, listed},
     sgd::{Entrant, RunConfig, learning_rate::RateRule},
     spec,
     theory::{
@@ -35,6 +36,19 @@ impl FromStr for Given {
             if let Some(given) = given {
                 *value = spec::number("constants", key, given)?;
             }
+        }
+        let missing: Vec<_> = KEYS
+            .iter()
+            .zip(values)
+            .filter(|(_, value)| value.is_nan())
+            .map(|(key, _)| key.to_string())
+            .collect();
+        if !missing.is_empty() {
+            return Err(Error::config(format!(
+                "constants: missing are {}; needed are L, c, sigma2 and gap, as in \
+                 L=6,c=0.1,sigma2=25,gap=1.9",
+                listed(&missing)
+            )));
         }
         let [smoothness, convexity, variance, gradient_variance, initial_gap, gamma] = values;
         let constants =

@@ -1,12 +1,14 @@
 //! How many updates a loss takes, from a few runs, as a function of K and the mean staleness.
 //!
-//! Two effects, one at a time, each with what is known of its form:
-//! * fresh gradients: N(K) = A + B/K updates, the noise of one gradient being averaged over K
-//!   (`McCandlish` et al. 2018, "An Empirical Model of Large-Batch Training", equation 2.11);
-//! * stale gradients: ln(N / N(K)) = a s + b s^2 in the mean staleness s, nothing for s = 0.
+//! The model combines two effects, each with what is known of its form:
+//! * With fresh gradients a loss takes N(K) = A + B/K updates, since the noise of the gradients is
+//!   averaged over K of them (`McCandlish` et al. 2018, "An Empirical Model of Large-Batch
+//!   Training", equation 2.11).
+//! * With stale gradients it takes N updates, where ln(N / N(K)) = a s + b s^2 and s is the mean
+//!   staleness.
 //!
-//! Where a run with little averaging or much staleness does not get to a loss at all, nothing that
-//! averages less or is staler is expected to.
+//! Where a run does not reach a loss at all, a run that averages less or whose gradients are staler
+//! is not expected to reach it.
 
 use crate::{Error, Result, sgd::trajectory::Point};
 

@@ -1,4 +1,4 @@
-//! When the n-th update of an entrant is made, from the common start on.
+//! The run time at which an entrant makes its n-th update, where all learners start together.
 
 use std::time::Duration;
 

@@ -27,8 +27,18 @@ use crate::{
 };
 
 /// What only pilot runs have use for.
-const OF_PILOTS: [&str; 9] =
-    ["pilot", "repetitions", "model", "l2", "seed", "device", "kernels", "queues", "data"];
+const OF_PILOTS: [&str; 10] = [
+    "pilot",
+    "repetitions",
+    "model",
+    "l2",
+    "seed",
+    "device",
+    "kernels",
+    "shaders",
+    "queues",
+    "data",
+];
 
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]
@@ -37,13 +47,13 @@ pub(super) struct AdviseArgs {
     ///
     /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P. Without :K, K = P/2.
     entrants: Vec<Entrant>,
-    /// Training loss to reach soonest; else --budget is made the most of
+    /// Goal: reach this training loss as soon as possible
     #[arg(long, value_name = "LOSS", value_parser = number("a number above 0"))]
     target: Option<f64>,
-    /// Constants of theory; with them no pilot runs
+    /// Constants of theory, to forecast from bounds in place of pilot runs
     ///
-    /// As `tortoise estimate` tells them, L=6,c=0.1,sigma2=25,mg=50,gap=1.9,gamma=0.1: advice then goes
-    /// by the bounds that they give, and losses are F - F*.
+    /// As `tortoise estimate` prints them: L=6,c=0.1,sigma2=25,mg=50,gap=1.9,gamma=0.1; mg and gamma are 0
+    /// if left out. Losses then are F - F*, the distance to the lowest loss.
     #[arg(long, conflicts_with = "follow", conflicts_with_all = OF_PILOTS)]
     constants: Option<Given>,
     /// Updates of each pilot run
@@ -54,9 +64,9 @@ pub(super) struct AdviseArgs {
     #[arg(long, value_name = "N", default_value_t = 3)]
     #[arg(value_parser = whole::<u64>("from 1 to 1000"))]
     repetitions: u64,
-    /// Then run the best, and draw what was expected beside what came out
+    /// Then run the advised entrant, and draw the forecast beside the result
     ///
-    /// --seeds, --out, --events, --tensorboard, --checkpoint-every and --plain are of this run.
+    /// --seeds, --out, --events, --tensorboard, --checkpoint-every and --plain are for this run.
     #[arg(long)]
     follow: bool,
     #[command(flatten)]
@@ -89,8 +99,8 @@ fn without_follow(args: &AdviseArgs) -> Result<()> {
         None => return Ok(()),
     };
     Err(Error::config(format!(
-        "--{option} is of the run that follows the advice: give --follow as well, or leave --{option} \
-         out"
+        "--{option} is only used with --follow, which runs the advised entrant: give --follow too, or \
+         remove --{option}"
     )))
 }
 
@@ -102,8 +112,8 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     let mut config = settings::config(named, flags, output)?;
     if config.clock == Clock::Real {
         return Err(Error::config(
-            "advise plans in virtual time: leave --clock real out, and name the distribution that a race in \
-             real time tells with --delay",
+            "advise works in virtual time only: remove --clock real, and give with --delay the distribution \
+             that a race in real time prints",
         ));
     }
     let entrants = match args.entrants.is_empty() {
@@ -142,8 +152,7 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
         seed: config.seed + config.seeds,
     };
     config.entrants.clear();
-    let mut race =
-        Runner::open(config, None, context.progress(&output.show), context.set_variable)?;
+    let mut race = Runner::open(config, None, context.progress(&output.show), context.program())?;
     let run_config = race.config.run_config();
     let objective = race.objective(EVALUATED)?;
     let initial = |seed| objective.initial(seed);
@@ -192,9 +201,10 @@ fn follow(config: &mut Config, best: &Forecast, goal: Goal) {
 
 fn text(advice: &Advice) -> String {
     let (goal, what) = match advice.goal {
-        Goal::Target(loss) => {
-            (format!("training loss {}, soon", Shown(loss)), format!("s to {}", Shown(loss)))
-        }
+        Goal::Target(loss) => (
+            format!("a training loss of {} as soon as possible", Shown(loss)),
+            format!("s to {}", Shown(loss)),
+        ),
         Goal::Budget(time) => {
             (format!("a low training loss within {} s", Shown(time)), "loss".to_owned())
         }
@@ -218,16 +228,16 @@ fn text(advice: &Advice) -> String {
     let mut text = format!("goal: {goal}\n\n{}", report::align(&cells));
     let more = advice.forecasts.len().saturating_sub(SHOWN);
     if more > 0 {
-        let _ = writeln!(text, "... and {more} that are expected to do worse");
+        let _ = writeln!(text, "... and {more} more entrants");
     }
     if advice.forecasts.iter().take(SHOWN).any(|forecast| !forecast.within_pilots) {
-        text.push_str("* further than the pilots went: their course carried on\n");
+        text.push_str("* extrapolated: the pilot runs were shorter\n");
     }
     let pilots: Vec<_> = advice.pilots.iter().map(|pilot| pilot.entrant.to_string()).collect();
     let gradients: u64 = advice.pilots.iter().map(|pilot| pilot.gradients).sum();
     let basis = match &*pilots {
-        [] => "by bounds on F - F*, from the constants that were given".to_owned(),
-        pilots => format!("pilots: {}; {gradients} gradients in all", pilots.join(", ")),
+        [] => "from the bounds on F - F* that --constants give".to_owned(),
+        pilots => format!("pilot runs: {}; {gradients} gradients in all", pilots.join(", ")),
     };
     let _ = writeln!(text, "{basis}");
     text + &verdict(advice)
@@ -244,12 +254,14 @@ fn with_deviation(value: Option<f64>, deviation: Option<f64>, digits: usize) -> 
 /// The advice in a sentence, and who might as well be better.
 fn verdict(advice: &Advice) -> String {
     let Some(best) = advice.best() else {
-        return "advice: none; no entrant is expected to get there\n".to_owned();
+        return "advice: none: no entrant is expected to reach the goal; try a smaller \
+                --learning-rate or another goal\n"
+            .to_owned();
     };
     let close = advice.forecasts[1..].iter().filter(|other| advice.too_close(best, other));
     let close: Vec<String> = close.map(|other| other.entrant.to_string()).collect();
     match &close[..] {
         [] => format!("advice: {}\n", best.entrant),
-        _ => format!("advice: {}; too close to tell from it: {}\n", best.entrant, close.join(", ")),
+        _ => format!("advice: {} (no clear difference to {})\n", best.entrant, close.join(", ")),
     }
 }

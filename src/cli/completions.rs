@@ -11,7 +11,7 @@ use crate::{Result, sgd::entrant::FORMS};
 
 #[derive(Debug, Args)]
 pub(super) struct CompletionsArgs {
-    /// Whose script
+    /// Shell to write the script for
     shell: Shell,
 }
 

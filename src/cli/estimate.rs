@@ -28,7 +28,7 @@ pub(super) fn run(args: &EstimateArgs, context: &Context<'_>) -> Result<Exit> {
     let EstimateArgs { entrant, flags, output } = args;
     let config = settings::config(&[*entrant], flags, output)?;
     let progress = context.progress(&output.show);
-    let mut race = Runner::open(config, None, progress, context.set_variable)?;
+    let mut race = Runner::open(config, None, progress, context.program())?;
     let directory = RunDirectory::create(output.out.as_deref(), "estimate")?;
     let summary = race.run(&directory, context.interrupt.flag())?;
     let run = summary.entrants.first().and_then(|entrant| entrant.runs.first());
@@ -36,7 +36,9 @@ pub(super) fn run(args: &EstimateArgs, context: &Context<'_>) -> Result<Exit> {
         return Ok(Exit::Interrupted);
     }
     let Some(estimates) = run.and_then(|run| run.estimates.as_ref()) else {
-        return Err(Error::config("the run tells no constants: it diverged or made no update"));
+        return Err(Error::config(
+            "no constants could be estimated from this run: try a longer --budget or a smaller --learning-rate",
+        ));
     };
     if output.show.json {
         print_json(estimates)?;
@@ -50,35 +52,47 @@ pub(super) fn run(args: &EstimateArgs, context: &Context<'_>) -> Result<Exit> {
 
 fn text(estimates: &Estimates) -> String {
     let Estimates { delay, iterates, settings, .. } = estimates;
-    let at =
-        format!("largest at {} iterates, {} samples", iterates.len(), settings.curvature_samples);
+    let at = format!(
+        "largest curvature at {} points of the run, from {} samples",
+        iterates.len(),
+        settings.curvature_samples
+    );
     let fits = if delay.fits { "fits" } else { "nearest, does not fit" };
     let best = delay.best();
     let parameters = best.parameters.iter().map(|p| format!("{} {}", p.name, p.estimate));
     let parameters = parameters.map(|parameter| format!(", {parameter}")).collect::<String>();
     let distribution = format!("{}{parameters}", best.distribution.name());
-    let how = format!("{fits}: {} finished, {} cut off", delay.finished, delay.unfinished);
+    let how =
+        format!("{fits}: {} minibatches finished, {} cut off", delay.finished, delay.unfinished);
     let rows = [
         ("L", estimates.smoothness.to_string(), at),
-        ("c", estimates.convexity.to_string(), "least |grad F|^2 / (2 (F - F*)) there".to_owned()),
+        (
+            "c",
+            estimates.convexity.to_string(),
+            "least |grad F|^2 / (2 (F - F*)) at these points".to_owned(),
+        ),
         (
             "sigma^2",
             estimates.variance.to_string(),
-            "variance of gradients, at |grad F| = 0".to_owned(),
+            "variance of a gradient where |grad F| = 0".to_owned(),
         ),
         (
             "M_G",
             estimates.gradient_variance.to_string(),
-            "and what it gains by |grad F|^2".to_owned(),
+            "by how much it grows with |grad F|^2".to_owned(),
         ),
         (
             "gamma",
             estimates.gamma.to_string(),
-            format!("from {} samples", settings.staleness_samples),
+            format!("how far off stale gradients are, from {} samples", settings.staleness_samples),
         ),
         ("p0", estimates.p0.to_string(), "share of fresh gradients".to_owned()),
         ("F(w_0)", format!("{:.4}", estimates.initial_loss), String::new()),
-        ("F*", estimates.f_star.to_string(), "lowest loss found; it is not above".to_owned()),
+        (
+            "F*",
+            estimates.f_star.to_string(),
+            "lowest possible loss: at most the lowest one found".to_owned(),
+        ),
         ("delay", distribution, how),
     ];
     let width = rows.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);

@@ -25,6 +25,7 @@ pub(super) const TRAIN: &str = examples!(
     "tortoise train k-batch-async:4"
     "tortoise train async --model logistic --updates 500 --rate-rule inverse-staleness"
     "tortoise train k-sync:adasync --budget 100 --events --out runs/adasync"
+    "tortoise train async --shaders my-shaders"
 );
 
 pub(super) const RESUME: &str = examples!(
@@ -69,7 +70,7 @@ pub(super) const THEORY: &str = examples!(
 pub(super) const ADVISE: &str = examples!(
     "tortoise advise --target 0.3"
     "tortoise advise --target 0.3 --delay weibull:shape=0.5,scale=1 --follow"
-    "tortoise advise --budget 60 --constants L=6,c=0.1,sigma2=25,mg=50,gap=1.9,gamma=0.1"
+    "tortoise advise --budget 60 --learning-rate 0.01 --constants L=6,c=0.1,sigma2=25,gap=1.9"
 );
 
 pub(super) const ESTIMATE: &str = examples!(

@@ -12,7 +12,7 @@ use super::{Exit, print, print_json};
 use crate::{
     Error, Result,
     engine::{
-        adapter::{AdapterId, DeviceChoice, REMEDY},
+        adapter::{AdapterId, DeviceChoice},
         backend::{Backend, FamilyChoice},
         gpu::check::{self, Check, TOLERANCE},
         isolated,
@@ -22,6 +22,8 @@ use crate::{
 
 /// How long a text that nobody knows may take to be compiled and run on one shape.
 const DEADLINE: Duration = Duration::from_secs(30);
+/// Rows, inputs and outputs on which the shaders of a race are tried.
+const TRIED: [u32; 3] = [8, 8, 8];
 
 #[derive(Debug, Args)]
 pub(super) struct KernelsArgs {
@@ -37,10 +39,10 @@ enum KernelsCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Compare each kernel with its f64 twin on the host, over many shapes
+    /// Compare the results of each kernel with double precision on the processor, over many shapes
     Check(Which),
-    /// Time each kernel of a gradient, and the whole step, beside the host's sgemm; each is checked
-    /// first
+    /// Time each kernel of a gradient, and the whole step, relative to a matrix product on the processor;
+    /// each is checked first
     Bench(bench::BenchArgs),
 }
 
@@ -49,7 +51,7 @@ struct Which {
     /// auto, an adapter's index or part of its name
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
-    /// Family of the kernels: auto, tiled or lanes
+    /// Family of the kernels: tiled (for GPUs), lanes (for software drivers), or auto
     #[arg(long, default_value = "auto")]
     kernels: FamilyChoice,
     /// Folder with edited shaders, KERNEL.wgsl, in place of those built in
@@ -73,7 +75,15 @@ impl Which {
     fn choose(&self, longest: usize) -> Result<(AdapterId, ShaderSet)> {
         let backend = Backend::choose(&self.device, self.kernels, longest)?;
         let Backend::Gpu { adapter, shaders } = backend else {
-            return Err(Error::NoAdapter(format!("no GPU adapter to run kernels on; {REMEDY}")));
+            let where_else = "kernels run on an adapter, not on the host engine";
+            return Err(match self.device {
+                DeviceChoice::Host => Error::config(format!(
+                    "{where_else}: name one with --device, or leave --device out"
+                )),
+                _ => Error::NoAdapter(format!(
+                    "{where_else}, and none was found: install a Vulkan driver (scripts/setup.sh does)"
+                )),
+            });
         };
         let shaders = match &self.shaders {
             Some(folder) => ShaderSet::from_folder(shaders.family(), folder)?,
@@ -148,6 +158,15 @@ fn check(which: &Which) -> Result<Exit> {
         print(&text(&checked))?;
     }
     Ok(if passed { Exit::Done } else { Exit::Failed })
+}
+
+/// Runs each edited shader of a race once. What it computes is for the race to find out.
+pub(super) fn try_edited(backend: &Backend) -> Result<()> {
+    let Backend::Gpu { adapter, shaders } = backend else { return Ok(()) };
+    for kernel in shaders.edited() {
+        apart(adapter, shaders, kernel, Some(TRIED))?;
+    }
+    Ok(())
 }
 
 /// Checks a kernel in a process of its own, which its text may break.

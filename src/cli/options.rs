@@ -26,7 +26,7 @@ const SECONDS: &str = "seconds above 0";
 /// Headings of the help.
 const TRAINED: &str = "What is trained";
 const LEARNERS: &str = "Learners and their time";
-const LENGTH: &str = "How long, and what is looked at";
+const LENGTH: &str = "Length, repetitions and evaluation";
 const WHERE: &str = "Where it is computed";
 const FAULTS: &str = "Faults";
 const FILES: &str = "Input and output";
@@ -40,13 +40,13 @@ pub(super) struct RaceFlags {
     #[command(flatten)]
     #[serde(flatten)]
     repeats: Repeats,
-    /// Training losses whose run time is reported
+    /// Training losses: the report says when each was first reached
     #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
     #[arg(value_parser = number("losses above 0"))]
     targets: Option<Vec<f64>>,
     /// Estimate the constants of theory from the first run of each entrant
     ///
-    /// Draws the bound on its loss as well, where there is one; takes some seconds each.
+    /// Where they give a bound on the loss, it is drawn. Takes some seconds for each entrant.
     #[arg(long, help_heading = LENGTH)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     estimate: bool,
@@ -69,7 +69,7 @@ pub(super) struct AdviseFlags {
     #[command(flatten)]
     #[serde(flatten)]
     setup: Setup,
-    /// Run time that is made the most of, in seconds, where no --target is named
+    /// Goal without --target: the lowest training loss after this run time, in seconds
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, conflicts_with = "target")]
     #[arg(value_parser = number(SECONDS))]
     budget: Option<f64>,
@@ -102,43 +102,44 @@ pub(super) struct Setup {
     /// Model: logistic, or mlp:WIDTH[,WIDTH...]
     #[arg(long, help_heading = TRAINED)]
     model: Option<Shape>,
-    /// m, the samples a gradient
+    /// Samples in a minibatch, m
     #[arg(long, value_name = "M", short = 'm', help_heading = TRAINED)]
     #[arg(value_parser = whole::<usize>("from 1 to the samples of the training set"))]
     minibatch: Option<usize>,
-    /// Rate of a gradient
+    /// Learning rate
     ///
-    /// An update is w_{j+1} = w_j - (1/K) sum of rate times gradient.
+    /// An update is w_{j+1} = w_j - (1/K) * (rate * gradient, summed over its K gradients).
     #[arg(long, value_name = "RATE", help_heading = TRAINED)]
     #[arg(value_parser = number("a number above 0"))]
     learning_rate: Option<f64>,
-    /// What makes the rate of a gradient smaller
+    /// Rule that lowers the learning rate
     ///
-    /// constant, decay:factor=0.5,every=1000 (updates; 60s for run time), compensated:c=0.01
-    /// (min(c/|w_j - w_tau|^2, rate)), inverse-staleness (rate/(1 + s)), adaptive:threshold=8 (rate
-    /// threshold/s where s is above); s is the staleness of the gradient.
+    /// One of constant; decay:factor=0.5,every=1000 (rate * factor after every 1000 updates, or with
+    /// every=60s after every 60 s of run time); compensated:c=0.01 (at most c/|w_j - w_tau|^2, where the
+    /// gradient was computed at w_tau); inverse-staleness (rate/(1 + s)); adaptive:threshold=8
+    /// (rate * threshold/s where s is above the threshold). s is the staleness of the gradient.
     #[arg(long, value_name = "RULE", help_heading = TRAINED)]
     rate_rule: Option<RateRule>,
     /// What multiplies the squared norm of the weights in the loss
     #[arg(long, help_heading = TRAINED, hide_short_help = true)]
-    #[arg(value_parser = number("a number from 0 on"))]
+    #[arg(value_parser = number("a number of 0 or more"))]
     l2: Option<f64>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', help_heading = LEARNERS)]
     #[arg(value_parser = whole::<usize>("from 1 to 1048576"))]
     learners: Option<usize>,
-    /// Distribution of the time of a minibatch
+    /// Distribution of the time that a minibatch takes
     ///
     /// In seconds, one of constant:1, exponential:mean=1, shifted-exponential:shift=1,mean=1,
     /// uniform:low=0,high=2, pareto:shape=2,scale=1, weibull:shape=0.5,scale=1,
-    /// hyperexponential:p=0.9,mean1=0.5,mean2=5.5, bimodal:fast=1,slow=10,p=0.1, trace:FILE; in
-    /// real time the default is measured: as long as it takes.
+    /// hyperexponential:p=0.9,mean1=0.5,mean2=5.5, bimodal:fast=1,slow=10,p=0.1, trace:FILE. In
+    /// real time the default is "measured": a minibatch takes as long as its computation does.
     #[arg(long, value_name = "DISTRIBUTION", help_heading = LEARNERS)]
     delay: Option<Delay>,
     /// Learners that are slower than the distribution says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     slow: Option<Slow>,
-    /// Whose time counts
+    /// Clock that measures run time
     #[arg(long, help_heading = LEARNERS)]
     clock: Option<Clock>,
     /// What becomes of cancelled work
@@ -146,25 +147,32 @@ pub(super) struct Setup {
     cancel: Option<Cancellation>,
     /// Seed of delays, minibatches and initial parameters
     #[arg(long, value_name = "N", help_heading = LENGTH, display_order = 900)]
-    #[arg(value_parser = whole::<u64>("from 0 on"))]
+    #[arg(value_parser = whole::<u64>("of 0 or more"))]
     seed: Option<u64>,
-    /// auto, host, an adapter's index or part of its name
+    /// auto, host, or an adapter: its index or part of its name
     ///
-    /// In real time several, with a comma between, that learners are spread over.
+    /// host is the processor; `tortoise devices` lists the adapters. In real time learners can be spread
+    /// over several, separated by commas.
     #[arg(long, help_heading = WHERE)]
     device: Option<DeviceChoices>,
-    /// Family of the kernels: auto, tiled or lanes
+    /// Family of the kernels: tiled (for GPUs), lanes (for software drivers), or auto
     #[arg(long, value_name = "FAMILY", help_heading = WHERE, hide_short_help = true)]
     kernels: Option<FamilyChoice>,
-    /// Devices and queues that the learners share in virtual time [default: what suits
-    /// the adapter]
+    /// Folder with edited shaders, KERNEL.wgsl, in place of those built in
+    ///
+    /// They are of the family that is chosen, and are copied into the run directory.
+    #[arg(long, value_name = "DIR", help_heading = WHERE, hide_short_help = true)]
+    #[arg(value_parser = named_folder("--shaders"))]
+    shaders: Option<PathBuf>,
+    /// Number of gradients that are computed at the same time, in virtual time [default:
+    /// what suits the adapter]
     #[arg(long, value_name = "N", help_heading = WHERE, hide_short_help = true)]
     #[arg(value_parser = whole::<usize>("from 1 to 1024"))]
     queues: Option<usize>,
     /// Folder with IDX files of MNIST's or EMNIST's names [default: $TORTOISE_DATA, or data/mnist]
     ///
     /// Of several data sets in a folder, DIR/emnist-letters takes one.
-    #[arg(long, value_name = "DIR", help_heading = FILES, value_parser = named_folder())]
+    #[arg(long, value_name = "DIR", help_heading = FILES, value_parser = named_folder("--data"))]
     data: Option<PathBuf>,
 }
 
@@ -172,31 +180,31 @@ pub(super) struct Setup {
 #[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Length {
-    /// Run time of each run
+    /// Run time, in seconds, after which each run ends
     ///
-    /// No default with --updates.
+    /// With --updates alone there is no such limit.
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, value_parser = number(SECONDS))]
     budget: Option<f64>,
-    /// Updates of each run at most
-    #[arg(long, value_name = "N", help_heading = LENGTH, value_parser = whole::<u64>("from 1 on"))]
+    /// Number of updates after which each run ends
+    #[arg(long, value_name = "N", help_heading = LENGTH, value_parser = whole::<u64>("of 1 or more"))]
     updates: Option<u64>,
     /// Run time between evaluations [default: a fifteenth of the budget]
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, value_parser = number(SECONDS))]
     evaluate_every: Option<f64>,
-    /// Run time between looks of adasync at the training loss that was
-    /// evaluated last, in seconds [default: as --evaluate-every]
+    /// Run time, in seconds, after which adasync chooses K anew from the last
+    /// training loss [default: as --evaluate-every]
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, hide_short_help = true)]
     #[arg(value_parser = number(SECONDS))]
     adasync_every: Option<f64>,
-    /// Give each learner a process of its own, in real time: a driver that crashes or hangs is one
-    /// lost learner
+    /// Run each learner in a process of its own, in real time: a driver that crashes or hangs then
+    /// ends one learner, not the race
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     isolate: bool,
-    /// What becomes of a run that loses a learner
+    /// What a run does when a learner crashes or does not answer
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     on_loss: Option<OnLoss>,
-    /// How often a learner is replaced without a gradient between
+    /// How often in a row a learner is replaced that sends no gradient
     #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
     #[arg(value_parser = whole::<u32>("from 0 to 4294967295"))]
     restarts: Option<u32>,
@@ -204,16 +212,16 @@ pub(super) struct Length {
     #[arg(long, value_name = "N", help_heading = FAULTS, hide_short_help = true)]
     #[arg(value_parser = whole::<usize>("from 1 to P"))]
     quorum: Option<usize>,
-    /// The least that a silent learner is waited for, in seconds; more where learners were seen to
-    /// take longer
+    /// Shortest time to wait for a learner that does not answer, in seconds; it is longer where learners
+    /// have taken longer
     #[arg(long, value_name = "SECONDS", help_heading = FAULTS, hide_short_help = true)]
     #[arg(value_parser = number(SECONDS))]
     patience: Option<f64>,
     /// What becomes of a run that meets a gradient that is not finite
     #[arg(long, help_heading = FAULTS, hide_short_help = true)]
     non_finite: Option<NonFinite>,
-    /// Faults on purpose, for that share of the minibatches (0.05): learners that
-    /// die or hang, pushes that are late, come twice or are not finite
+    /// Inject faults into a share RATE of the minibatches [default: 0.05]: learners
+    /// die or hang, pushes are late, come twice or are not finite
     #[arg(long, value_name = "SEED[:RATE]", help_heading = FAULTS, hide_short_help = true)]
     chaos: Option<FaultPlan>,
 }
@@ -232,8 +240,8 @@ pub(super) struct Kept {
     #[arg(long, help_heading = FILES)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     events: bool,
-    /// Write what TensorBoard reads, a run an entrant and seed: tensorboard --logdir DIR; its axis
-    /// "Relative" is run time
+    /// Also write event files, a run for each entrant and seed, for tensorboard --logdir DIR (its axis
+    /// "Relative" is run time)
     #[arg(long, help_heading = FILES)]
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     tensorboard: bool,
@@ -243,18 +251,20 @@ pub(super) struct Kept {
 #[derive(Debug, Clone, Args, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Repeats {
-    /// Seeds to repeat with, for mean and standard error
-    #[arg(long, value_name = "N", help_heading = LENGTH, value_parser = whole::<u64>("from 1 on"))]
+    /// Runs of each entrant, each with another seed
+    ///
+    /// Results are then means with standard errors.
+    #[arg(long, value_name = "N", help_heading = LENGTH, value_parser = whole::<u64>("of 1 or more"))]
     seeds: Option<u64>,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input and output")]
 pub(super) struct Output {
-    /// TOML file with any of the options of a race, as a run directory has one; - is standard input
+    /// TOML file with options, such as the config.toml of a race; - is standard input
     ///
-    /// What the command has no use for is passed over. A file that it names is looked for beside it, and
-    /// then from here.
+    /// Options that this command does not use are ignored. Paths in the file are looked up beside it first,
+    /// and then in the current folder.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
     /// Folder to write to, new or empty [default: the next free runs/NAME-N]

@@ -33,8 +33,8 @@ pub(super) struct PredictArgs {
     /// in a box or a circle or without
     #[arg(required = true, value_name = "IMAGE")]
     images: Vec<PathBuf>,
-    /// Print a JSON array, with the probability of every digit; what is no UTF-8 in the name of a file
-    /// is replaced by U+FFFD
+    /// Print a JSON array, with the probability of every digit; in names of files, what is not UTF-8
+    /// becomes U+FFFD
     #[arg(long)]
     json: bool,
     /// Also print what the model saw: 28 by 28 pixels

@@ -25,13 +25,13 @@ const FINISHING: Duration = Duration::from_secs(10);
 /// What is shown of a race, and how.
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    /// Print summary.json in place of the table
+    /// Print the results as JSON in place of the table
     #[arg(long)]
     pub(super) json: bool,
-    /// No progress
+    /// Show no progress
     #[arg(long)]
     quiet: bool,
-    /// A bar in place of the dashboard
+    /// Show a progress bar in place of the dashboard
     #[arg(long, conflicts_with = "quiet")]
     pub(super) plain: bool,
 }

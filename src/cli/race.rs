@@ -14,7 +14,7 @@ use crate::{Result, race::runner::Runner, record::RunDirectory, sgd::Entrant};
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]
 pub(super) struct RaceArgs {
-    /// {entrants} [default: the six variants]
+    /// {entrants} [default: all but ringmaster]
     ///
     /// Without :K, K = P/2, rounded up. In place of K, adasync or adasync(K0): K grows as the training
     /// loss falls.
@@ -55,7 +55,7 @@ fn run(
     context: &Context<'_>,
 ) -> Result<Exit> {
     let config = settings::config(entrants, flags, output)?;
-    let runner = Runner::open(config, None, context.progress(&output.show), context.set_variable)?;
+    let runner = Runner::open(config, None, context.progress(&output.show), context.program())?;
     let directory = RunDirectory::create(output.out.as_deref(), name)?;
     carry_on(runner, &directory, context, output.show.json)
 }

@@ -13,7 +13,10 @@ use serde_json::Value;
 use super::{Exit, print};
 use crate::{
     Error, Result,
-    race::{Config, config::TRACE},
+    race::{
+        Config,
+        config::{SHADERS, TRACE},
+    },
     record::{EntrantSummary, RunDirectory, Summary, read_summary, run_folder},
     report::{Race, Report},
     timeline::{self, Look, Timeline, svg},
@@ -55,8 +58,9 @@ pub(super) fn run(args: &ReportArgs) -> Result<Exit> {
 pub(super) fn of_command(summary: Summary<Config>) -> Race {
     let config = &summary.configuration;
     let mut configuration = config.to_toml();
-    if config.has_own_trace() {
-        let copy = format!("# {TRACE} is in the run directory: copy it to where this file is.\n");
+    let copies = [(config.has_own_shaders(), SHADERS), (config.has_own_trace(), TRACE)];
+    for (_, name) in copies.into_iter().filter(|(has_it, _)| *has_it) {
+        let copy = format!("# {name} is in the run directory: copy it to where this file is.\n");
         configuration.insert_str(0, &copy);
     }
     let caption = config.caption();

@@ -19,25 +19,25 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct ResumeArgs {
-    /// Run directory of a race that was interrupted, or that something brought to an end
+    /// Run directory of a race that was interrupted or has crashed
     directory: PathBuf,
-    /// Extend the race, in virtual time: run time of each run
+    /// Extend each run to this run time, in seconds; virtual time only
     ///
-    /// Runs that are over start over, so that each has the bits of a run of that length. What else is
-    /// set stays as it is, the time between evaluations as well.
+    /// Finished runs start again from the beginning, so that results are those of a run of that length.
+    /// Other settings stay as they are, --evaluate-every too.
     #[arg(long, value_name = "SECONDS", value_parser = number("seconds above 0"))]
     budget: Option<f64>,
-    /// Extend the race, in virtual time: updates of each run
+    /// Extend each run to this number of updates; virtual time only
     ///
     /// As with --budget.
-    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 1 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("of 1 or more"))]
     updates: Option<u64>,
     /// Folder with the IDX files, if it has moved [default: $TORTOISE_DATA, or where it was]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Go on with another device, which is recorded [default: the one before]
+    /// Go on with another device [default: the one before]; the change is recorded
     ///
-    /// auto, host, an adapter's index or part of its name; in real time several, with a comma between.
+    /// auto, host, an adapter's index or part of its name; in real time several, separated by commas.
     #[arg(long)]
     device: Option<DeviceChoices>,
     #[command(flatten)]
@@ -50,6 +50,6 @@ pub(super) fn run(args: &ResumeArgs, context: &Context<'_>) -> Result<Exit> {
     let changes =
         Changes { budget: *budget, updates: *updates, data: data.clone(), device: device.clone() };
     let progress = context.progress(show);
-    let runner = resume::open(&directory, &changes, None, progress, context.set_variable)?;
+    let runner = resume::open(&directory, &changes, None, progress, context.program())?;
     carry_on(runner, &directory, context, show.json)
 }

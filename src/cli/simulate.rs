@@ -45,16 +45,16 @@ pub(super) struct SimulateArgs {
     #[arg(long)]
     cancel: Option<Cancellation>,
     /// Updates to measure
-    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 1 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("of 1 or more"))]
     updates: Option<u64>,
-    /// Updates before them that are left out [default: 100, and twenty pushes a learner]
-    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 0 on"))]
+    /// Updates before those, which are not measured [default: 100, and 20 pushes of each learner]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("of 0 or more"))]
     warm_up: Option<u64>,
-    /// Of the delays
-    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 0 on"))]
+    /// Seed of the delays
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("of 0 or more"))]
     seed: Option<u64>,
-    /// TOML file with any of these options, or that of a race: what concerns the times counts, and the
-    /// rest is passed over; - is standard input
+    /// TOML file with these options, or the config.toml of a race, of which the rest is ignored; - is
+    /// standard input
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
     config: Option<PathBuf>,
@@ -107,11 +107,11 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let wanted: Settings = layers::checked(table, source)?;
     let Settings { learners, slow, cancel, updates, seed, .. } = wanted;
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
-        return Err(Error::config("name the ENTRANT whose times are to be measured"));
+        return Err(Error::config("name one entrant, as in `tortoise simulate k-async:4`"));
     };
     let Delay::Distribution(delay) = layers::with_trace(wanted.delay, &given, source)? else {
         return Err(Error::config(
-            "delays that were measured have no distribution: name one with --delay",
+            "simulate needs a distribution, and \"measured\" is none: name one with --delay",
         ));
     };
     let case = Case::new(entrant, learners, delay, slow, cancel)?;

@@ -72,7 +72,11 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     let delay = match &*args.delay {
         [] => "exponential:mean=1".parse()?,
         [delay] => delay.clone(),
-        _ => return Err(Error::config("an entrant has one --delay")),
+        _ => {
+            return Err(Error::config(
+                "give one --delay with an entrant; only the tables take several",
+            ));
+        }
     };
     let cancel = args.cancel.unwrap_or_default();
     let case = Case::new(entrant, args.learners, delay, args.slow.clone(), cancel)?;
@@ -95,11 +99,15 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
 /// The class of a distribution in words.
 fn class(class: Ageing) -> &'static str {
     match class {
-        Ageing::Memoryless => "a fresh minibatch takes as long as what is left of another",
-        Ageing::NewLonger => "a fresh minibatch takes longer than what is left of another",
-        Ageing::NewShorter => "a fresh minibatch takes less than what is left of another",
+        Ageing::Memoryless => "memoryless: a running minibatch still takes as long as a new one",
+        Ageing::NewLonger => {
+            "new longer than used: a new minibatch takes longer than a running one still does"
+        }
+        Ageing::NewShorter => {
+            "new shorter than used: a new minibatch takes less than a running one still does"
+        }
         Ageing::Neither => {
-            "a fresh minibatch takes now more, now less than what is left of another"
+            "neither: a running minibatch takes sometimes longer than a new one, sometimes less"
         }
     }
 }

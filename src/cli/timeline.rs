@@ -33,14 +33,14 @@ const UPDATES: u64 = 4;
 /// Columns of text where there is no terminal.
 const COLUMNS: usize = 100;
 /// What a moment may be.
-const SECONDS: &str = "seconds from 0 on";
+const SECONDS: &str = "0 seconds or more";
 /// From the narrowest picture to the widest, in logical pixels.
 const PIXELS: std::ops::RangeInclusive<usize> = 200..=20_000;
 
 #[derive(Debug, Args)]
 pub(super) struct TimelineArgs {
     /// {entrants}, without :K with K = P/2;
-    /// several are drawn over the same run time, with the same delays [default: all six]
+    /// several are drawn over the same run time, with the same delays [default: all but ringmaster]
     entrants: Vec<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 4)]
@@ -56,11 +56,11 @@ pub(super) struct TimelineArgs {
     /// Whether cancelled work stops at once or is dropped when it arrives
     #[arg(long, default_value = "preempt")]
     cancel: Cancellation,
-    /// Of the delays
-    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>("from 0 on"))]
+    /// Seed of the delays
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u64>("of 0 or more"))]
     seed: u64,
     /// Updates of the first entrant to draw [default: 4]
-    #[arg(long, value_name = "N", value_parser = whole::<u64>("from 1 on"))]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>("of 1 or more"))]
     updates: Option<u64>,
     /// Draw what a run has recorded instead: its timeline.jsonl or events.jsonl
     #[arg(
@@ -106,14 +106,19 @@ pub(super) fn run(args: &TimelineArgs) -> Result<Exit> {
         .collect();
     if let Some((title, timeline)) = drawn.iter().find(|(_, timeline)| timeline.until <= from) {
         let end = timeline.until.as_secs_f64();
-        return Err(Error::config(format!("{title}: nothing happens after {} s", Shown(end))));
+        return Err(Error::config(format!(
+            "{title}: the timeline ends at {} s; choose an earlier --from",
+            Shown(end)
+        )));
     }
     if args.out.is_empty() {
         text(args, &drawn)?;
         return Ok(Exit::Done);
     }
     let (title, timeline) = drawn.pop().filter(|_| drawn.is_empty()).ok_or_else(|| {
-        Error::config("a file holds the timeline of one entrant: name one with --out")
+        Error::config(
+            "--out draws one entrant: name it, as in `tortoise timeline k-async:2 --out FILE`",
+        )
     })?;
     for path in &args.out {
         write(path, &title, &timeline, args.width)?;
@@ -171,8 +176,7 @@ impl Observer for Drawing {
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
         if self.0.is_full() {
             return Err(Error::config(format!(
-                "more than {MOST_EVENTS} events are no picture; choose an earlier --until or fewer \
-                 --updates"
+                "a timeline shows at most {MOST_EVENTS} events; choose an earlier --until or fewer --updates"
             )));
         }
         self.0.event(time, event)
@@ -218,6 +222,6 @@ fn text(args: &TimelineArgs, drawn: &[(String, Timeline)]) -> Result<()> {
 fn seconds(option: &str, value: f64) -> Result<Duration> {
     match value {
         0.0..=1e9 => Ok(Duration::from_secs_f64(value)),
-        _ => Err(Error::config(format!("{option} must be seconds from 0 on (and at most 1e9)"))),
+        _ => Err(Error::config(format!("{option} must be from 0 to 1e9 seconds"))),
     }
 }

@@ -20,8 +20,8 @@ use crate::{
 
 #[derive(Debug, Args)]
 pub(super) struct TrainedArgs {
-    /// Parameters that were trained: final.safetensors, or the folder of a run that holds it, or a
-    /// run directory that holds one such
+    /// Trained parameters: a file final.safetensors, the folder of a run (ENTRANT/seed-N), or a run
+    /// directory with a single run
     #[arg(long, value_name = "FILE|DIR")]
     weights: PathBuf,
     /// auto, host, an adapter's index or part of its name

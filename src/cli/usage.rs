@@ -14,26 +14,22 @@ use crate::{error::shortened, numbers::listed, sgd::entrant, suggest};
 
 /// Why a command does not take an option that others take, or not together with another, and what to do.
 const REASONS: &[(&str, &[&str], &str)] = &[
-    (
-        "estimate",
-        &["seeds"],
-        "an estimate is of one run; `tortoise race --estimate` has several seeds",
-    ),
+    ("estimate", &["seeds"], "estimate makes one run; `tortoise race --estimate` takes --seeds"),
     ("estimate", &["targets"], "`tortoise race` and `train` tell when a loss was reached"),
     ("estimate", &["estimate"], "that is what this command does: leave it out"),
     (
         "advise",
         &["updates"],
-        "advise needs a --target or a --budget; the length of its pilot runs is --pilot",
+        "the goal of advise is a --target or a --budget; the length of its pilot runs is --pilot",
     ),
     ("advise", &["evaluate-every", "adasync-every"], "advise chooses when to evaluate"),
     ("advise", &["estimate"], "advise goes by pilot runs, or by --constants"),
     (
         "advise",
         &["isolate", "on-loss", "restarts", "quorum", "patience", "non-finite", "chaos"],
-        "advise plans for runs without faults: race the advised entrant with it",
+        "advise assumes that nothing fails: give this option to `tortoise race` with the advised entrant",
     ),
-    ("advise", &["budget", "target"], "the goal is one loss, or one run time"),
+    ("advise", &["budget", "target"], "give one goal: a loss or a run time"),
     ("advise", &["constants"], "with --constants nothing runs: advice goes by the bounds alone"),
     (
         "theory",
@@ -48,7 +44,7 @@ const REASONS: &[(&str, &[&str], &str)] = &[
             "minibatch",
             "out",
         ],
-        "it is for the tables of all variants: leave the entrant out",
+        "this option is for the tables of all variants: leave the entrant out",
     ),
 ];
 

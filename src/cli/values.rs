@@ -34,7 +34,7 @@ macro_rules! words {
 }
 
 words!(Clock {
-    Self::Virtual = "virtual", "Durations are drawn from the delay distribution";
+    Self::Virtual = "virtual", "Delays are drawn from a distribution and added up; nobody waits for them";
     Self::Real = "real",
         "The wall clock: each learner has a thread, a device and a queue of its own";
 });
@@ -49,17 +49,17 @@ words!(Cancellation {
 
 words!(OnLoss {
     Self::Restart = "restart",
-        "Another takes its place, after a while; if that is lost too, again and again, the run goes \
-         on without";
+        "A new learner takes its place, after a while; after --restarts failures in a row the run goes \
+         on without it";
     Self::Shrink = "shrink", "The run goes on without it; K is at most the learners left";
     Self::Stop = "stop", "The run stops";
 });
 
 words!(NonFinite {
-    Self::Stop = "stop", "It has diverged, and ends";
+    Self::Stop = "stop", "The run ends, and counts as diverged";
     Self::Reject = "reject",
-        "The gradient is rejected and counted, and its learner starts another minibatch. A run that \
-         meets nothing else has diverged after all";
+        "The gradient is dropped and counted, and its learner starts another minibatch. A run in which \
+         no gradient is finite any more ends as diverged";
 });
 
 /// Reads a whole number, or says what it `may_be`; whoever takes it looks whether it is too large or too
@@ -71,7 +71,7 @@ pub(super) fn whole<T: TryFrom<u64>>(
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
         let number = number.filter(|_| digits).and_then(|number| T::try_from(number).ok());
-        number.ok_or_else(|| format!("it must be a whole number {may_be}, in digits alone"))
+        number.ok_or_else(|| format!("it must be a whole number {may_be}, written in digits"))
     }
 }
 
@@ -80,10 +80,12 @@ pub(super) fn number(may_be: &'static str) -> impl Fn(&str) -> Result<f64, Strin
     move |text| text.parse().map_err(|_| format!("it must be {may_be}, as in 1, 0.5 or 2e-3"))
 }
 
-/// Reads a folder that a configuration names, which is text.
-pub(super) fn named_folder() -> impl TypedValueParser<Value = PathBuf> {
-    PathBufValueParser::new().try_map(|folder| match folder.to_str() {
+/// Reads a folder that a configuration names, which is text, as the value of `option`.
+pub(super) fn named_folder(option: &'static str) -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(move |folder| match folder.to_str() {
         Some(_) => Ok(folder),
-        None => Err("a configuration is UTF-8 text: run from within that folder, with --data ."),
+        None => Err(format!(
+            "a configuration is UTF-8 text: run from within that folder, with {option} ."
+        )),
     })
 }

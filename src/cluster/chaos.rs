@@ -107,7 +107,7 @@ impl<C: Cluster> Chaos<C> {
         };
         match fault {
             Fault::Loss => {
-                let cause = Error::Fault("killed on purpose".into());
+                let cause = Error::Fault("killed by --chaos".into());
                 return Some(Message::Lost { learner, cause });
             }
             Fault::Hang => return None,
@@ -206,7 +206,7 @@ mod tests {
         match &*heard {
             [] => "hang",
             [(time, Message::Lost { learner: 0, cause })] => {
-                assert_eq!((*time, &*cause.to_string()), (due, "killed on purpose"));
+                assert_eq!((*time, &*cause.to_string()), (due, "killed by --chaos"));
                 "loss"
             }
             [(time, Message::Push(push))] if *time == due => {

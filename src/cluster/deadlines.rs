@@ -1,8 +1,8 @@
 //! Deadlines: a learner that is silent for too long counts as lost.
 //!
-//! How long is too long follows from what was seen of it: the median time by which its minibatches
-//! came later than the delays say, and ten times the median deviation from that (scaled to a standard
-//! deviation), but never less than the patience.
+//! The deadline follows from how late the learner's minibatches were so far, compared with the
+//! delays. The next one may be late by the median of these times plus ten times their median
+//! deviation from it (scaled to a standard deviation), but by at least the patience.
 
 use std::{collections::VecDeque, time::Duration};
 

@@ -1,7 +1,8 @@
-//! How long a minibatch takes: X of the paper, per learner and minibatch.
+//! How long a minibatch takes: the time X\[i\]\[n\] of the n-th minibatch of learner i (X in Dutta
+//! et al. 2018).
 //!
-//! Every distribution draws by inversion, one uniform number a duration, from one stream per learner,
-//! so that X\[i\]\[n\] is the same in every variant that races on the same seed.
+//! Each learner has a stream of random numbers of its own, and a duration takes one number of it
+//! (inversion). So X\[i\]\[n\] is the same for every variant that races with the same seed.
 
 mod distribution;
 mod trace;
@@ -75,8 +76,7 @@ impl Delays {
         for factor in slow.0.iter().map(|(_, factor)| *factor).chain([1.0]) {
             if !(1e-9..=1e9).contains(&(factor * median)) {
                 return Err(Error::config(format!(
-                    "half of the times of {distribution} are below {:.1e} s; that must be from \
-                     1e-9 to 1e9 s",
+                    "the median of {distribution} is {:.1e} s; it must be from 1e-9 to 1e9 s",
                     factor * median
                 )));
             }

@@ -1,8 +1,8 @@
 //! The engines that compute the learners' gradients, each on a thread of its own, with its own
 //! device and queue.
 //!
-//! A gradient is a pure function of (parameters, minibatch), so when it is computed never shows in
-//! the result: computing ahead changes nothing but the time one waits.
+//! A gradient is a pure function of the parameters and the minibatch, so the result does not depend
+//! on when it is computed. Computing ahead only makes the wait shorter.
 
 use std::{
     cell::RefCell,

@@ -1,7 +1,8 @@
-//! The minibatches in flight: of each learner the one that was assigned to it last and has not arrived.
+//! The minibatches in flight: for each learner, the one that was assigned to it last, if it has not
+//! arrived yet.
 //!
-//! Whatever arrives is compared with this, so that no gradient counts twice, and none of a learner
-//! that was lost meanwhile or was told to start something else.
+//! Whatever arrives is compared with this. So no gradient counts twice, and a gradient does not
+//! count if its learner was lost in the meantime or was told to start another minibatch.
 
 use std::time::Duration;
 

@@ -2,9 +2,9 @@
 //!
 //! # The protocol
 //!
-//! There is one channel of orders to each learner, and one of reports from all of them. Nothing is ever
-//! taken back from a channel, since a thread that is inside a driver cannot be interrupted. So whoever
-//! reads decides what still means something:
+//! There is a channel of orders to each learner, and one channel of reports from all of them. An
+//! order cannot be taken back, since a thread that is inside a driver cannot be interrupted. So
+//! whoever receives a message decides whether it still counts:
 //!
 //! * A learner takes the newest order and forgets those before it. What it computes it always reports,
 //!   and the loop above drops what was overtaken meanwhile.
@@ -17,10 +17,10 @@
 //!   that is there now. What it computed still is a gradient of this run, and counts if it was not
 //!   overtaken.
 //!
-//! Before a run begins, each learner is asked to rest and answers when it has nothing left to do. It may
-//! answer that it failed instead, in the run before: then it is replaced, and what is awaited is that
-//! its successor opens. It may not answer: then it is replaced as well. A successor that fails is
-//! replaced a few times, and one that does not open is an error, since no run could be made with it.
+//! Before a run begins, each learner is asked to rest, and answers when it has nothing left to do.
+//! If it answers that it failed in the run before, or does not answer, it is replaced, and the run
+//! waits until its successor has opened its engine. A successor that fails is replaced a few times.
+//! One that does not open is an error, since it could not take part in any run.
 
 use std::{
     any::Any,

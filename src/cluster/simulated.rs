@@ -1,7 +1,7 @@
 //! Learners in virtual time: durations are drawn, gradients are real.
 //!
-//! The clock counts integer nanoseconds, so that ties are exact and order is total; ties go to the
-//! lowest learner id.
+//! The clock counts whole nanoseconds. So two events at the same time are really at the same time,
+//! and their order is defined: the learner with the lowest id comes first.
 
 mod earliest;
 

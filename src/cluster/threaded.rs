@@ -1,9 +1,10 @@
 //! Learners in real time.
 //!
-//! Where there are delays, a gradient that is done is held back until its drawn time has passed, so
-//! that all that is observed is as if the learner had taken that long. One that has been overtaken by
-//! another order meanwhile is forgotten, and one that was at work when it was overtaken is dropped on
-//! arrival, by whoever compares it with what the learner has in hand.
+//! With a distribution of delays, a gradient that is done earlier is held back until the time that
+//! was drawn for it has passed, as if the learner had taken that long. If its learner is given
+//! another minibatch before then, the gradient is dropped. If that happens while it is being
+//! computed, it is dropped when it arrives, by the loop, which compares it with the minibatches
+//! [`in_flight`](super::in_flight).
 
 use std::time::Duration;
 

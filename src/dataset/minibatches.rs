@@ -1,6 +1,7 @@
-//! Which samples a task draws: a pure function of (seed, learner, task).
+//! Which samples a minibatch has: a pure function of the seed, the learner and the number of the
+//! learner's minibatch.
 //!
-//! Independent of the delays, so that no variant sees easier samples because it is faster.
+//! It does not depend on the delays, so no variant sees easier samples because it is faster.
 
 use rand::seq::index;
 

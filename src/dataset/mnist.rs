@@ -1,8 +1,7 @@
-//! Where MNIST is found, and whether it is what it should be. Any folder with IDX files of the same
-//! names serves as well, Fashion-MNIST say, and so do the six data sets of EMNIST under their own
-//! names.
+//! Finds MNIST and checks its files. Any folder with IDX files of the same names can be read as
+//! well, such as Fashion-MNIST, and so can the six data sets of EMNIST under their own names.
 //!
-//! Downloads nothing.
+//! Nothing is downloaded.
 
 use std::{
     collections::HashMap,
@@ -79,7 +78,7 @@ pub fn locate(explicit: Option<&Path>) -> Result<PathBuf> {
         if is_there(&folder) {
             return Ok(folder);
         }
-        return Err(Error::Dataset { path: folder, problem: format!("is no folder; {REMEDY}") });
+        return Err(Error::Dataset { path: folder, problem: format!("is not a folder; {REMEDY}") });
     }
     let program = env::current_exe().ok();
     let beside = program.iter().flat_map(|program| program.ancestors().skip(1));
@@ -243,7 +242,9 @@ impl Source {
         let actual = content.sha256();
         let problem = match sums.get(&name) {
             Some(expected) if *expected == actual => return Ok((path, content)),
-            Some(expected) => format!("has SHA-256 {actual}, but {SUMS} says {expected}"),
+            Some(expected) => format!(
+                "is damaged, or {SUMS} is out of date: its SHA-256 is {actual}, and should be {expected}"
+            ),
             None => format!("has no sum in {SUMS}, which names the unpacked files"),
         };
         Err(Error::Dataset { path, problem })

@@ -1,6 +1,7 @@
-//! Which adapters there are and which one to take.
+//! Describes the adapters (a GPU, or a software driver), and which one to use.
 //!
-//! Opens no device: an [`AdapterId`] can be sent to the thread, or the process, that will.
+//! No device is opened here. An [`AdapterId`] can be sent to the thread or the process that opens
+//! it.
 
 use std::{cmp::Reverse, fmt, str::FromStr};
 
@@ -15,6 +16,12 @@ pub const REMEDY: &str = if cfg!(feature = "gpu") {
     "install a Vulkan driver (scripts/setup.sh does) or choose --device host"
 } else {
     "build it with the feature or choose --device host"
+};
+/// The same where nothing but an adapter will do.
+pub(super) const NEEDED: &str = if cfg!(feature = "gpu") {
+    "install a Vulkan driver (scripts/setup.sh does)"
+} else {
+    "build it with the feature"
 };
 /// Why none is found.
 pub(super) const NONE: &str = if cfg!(feature = "gpu") {

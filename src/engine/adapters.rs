@@ -1,4 +1,4 @@
-//! The adapters that this machine has, and the one of them that is meant.
+//! Lists the adapters of this machine, and picks the one that a [`DeviceChoice`] means.
 
 use super::{
     adapter::{AdapterId, DeviceChoice, pick},

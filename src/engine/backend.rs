@@ -8,9 +8,9 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use super::{
     Engine,
-    adapter::{AdapterId, DRIVER_THREADS, DeviceChoice, REMEDY},
+    adapter::{AdapterId, DRIVER_THREADS, DeviceChoice, NEEDED, NONE, REMEDY},
     adapters, gpu,
-    kernels::{Family, ShaderSet},
+    kernels::{EditedShaders, Family, ShaderSet},
     model::Model,
 };
 use crate::{Error, Result, dataset::Splits};
@@ -93,6 +93,25 @@ impl Backend {
         Self::Host { stands_in: *device != DeviceChoice::Host }
     }
 
+    /// The same with edited shaders in place of those of their kernels. A host that was asked for stays
+    /// as it is.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] for a host that stands in for an adapter: it runs no shaders.
+    pub fn with_edited(self, edited: &EditedShaders) -> Result<Self> {
+        match self {
+            Self::Gpu { adapter, shaders } => {
+                Ok(Self::Gpu { adapter, shaders: shaders.with_edited(edited) })
+            }
+            Self::Host { stands_in: true } => Err(Error::NoAdapter(format!(
+                "the edited shaders in {} need an adapter, and {NONE}; the host engine, which would stand in, \
+                 runs no shaders: {NEEDED}, or race without --shaders",
+                edited.folder().display()
+            ))),
+            host => Ok(host),
+        }
+    }
+
     /// Where to evaluate: on a software adapter the host, since both are the same processor and the
     /// host uses it better; else here.
     #[must_use]
@@ -129,7 +148,8 @@ impl Backend {
     /// Opens an engine for minibatches of `minibatch` samples of these data.
     ///
     /// # Errors
-    /// [`Error::Config`] where the data do not fit the model; [`Error::Device`] where the device cannot be opened or has no room, [`Error::NoRoom`] where the
+    /// [`Error::Config`] where the data do not fit the model; [`Error::Device`] where the device cannot
+    /// be opened or has no room, [`Error::NoRoom`] where the
     /// host has none, [`Error::NoAdapter`] where the adapter is gone or the library was built without
     /// the feature `gpu` or `host`.
     pub fn open(
@@ -167,6 +187,9 @@ pub struct Computer {
     /// The family of the kernels; none of the host engine, which has but one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernels: Option<Family>,
+    /// The kernels of it whose shaders are not those that come with this crate.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<String>,
 }
 
 impl Computer {
@@ -176,27 +199,34 @@ impl Computer {
                 adapter: adapter.to_string(),
                 driver: format!("{} {}", adapter.driver, adapter.driver_info.trim()),
                 kernels: Some(shaders.family()),
+                edited: shaders.edited().map(|kernel| kernel.name.to_owned()).collect(),
             },
-            Backend::Host { .. } => {
-                Self { adapter: HOST.to_owned(), driver: processor(), kernels: None }
-            }
+            Backend::Host { .. } => Self::here(HOST),
         }
     }
-}
 
-impl Computer {
     /// An engine that a program brings, by the name of its type.
     pub(crate) fn own(name: &str) -> Self {
-        Self { adapter: name.to_owned(), driver: processor(), kernels: None }
+        Self::here(name)
+    }
+
+    /// What has no kernels, on this processor.
+    fn here(name: &str) -> Self {
+        let edited = Vec::new();
+        Self { adapter: name.to_owned(), driver: processor(), kernels: None, edited }
     }
 }
 
 impl fmt::Display for Computer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { adapter, driver, kernels } = self;
+        let Self { adapter, driver, kernels, edited } = self;
         match kernels {
-            Some(family) => write!(f, "{adapter}, {driver}, {family} kernels"),
-            None => write!(f, "{adapter} on {driver}"),
+            Some(family) => write!(f, "{adapter}, {driver}, {family} kernels")?,
+            None => write!(f, "{adapter} on {driver}")?,
+        }
+        match edited.is_empty() {
+            true => Ok(()),
+            false => write!(f, ", edited: {}", edited.join(", ")),
         }
     }
 }

@@ -1,5 +1,6 @@
-//! What a model makes of single samples, through any engine: the gradient of a sample's loss by the
-//! last biases is p - onehot(label), so that whatever trains can also classify.
+//! Classifies single samples with any engine. The gradient of a sample's loss with respect to the
+//! last biases is p - onehot(label), where p are the probabilities of the classes. So an engine
+//! that can train a model can also classify with it.
 
 use std::{iter, ops::Range};
 

@@ -1,4 +1,4 @@
-//! An engine that computes nothing more once somebody wishes that it ends.
+//! An engine that can be interrupted: from then on it computes nothing more, and returns an error.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

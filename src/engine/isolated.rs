@@ -1,9 +1,10 @@
-//! An engine in a process of its own: a driver that crashes, hangs or is killed is one lost learner,
-//! and not the end of the program.
+//! An engine in a process of its own. If its driver crashes, hangs or is killed, one learner is
+//! lost, and the program goes on.
 //!
-//! The process is this program again, started as `learner`. It is sent what to open and the data, and
-//! then parameters and which samples are meant; it sends back losses and gradients, the same bits as an
-//! engine here would. It reads no file. Where the program is gone it ends too.
+//! The process is this program again, started with the subcommand `learner`. First it is sent the
+//! data and what to open, and then parameters and the indices of samples. It sends back losses and
+//! gradients, with the same bits as an engine in this process. It reads no file, and it ends when
+//! the program ends.
 
 #[cfg(feature = "gpu")]
 mod check;
@@ -37,9 +38,9 @@ use crate::{
 pub use self::check::check;
 pub use self::serve::serve;
 
-/// The most bytes of a frame before it is known what is opened: shaders, of which JSON may make six
-/// times as much, or an error.
-const OPENING: u64 = 1 << 23;
+/// The most bytes of a frame before it is known what is opened: four shaders of 2^20 bytes, of which
+/// JSON may make six times as much, or an error.
+const OPENING: u64 = 1 << 25;
 /// What a learner's process opens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EngineSetup {

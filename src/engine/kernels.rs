@@ -1,7 +1,7 @@
-//! The kernel table: everything that the host knows of a kernel, in one declaration.
+//! The table of kernels: each has one declaration, with everything that the host knows of it.
 //!
-//! Knows no device. `tests/kernels.rs` compares the declarations with the WGSL: arguments, bindings,
-//! overrides and constants.
+//! The table needs no device. `tests/engine/kernels.rs` compares the declarations with the WGSL:
+//! arguments, bindings, overrides and constants.
 
 mod cases;
 mod declaration;
@@ -19,7 +19,7 @@ pub use self::{
         Switches, Values,
     },
     family::{ByFamily, Family, Form},
-    shaders::ShaderSet,
+    shaders::{EditedShaders, ShaderFile, ShaderSet},
 };
 
 /// How a matrix is kept.

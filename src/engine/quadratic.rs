@@ -1,9 +1,9 @@
 //! An objective of which everything is known: how far w is from the mean sample.
 //!
-//! F(w) = 1/2 sum_d lambda_d (w_d - mean x_d)^2 over samples x, one parameter a feature. The samples are
-//! the noise: a minibatch's gradient is lambda_d (w_d - its mean x_d). With this engine the real loop,
-//! scheduler, server and learners run where everything is known that must come out: minimum, noise and
-//! curvature.
+//! F(w) = 1/2 sum_d lambda_d (w_d - mean x_d)^2 over samples x, with one parameter w_d for each
+//! feature x_d. The gradient of a minibatch is lambda_d (w_d - its mean x_d), so the noise comes
+//! from the choice of samples. With this engine one can run the real loop, scheduler, server and
+//! learners on a problem whose minimum, noise and curvature are known exactly.
 
 use rand::RngExt;
 

@@ -115,7 +115,7 @@ pub fn estimate(seen: &Seen, engine: &mut dyn Engine, settings: &Settings) -> Re
 fn check(seen: &Seen, samples: usize, settings: &Settings) -> Result<()> {
     let Settings { minibatch, iterates, draws, chunk, .. } = *settings;
     let need = |holds: bool, what: String| if holds { Ok(()) } else { Err(Error::config(what)) };
-    need(!seen.moments.is_empty(), "a run without an update tells no constant".to_owned())?;
+    need(!seen.moments.is_empty(), "the run made no update".to_owned())?;
     need(
         0 < minibatch && minibatch <= samples,
         format!("minibatches of {minibatch} samples do not fit the {samples} of the training set"),
@@ -250,8 +250,8 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
         let (from, to, part) = (window.from, window.to, window.gamma);
         warnings.push(format!(
             "assumption violated: gamma must be at most 1 (assumption 5) and is {gamma} over the run, \
-             {part} between the updates {from} and {to}; on their way gradients turn by more than \
-             they are long, and no bound for stale gradients holds; lower the learning rate, or raise K"
+             {part} between the updates {from} and {to}: stale gradients are further off than they are \
+             long, and no bound holds for them; lower the learning rate, or raise K"
         ));
     }
     if !gamma.value.is_finite() {
@@ -261,8 +261,8 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
     let most = estimates.largest_learning_rate();
     if settings.learning_rate > most {
         warnings.push(format!(
-            "assumption violated: the learning rate {} is above 1/(2 L (M_G/(K m) + 1)) = {:.3}, up to \
-             which the bounds hold",
+            "assumption violated: the bounds hold up to a learning rate of 1/(2 L (M_G/(K m) + 1)) = {1:.3}, \
+             and it is {0}",
             Shown(settings.learning_rate),
             Shown(most)
         ));
@@ -271,8 +271,8 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
     let worst = iterates.iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
     if let Some(worst) = worst.filter(|worst| excess(worst) > EXCESS) {
         warnings.push(format!(
-            "after {} updates gradients vary {:.1} times as much as sigma^2 + M_G |grad F|^2 says \
-             (assumption 4): no line describes this run well",
+            "assumption 4 does not describe this run well: after {} updates the variance of gradients is \
+             {:.1} times sigma^2 + M_G |grad F|^2",
             worst.version,
             excess(worst)
         ));
@@ -295,8 +295,8 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
         warnings.push("c cannot be told: no iterate lies above F*".to_owned());
     } else if convexity.range().0 < 0.5 * convexity.value {
         warnings.push(format!(
-            "c is {convexity}: it depends on F*, which is only known to be from {:.4} to {:.4}; the \
-             lower c is safe",
+            "c is {convexity}: it depends on F*, which is only known to be from {:.4} to {:.4}; use \
+             the lower c to be safe",
             f_star.range().0,
             f_star.range().1
         ));

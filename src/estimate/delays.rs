@@ -1,8 +1,9 @@
 //! The distribution of the delays, from durations that were observed.
 //!
-//! Each parametric distribution gets its likeliest parameters. Minibatches that were cancelled count as
-//! what they are, longer than they were waited for (right-censored): leaving them out would make every
-//! distribution look quick, since it is the slow ones that are cancelled.
+//! Each parametric distribution is fitted by maximum likelihood. Of a minibatch that was cancelled
+//! it is only known that it would have taken longer than the time until then (it is
+//! right-censored), and the likelihood says just that. Without these minibatches every distribution
+//! would look too fast, since it is the slow ones that are cancelled.
 
 mod families;
 mod learners;
@@ -92,7 +93,7 @@ const CHANCE: f64 = 1.63;
 /// Fits every parametric distribution of [`Distribution`] to durations.
 ///
 /// # Errors
-/// [`Error::Config`] where fewer than two are finished, or one is no number of seconds from 0 on.
+/// [`Error::Config`] where fewer than two are finished, or one is no number of 0 seconds or more.
 pub fn fit(observed: &[Observed]) -> Result<Fit> {
     let valid = |observed: &Observed| observed.seconds.is_finite() && observed.seconds >= 0.0;
     if let Some(wrong) = observed.iter().find(|observed| !valid(observed)) {
@@ -102,7 +103,7 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
     let finished = observed.iter().filter(|observed| observed.finished).count();
     if finished < 2 {
         return Err(Error::config(format!(
-            "a distribution of delays takes two finished minibatches at least, and there are {finished}"
+            "to estimate the distribution of delays, at least two minibatches must finish, and {finished} did"
         )));
     }
     let slow = learners::factors(observed);

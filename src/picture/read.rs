@@ -103,9 +103,9 @@ fn pixels(mut from: impl BufRead + Seek) -> std::result::Result<Picture, Trouble
         Format::Other(name) => Err(Trouble::Other(format!(
             "it is {name}, and only PNG and JPEG are read: save it as one of them"
         ))),
-        Format::Unknown => {
-            Err(Trouble::Other("it is no picture that is known; PNG and JPEG are read".to_owned()))
-        }
+        Format::Unknown => Err(Trouble::Other(
+            "it is not a picture in a known format; only PNG and JPEG are read".to_owned(),
+        )),
     }
 }
 

@@ -24,7 +24,12 @@ use crate::{
         delay::{Distribution, Slow, Trace},
     },
     dataset::mnist,
-    engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
+    engine::{
+        adapter::DeviceChoices,
+        backend::FamilyChoice,
+        kernels::{EditedShaders, ShaderFile},
+        model::Shape,
+    },
     ids::Version,
     numbers::Shown,
     record::{Extension, Length},
@@ -47,6 +52,8 @@ const SECONDS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 
 /// The copy of a trace in a run directory.
 pub(crate) const TRACE: &str = "trace.csv";
+/// The folder with the copies of edited shaders in a run directory.
+pub(crate) const SHADERS: &str = "shaders";
 
 /// A configuration that has been checked.
 #[serde_with::skip_serializing_none]
@@ -77,6 +84,7 @@ pub struct Config {
     pub(crate) seeds: u64,
     pub(crate) device: DeviceChoices,
     pub(crate) kernels: FamilyChoice,
+    pub(crate) shaders: Option<EditedShaders>,
     pub(crate) queues: Option<usize>,
     pub(crate) data: Option<PathBuf>,
     pub(crate) isolate: bool,
@@ -174,6 +182,9 @@ impl Config {
         }
         let mut config: Self = layers::checked(table, file)?;
         config.delay = layers::with_trace(config.delay, given, file)?;
+        if let Some(shaders) = &config.shaders {
+            config.shaders = Some(layers::edited_shaders(shaders.folder(), given, file)?);
+        }
         let data = config.data.as_deref();
         config.data = data.map(|folder| layers::data_folder(folder, given, file));
         let named = !entrants.is_empty();
@@ -237,16 +248,27 @@ impl Config {
         }
     }
 
-    /// Draws the delays from the copy of their trace that a run directory has.
-    pub(crate) fn use_own_trace(&mut self) {
+    /// The edited shaders, if there are any.
+    pub(crate) fn shader_files(&self) -> &[ShaderFile] {
+        self.shaders.as_ref().map_or(&[], EditedShaders::files)
+    }
+
+    /// Names the copies that a run directory has: of the trace, and of edited shaders.
+    pub(crate) fn use_own_copies(&mut self) {
         if let Some(trace) = self.trace() {
             self.delay = Delay::Distribution(Distribution::Trace(trace.copied_to(TRACE)));
         }
+        self.shaders = self.shaders.as_ref().map(|shaders| shaders.copied_to(SHADERS));
     }
 
     /// Whether the delays are drawn from the copy of a trace in the run directory.
     pub fn has_own_trace(&self) -> bool {
         self.delay.to_string() == format!("trace:{TRACE}")
+    }
+
+    /// Whether the edited shaders are the copies in the run directory.
+    pub fn has_own_shaders(&self) -> bool {
+        self.shaders.as_ref().is_some_and(|shaders| shaders.folder() == Path::new(SHADERS))
     }
 
     /// How long each run is.
@@ -291,9 +313,9 @@ impl Config {
             rule => format!(" {rule}"),
         };
         let cancel = match self.cancel {
-            Cancellation::Preempt if self.clock == Clock::Real => "cancelled work is overtaken",
-            Cancellation::Preempt => "cancellation preempts",
-            Cancellation::OnArrival => "cancelled work is dropped on arrival",
+            Cancellation::Preempt if self.clock == Clock::Real => "cancelled work is abandoned",
+            Cancellation::Preempt => "cancelled work stops at once",
+            Cancellation::OnArrival => "cancelled work runs to its end",
         };
         let repeats = if *seeds > 1 { format!(", {seeds} seeds") } else { String::new() };
         let clock = if self.clock == Clock::Real { "real" } else { "virtual" };

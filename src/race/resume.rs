@@ -2,29 +2,31 @@
 //! something else, which is recorded.
 
 use std::{
+    collections::BTreeMap,
     env,
     fmt::Display,
-    fs, io,
+    fs::{self, DirEntry},
+    io,
     path::{Path, PathBuf},
 };
 
 use toml::{Table, Value};
 
 use super::{
-    SetVariable,
-    config::{Clock, Config, Scope, layers},
+    Program,
+    config::{Clock, Config, SHADERS, Scope, layers},
     progress::{News, Progress},
     runner::Runner,
     subject::{OwnEngine, Subject},
 };
 use crate::{
     Error, Result,
-    dataset::{mnist, sha256},
-    engine::{adapter::DeviceChoices, backend::Backend},
+    dataset::mnist,
+    engine::{adapter::DeviceChoices, backend::Backend, kernels::EditedShaders},
     ids::Version,
     record::{
-        Extension, Length, RunDirectory, has_checkpoint, read_origin, read_run, reopen, run_folder,
-        write_origin, write_whole,
+        CopyOrigin, Extension, Length, RunDirectory, has_checkpoint, read_origin, read_run, reopen,
+        run_folder, write_origin, write_whole,
     },
     sgd::Ended,
 };
@@ -59,7 +61,7 @@ pub(crate) fn open(
     changes: &Changes,
     own: Option<OwnEngine>,
     progress: Box<dyn Progress>,
-    set_variable: SetVariable<'_>,
+    program: Program<'_>,
 ) -> Result<Runner> {
     let path = directory.path();
     let file = path.join("config.toml");
@@ -68,12 +70,12 @@ pub(crate) fn open(
     let mut before = Config::parse(&[], &Table::new(), source, &Scope::default())?;
     let origin: Option<Origin> = read_origin(path)?;
     match &origin {
-        Some(origin) => check_trace(path, &before, origin)?,
+        Some(origin) => check_copies(path, &before, origin)?,
         // Nothing has been run yet.
         None if !has_runs(path)? => {}
         None => return Err(no_origin(path)),
     }
-    before.use_own_trace();
+    before.use_own_copies();
     let mut config = before.clone();
     if let Some(origin) = &origin {
         check_settings(path, changes, &before, origin)?;
@@ -90,7 +92,7 @@ pub(crate) fn open(
     config.check()?;
     let named = config.data.clone();
     config.data = data(changes, &config, origin.as_ref());
-    let mut runner = Runner::open(config, own, progress, set_variable)?;
+    let mut runner = Runner::open(config, own, progress, program)?;
     runner.config.data = named;
     if let Some(origin) = origin {
         check_data(path, &runner, &origin)?;
@@ -103,34 +105,70 @@ pub(crate) fn open(
 /// Whether the run directory at `path` holds a run.
 fn has_runs(path: &Path) -> Result<bool> {
     let entries = fs::read_dir(path).and_then(|entries| entries.collect::<io::Result<Vec<_>>>());
-    Ok(entries.map_err(Error::io(path))?.iter().any(|entry| entry.path().is_dir()))
+    let entries = entries.map_err(Error::io(path))?;
+    let is_run = |entry: &DirEntry| entry.path().is_dir() && entry.file_name() != SHADERS;
+    Ok(entries.iter().any(is_run))
 }
 
 fn no_origin(path: &Path) -> Error {
     let path = path.display();
     Error::config(format!(
-        "{path} has no origin.json, which says what its runs depend on: an earlier tortoise recorded \
-         it, and whether it could go on unchanged cannot be told. tortoise race --config \
-         {path}/config.toml runs it again, and tortoise report {path} reads it"
+        "{path} cannot be resumed: it has no origin.json, which says what its runs depend on (an earlier \
+         tortoise wrote none). tortoise race --config {path}/config.toml runs it again, and tortoise \
+         report {path} shows it"
     ))
 }
 
-/// That delays are drawn from the trace that they were drawn from.
-fn check_trace(path: &Path, config: &Config, origin: &Origin) -> Result<()> {
-    let Some((trace, recorded)) = config.trace().zip(origin.trace.as_ref()) else {
-        return Ok(());
-    };
-    let now = sha256(trace.text().as_bytes());
-    if now == recorded.sha256 {
+/// That delays are drawn from the trace that they were drawn from, and that the edited shaders are
+/// those that gradients were computed with. Where there are none now, or were none, the settings tell.
+fn check_copies(race: &Path, config: &Config, origin: &Origin) -> Result<()> {
+    if let Some((trace, recorded)) = config.trace().zip(origin.trace.as_ref()) {
+        check_copy("trace", race, CopyOrigin::of(trace.path(), trace.text()), recorded)?;
+    }
+    if let Some(shaders) = config.shaders.as_ref().filter(|_| !origin.shaders.is_empty()) {
+        check_shaders(race, shaders, &origin.shaders)?;
+    }
+    Ok(())
+}
+
+/// That the run directory `race` was recorded with this file.
+fn check_copy(what: &str, race: &Path, now: CopyOrigin, recorded: &CopyOrigin) -> Result<()> {
+    if now.sha256 == recorded.sha256 {
         return Ok(());
     }
     Err(Error::config(format!(
-        "{} is not the trace that {} was recorded with: its SHA-256 is {}, and was {} (a copy of {})",
-        trace.path().display(),
-        path.display(),
-        shown(&now),
+        "{} is not the {what} that {} was recorded with: its SHA-256 is {}, and was {} (a copy of {})",
+        now.file,
+        race.display(),
+        shown(&now.sha256),
         shown(&recorded.sha256),
         recorded.file
+    )))
+}
+
+/// That the run directory `race` was recorded with these edited shaders, and with no others.
+fn check_shaders(
+    race: &Path,
+    now: &EditedShaders,
+    recorded: &BTreeMap<String, CopyOrigin>,
+) -> Result<()> {
+    for file in now.files() {
+        let Some(recorded) = recorded.get(file.kernel) else {
+            let (file, race) = (file.path.display(), race.display());
+            return Err(Error::config(format!(
+                "{file} was not there when {race} was recorded, with the shader that comes with \
+                 tortoise: take it away"
+            )));
+        };
+        check_copy("shader", race, CopyOrigin::of(&file.path, &file.text), recorded)?;
+    }
+    let missing = recorded.iter().find(|(kernel, _)| now.file(kernel).is_none());
+    let Some((kernel, CopyOrigin { file, .. })) = missing else { return Ok(()) };
+    Err(Error::config(format!(
+        "{race} was recorded with the shader {kernel}.wgsl, a copy of {file}, and {folder} has it no \
+         more: put it back",
+        race = race.display(),
+        folder = now.folder().display()
     )))
 }
 
@@ -164,8 +202,7 @@ fn check_settings(path: &Path, changes: &Changes, now: &Config, origin: &Origin)
     let path = path.display();
     remedies.push(format!("race anew with tortoise race --config {path}/config.toml"));
     Err(Error::config(format!(
-        "{path} belongs to another configuration than config.toml has now: {}. Put back what it was, \
-         or {}",
+        "config.toml in {path} was changed since the race was run: {}. Undo that, or {}",
         differences.join(", "),
         remedies.join(", or ")
     )))
@@ -191,9 +228,8 @@ fn extend(config: &mut Config, changes: &Changes) -> Result<()> {
     let Length { budget, updates } = config.length();
     if config.clock == Clock::Real && (changes.budget.is_some() || changes.updates.is_some()) {
         return Err(Error::config(
-            "a race in real time cannot be extended: its learners have stopped, and what they had in \
-             hand is gone, so that it would not be a race of that length. Race anew with tortoise \
-             race --config and a longer --budget",
+            "a race in real time cannot be extended, since the unfinished work of its learners is lost. Run \
+             it again with tortoise race --config and a longer --budget",
         ));
     }
     let other = if budget.is_some() { "--budget" } else { "--updates" };
@@ -212,7 +248,7 @@ fn longer<T: PartialOrd + Display + Copy>(
     let Some(wanted) = wanted else { return Ok(before) };
     match before {
         None => Err(Error::config(format!(
-            "the race has no {option} that could be raised: what ends it is its {other}"
+            "the runs of this race end by {other}, not by {option}: raise {other}"
         ))),
         Some(before) if wanted < before => Err(Error::config(format!(
             "{option} {wanted} is below the {before} that the race was recorded with: a race can be \
@@ -270,8 +306,8 @@ fn check_computers(path: &Path, changes: &Changes, race: &Runner, origin: &Origi
         false => race.config.device.to_string(),
     };
     let problem = format!(
-        "{} was computed on {before}, and here it would go on with {now}: give --device {device} if \
-         it should, which is recorded",
+        "{} was computed on {before}, and this machine would go on with {now}: to allow that, give \
+         --device {device} (the change is recorded)",
         path.display()
     );
     let is_missing = model.gradients.iter().any(|backend| backend.note().is_some());

@@ -85,7 +85,8 @@ impl Run<'_> {
         }
         if summary.paused > 0.0 {
             let seconds = summary.paused;
-            self.note(&format!("was stopped for {seconds:.1} s, which is no run time"));
+            self.note(&format!("this process stood still for {seconds:.1} s (suspended, or no free core); that is not \
+                 counted as run time"));
         }
         if let Some(seen) = seen {
             self.estimate(&seen, evaluator, &mut summary)?;

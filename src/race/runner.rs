@@ -1,12 +1,12 @@
 //! Runs the entrants of a race one after the other, records them, and sums them up.
 
-use std::{env::consts, path::Path, sync::atomic::AtomicBool, thread};
+use std::{env::consts, fs, path::Path, sync::atomic::AtomicBool, thread};
 
 use toml::Table;
 
 use super::{
-    SetVariable,
-    config::{Config, TRACE},
+    Program,
+    config::{Config, SHADERS, TRACE},
     engines::Engines,
     progress::{News, Progress},
     run::Run,
@@ -14,10 +14,9 @@ use super::{
 };
 use crate::{
     Error, Result,
-    dataset::sha256,
-    engine::Engine,
+    engine::{Engine, kernels::ShaderFile},
     record::{
-        Computed, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, TraceOrigin,
+        Computed, CopyOrigin, EntrantSummary, Origin, RunDirectory, RunSummary, Summary,
         learners_csv, read_origin, write_origin, write_summary, write_whole,
     },
     sgd::{Cancellation, Ended, Entrant, Objective, Trajectory, learning_rate::RateRule},
@@ -43,7 +42,7 @@ impl Runner {
         mut config: Config,
         own: Option<OwnEngine>,
         mut progress: Box<dyn Progress>,
-        set_variable: SetVariable<'_>,
+        program: Program<'_>,
     ) -> Result<Self> {
         let (subject, engines, evaluator) = match (own, &config.objective) {
             (Some(own), _) => {
@@ -58,7 +57,7 @@ impl Runner {
                      Race::new(..).record(..), or .resume(..) to go on"
                 )));
             }
-            (None, None) => ModelOnData::open(&config, &mut *progress, set_variable)?,
+            (None, None) => ModelOnData::open(&config, &mut *progress, program)?,
         };
         Ok(Self { config, subject, engines, evaluator, progress })
     }
@@ -112,24 +111,38 @@ impl Runner {
         if let Some(origin) = read_origin(directory)? {
             return Ok(origin);
         }
-        let trace = self.config.trace().map(|trace| TraceOrigin {
-            file: trace.path().display().to_string(),
-            sha256: sha256(trace.text().as_bytes()),
-        });
-        if let Some(trace) = self.config.trace() {
-            write_whole(&directory.join(TRACE), trace.text().as_bytes())?;
-        }
-        self.config.use_own_trace();
+        let trace = self.config.trace().map(|trace| CopyOrigin::of(trace.path(), trace.text()));
+        let of_shader =
+            |file: &ShaderFile| (file.kernel.to_owned(), CopyOrigin::of(&file.path, &file.text));
+        let shaders = self.config.shader_files().iter().map(of_shader).collect();
+        self.copy_inputs(directory)?;
         write_whole(&directory.join("config.toml"), self.config.to_toml().as_bytes())?;
         let origin = Origin {
             configuration: self.config.settings(),
             data: self.subject.data(),
             trace,
+            shaders,
             computed: vec![self.subject.computed("the start")],
             extended: Vec::new(),
         };
         write_origin(directory, &origin)?;
         Ok(origin)
+    }
+
+    /// Copies what was read from elsewhere into the run directory, and names the copies from then on.
+    fn copy_inputs(&mut self, directory: &Path) -> Result<()> {
+        if let Some(trace) = self.config.trace() {
+            write_whole(&directory.join(TRACE), trace.text().as_bytes())?;
+        }
+        if self.config.shaders.is_some() {
+            let folder = directory.join(SHADERS);
+            fs::create_dir_all(&folder).map_err(Error::io(&folder))?;
+            for file in self.config.shader_files() {
+                write_whole(&folder.join(file.name()), file.text.as_bytes())?;
+            }
+        }
+        self.config.use_own_copies();
+        Ok(())
     }
 
     /// What computed, in words; one after the other if the race went on elsewhere. What computes now

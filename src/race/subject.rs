@@ -3,7 +3,7 @@
 use std::path::{self, PathBuf};
 
 use super::{
-    SetVariable,
+    Program,
     config::Config,
     engines::{Engines, queues},
     progress::{News, Progress},
@@ -72,7 +72,7 @@ impl ModelOnData {
     pub(super) fn open(
         config: &Config,
         progress: &mut dyn Progress,
-        set_variable: SetVariable<'_>,
+        program: Program<'_>,
     ) -> Result<Opened> {
         let Config { minibatch: m, l2, ref model, ref device, ref data, .. } = *config;
         let folder = mnist::locate(data.as_deref())?;
@@ -81,7 +81,7 @@ impl ModelOnData {
         let model = Model::new(model, inputs, classes, l2 as f32)?;
         let side_by_side = config.learners > 1 && config.queues != Some(1);
         if side_by_side || m.saturating_mul(model.params()) < WORTH_TWO_THREADS {
-            set_variable(DRIVER_THREADS, "0");
+            (program.set_variable)(DRIVER_THREADS, "0");
         }
         // Both take a while, and neither waits for the other.
         let (data, adapters) = both(
@@ -92,11 +92,19 @@ impl ModelOnData {
         let adapters = adapters?;
         config.check_samples(data.train.len())?;
         let longest = model.longest_side().max(m);
-        let backend = |(adapter, device): (Option<_>, _)| match adapter {
-            Some(adapter) => Backend::on(adapter, config.kernels, longest),
-            None => Backend::host(device),
+        let backend = |(adapter, device): (Option<_>, _)| {
+            let backend = match adapter {
+                Some(adapter) => Backend::on(adapter, config.kernels, longest),
+                None => Backend::host(device),
+            };
+            match &config.shaders {
+                Some(edited) => backend.with_edited(edited),
+                None => Ok(backend),
+            }
         };
-        let gradients: Vec<_> = adapters.into_iter().zip(&device.0).map(backend).collect();
+        let gradients: Vec<_> =
+            adapters.into_iter().zip(&device.0).map(backend).collect::<Result<_>>()?;
+        gradients.iter().try_for_each(program.try_shaders)?;
         let notes = source.note().into_iter().chain(gradients.iter().filter_map(Backend::note));
         notes.chain(config.note()).for_each(|note| progress.tell(News::Note(&note)));
         let evaluations = gradients[0].for_evaluation();

@@ -48,7 +48,7 @@ impl FromStr for EvaluationRow {
         };
         let t = number::<f64>(t)?;
         if !(t.is_finite() && t >= 0.0) {
-            return Err(Error::config(format!("a run time is seconds from 0 on, and not {t}")));
+            return Err(Error::config(format!("a run time is 0 seconds or more, and not {t}")));
         }
         Ok(Self {
             t,

@@ -65,7 +65,7 @@ impl RunDirectory {
                 Err(Error::io(config)(error))
             }
             _ => Err(Error::config(format!(
-                "{} is no run directory: it has no config.toml",
+                "{} is not a run directory, such as runs/race-1: it has no config.toml",
                 path.display()
             ))),
         }
@@ -77,9 +77,10 @@ impl RunDirectory {
         let options = OpenOptions::new().write(true).create(true).truncate(false).open(&name);
         let file = options.map_err(Error::io(&name))?;
         match file.try_lock() {
-            Err(TryLockError::WouldBlock) => {
-                Err(Error::config(format!("{} is in use by another tortoise", path.display())))
-            }
+            Err(TryLockError::WouldBlock) => Err(Error::config(format!(
+                "{} is in use by another tortoise process",
+                path.display()
+            ))),
             Err(TryLockError::Error(error)) if error.kind() != ErrorKind::Unsupported => {
                 Err(Error::io(name)(error))
             }

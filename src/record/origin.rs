@@ -2,6 +2,7 @@
 //! them under anything else without a word of it.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
 };
@@ -9,7 +10,12 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::files::{read_json, write_json};
-use crate::{Result, dataset::Digests, engine::backend::Computer, ids::Version};
+use crate::{
+    Result,
+    dataset::{Digests, sha256},
+    engine::backend::Computer,
+    ids::Version,
+};
 
 /// The name of the file.
 const FILE: &str = "origin.json";
@@ -26,7 +32,10 @@ pub struct Origin<C> {
     pub data: Option<Data>,
     /// The trace that gives the delays, if one does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trace: Option<TraceOrigin>,
+    pub trace: Option<CopyOrigin>,
+    /// Shaders that were edited, by the names of their kernels.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shaders: BTreeMap<String, CopyOrigin>,
     /// What computed it: from the start, and from each run on with which that changed.
     pub computed: Vec<Computed>,
     /// How it became longer than it was, each time.
@@ -44,13 +53,20 @@ pub struct Data {
     pub digests: Digests,
 }
 
-/// Which trace it was.
+/// Which file it was that the run directory has a copy of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TraceOrigin {
+pub struct CopyOrigin {
     /// The file that it was copied from.
     pub file: String,
     /// SHA-256 of the file, in lower-case hexadecimal.
     pub sha256: String,
+}
+
+impl CopyOrigin {
+    /// Of a copy of the file at `path`, which has this text.
+    pub fn of(path: &Path, text: &str) -> Self {
+        Self { file: path.display().to_string(), sha256: sha256(text.as_bytes()) }
+    }
 }
 
 /// What computed, from some run on.

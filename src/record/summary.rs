@@ -68,7 +68,7 @@ pub fn read_summary<C: DeserializeOwned>(race: &Path) -> Result<Summary<C>> {
     let path = race.join(FILE);
     let text = file::text(&path, MOST_BYTES).map_err(|error| match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory => Error::config(format!(
-            "{} has no summary.json: it is no run directory, or its race is not over",
+            "{} has no summary.json: it is not a run directory (such as runs/race-1), or its race is not over",
             race.display()
         )),
         _ => Error::io(&path)(error),

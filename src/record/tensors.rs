@@ -91,7 +91,7 @@ pub fn read_params(path: &Path, model: &Model) -> Result<Vec<f32>> {
 pub fn parse_params(path: &Path, model: &Model, bytes: &[u8]) -> Result<Vec<f32>> {
     let wrong = |what: String| Error::config(format!("{}: {what}", path.display()));
     let file = SafeTensors::deserialize(bytes)
-        .map_err(|error| wrong(format!("no file of safetensors, or a damaged one ({error})")))?;
+        .map_err(|error| wrong(format!("not a safetensors file, or a damaged one ({error})")))?;
     let mut views = Vec::with_capacity(file.len());
     for expected in tensors(model) {
         let Tensor { name, shape, .. } = &expected;

@@ -34,7 +34,7 @@ pub fn read_model(path: &Path) -> Result<(Model, Vec<f32>)> {
 pub fn parse_model(path: &Path, bytes: &[u8]) -> Result<(Model, Vec<f32>)> {
     let wrong = |what: String| Error::config(format!("{}: {what}", file::name(path)));
     let tensors = SafeTensors::deserialize(bytes)
-        .map_err(|error| wrong(format!("no file of safetensors, or a damaged one ({error})")))?;
+        .map_err(|error| wrong(format!("not a safetensors file, or a damaged one ({error})")))?;
     let mut sides = Vec::new();
     while let Ok(weight) = tensors.tensor(&format!("layers.{}.weight", sides.len())) {
         match *weight.shape() {
@@ -104,7 +104,7 @@ pub fn find_trained(path: &Path) -> Result<PathBuf> {
         folders = below;
     }
     Err(Error::config(format!(
-        "{} holds no {FINAL}, which a run leaves when it is over",
+        "{} is not the folder of a finished run: it has no {FINAL}",
         path.display()
     )))
 }

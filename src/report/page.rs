@@ -27,7 +27,7 @@ pub(super) fn page(entrants: &[Entrant<'_>], races: &[Race]) -> String {
     let verdict = verdict::of(entrants);
     let (first, rest) = match &verdict[..] {
         [first, rest @ ..] => (first.as_str(), rest),
-        [] => ("Nothing came of it.", &[][..]),
+        [] => ("This race has no results.", &[][..]),
     };
     let page = html! {
         (DOCTYPE)
@@ -43,7 +43,7 @@ pub(super) fn page(entrants: &[Entrant<'_>], races: &[Race]) -> String {
             }
             body {
                 header {
-                    p.name { (title) button type="button" id="theme" title="light or dark" { "◐" } }
+                    p.name { (title) button type="button" id="theme" title="Switch between light and dark" { "◐" } }
                     h1 { (first) }
                     @for sentence in rest { p { (sentence) } }
                     div.caption { (sections::captions(races)) }
@@ -108,8 +108,8 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
                     h2 { "Staleness" }
                     div.chart id="shares" {}
                     p.note {
-                        "Updates made since a gradient's parameters were read. Dots are measured; \
-                         lines are theory, where it gives one."
+                        "How many updates were made between the reading of the parameters and the use of \
+                         the gradient. Dots are measured; lines are theory, where there is one."
                     }
                 }
             }
@@ -117,15 +117,20 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
                 h2 { "What the learners' time went into" }
                 (sections::utilisation(entrants, &looks))
                 p.note.parts {
-                    span.used {} " gradients that were used "
-                    span.wasted {} " minibatches that were wasted "
-                    span.waiting {} " waiting "
-                    span.away {} " lost, and not yet back"
+                    span.used {} " computing gradients that were used "
+                    span.wasted {} " computing what was wasted "
+                    span.waiting {} " waiting for an update "
+                    span.away {} " failed, and not yet replaced"
                 }
                 div.wide { (sections::activity(entrants)) }
             }
             section id="timelines" {
                 h2 { "How each run began" }
+                p.note {
+                    "A bar is a minibatch; its colour is the version of the parameters that it was computed \
+                     at. Arrows up are pushes, circles are updates, and arrows down are learners that read \
+                     new parameters. Point at a bar for what became of it."
+                }
                 (sections::timelines(entrants))
             }
             section id="results" {

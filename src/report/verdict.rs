@@ -19,8 +19,19 @@ pub fn verdict(entrants: &[EntrantSummary]) -> Vec<String> {
     of(&Entrant::all(entrants))
 }
 
-/// The verdict on these entrants.
+/// The verdict on these entrants. One that was cut short had no chance, and is not compared.
 pub(super) fn of(entrants: &[Entrant<'_>]) -> Vec<String> {
+    let (whole, cut): (Vec<_>, Vec<_>) = entrants.iter().partition(|one| !is_cut_short(one));
+    let mut sentences = of_whole(&whole);
+    let names: Vec<&Name> = cut.iter().map(|one| &one.name).collect();
+    if !names.is_empty() {
+        let was = if names.len() == 1 { "was" } else { "were" };
+        sentences.push(format!("{} {was} cut short and not compared.", list(&names)));
+    }
+    sentences
+}
+
+fn of_whole(entrants: &[&Entrant<'_>]) -> Vec<String> {
     let Some(first) = entrants.first() else { return Vec::new() };
     let mut targets: Vec<f64> =
         first.results.runs[0].time_to_loss.iter().map(|target| target.loss).collect();
@@ -43,7 +54,7 @@ struct Reached<'a> {
 }
 
 /// Who was first at a loss, and by how much; then who followed, and how sure that order is.
-fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<Vec<String>> {
+fn soonest(entrants: &[&Entrant<'_>], loss: f64) -> Option<Vec<String>> {
     let times = entrants.iter().map(|one| (&one.name, one.results.time_to(loss)));
     let reached = times.filter_map(|(name, (time, error))| {
         Some(Reached { name, time: time?, error: error.unwrap_or(0.0) })
@@ -58,7 +69,7 @@ fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<Vec<String>> {
     let (who, when) = (list(&names), seconds(best.time));
     let what = format!("{who} reached a training loss of {} in {when}", Shown(loss));
     let others: Vec<&Entrant<'_>> =
-        entrants.iter().filter(|one| !names.contains(&&one.name)).collect();
+        entrants.iter().copied().filter(|one| !names.contains(&&one.name)).collect();
     let known = |variant: &str| others.iter().find(|other| other.name.variant() == variant);
     let slowest = || others.iter().find(|other| Some(&other.name) == later.last().map(|l| l.name));
     let reference = known("sync").or_else(|| known("async")).or_else(slowest).or(others.last());
@@ -66,7 +77,7 @@ fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<Vec<String>> {
         let name = &reference.name;
         match later.iter().find(|other| other.name == name) {
             Some(other) if best.time > 0.0 && other.time / best.time >= ALIKE => {
-                format!(", {} times sooner than {name}", significant(other.time / best.time, 2))
+                format!(", {} times as fast as {name}", significant(other.time / best.time, 2))
             }
             Some(other) => format!(", {name} in {}", seconds(other.time)),
             None => format!(", which {name} did not reach in {}", seconds(longest(reference))),
@@ -81,7 +92,7 @@ fn soonest(entrants: &[Entrant<'_>], loss: f64) -> Option<Vec<String>> {
 }
 
 /// Why a lead of so many seconds may be chance, if it may.
-fn caution(entrants: &[Entrant<'_>], lead: f64) -> Option<String> {
+fn caution(entrants: &[&Entrant<'_>], lead: f64) -> Option<String> {
     let runs = || entrants.iter().flat_map(|one| &one.results.runs);
     let gaps = runs().flat_map(|run| run.evaluations.windows(2).map(|pair| pair[1].t - pair[0].t));
     // Rounding aside, evaluations are equally far apart.
@@ -92,12 +103,12 @@ fn caution(entrants: &[Entrant<'_>], lead: f64) -> Option<String> {
     match (short, alone) {
         (true, true) => Some(format!("{lead}, and there is one seed: it may be chance.")),
         (true, false) => Some(format!("{lead}.")),
-        (false, true) => Some("There is one seed: with another, the order may differ.".to_owned()),
+        (false, true) => Some("There is one seed; with another, the order may differ.".to_owned()),
         (false, false) => None,
     }
 }
 
-fn lowest(entrants: &[Entrant<'_>]) -> Option<String> {
+fn lowest(entrants: &[&Entrant<'_>]) -> Option<String> {
     let end = |entrant: &Entrant<'_>| entrant.results.mean(|run| Some(run.train_loss)).0;
     let ends = entrants.iter().filter(|one| !has_diverged(one));
     let ends = ends.filter_map(|entrant| Some((&entrant.name, end(entrant)?)));
@@ -106,10 +117,14 @@ fn lowest(entrants: &[Entrant<'_>]) -> Option<String> {
     Some(format!("{what}: {name} with a training loss of {:.4}.", Shown(loss)))
 }
 
-fn diverged(entrants: &[Entrant<'_>]) -> Option<String> {
+fn diverged(entrants: &[&Entrant<'_>]) -> Option<String> {
     let names: Vec<&Name> =
         entrants.iter().filter(|one| has_diverged(one)).map(|one| &one.name).collect();
     (!names.is_empty()).then(|| format!("{} diverged.", list(&names)))
+}
+
+fn is_cut_short(entrant: &Entrant<'_>) -> bool {
+    entrant.results.runs.iter().any(|run| run.ended == Ended::Interrupted)
 }
 
 fn has_diverged(entrant: &Entrant<'_>) -> bool {

@@ -212,7 +212,7 @@ impl Entrant {
     pub fn fixed_k(&self, learners: usize) -> Result<usize> {
         let Number::AdaSync(k) = self.number else { return self.k(learners) };
         Err(Error::config(format!(
-            "{self} follows the training loss, and there is none without gradients; name a K, as in {}",
+            "{self} changes K with the training loss, and this command needs a fixed K; name one, as in {}",
             Self { number: Number::Of(k), ..*self }
         )))
     }

@@ -1,4 +1,5 @@
-//! What to do about faults: asked what is to become of a lost learner, it answers.
+//! Decides what to do about faults: whether a learner that is lost is replaced, and whether the run
+//! goes on.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::LearnerId;
 
-/// What becomes of a run that loses a learner.
+/// What a run does when a learner crashes or does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnLoss {
@@ -24,7 +25,7 @@ pub enum OnLoss {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum NonFinite {
-    /// It has diverged, and ends.
+    /// The run ends, and counts as diverged.
     #[default]
     Stop,
     /// The gradient is rejected and counted, and its learner starts another minibatch. A run that
@@ -35,7 +36,7 @@ pub enum NonFinite {
 /// How much a run puts up with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tolerance {
-    /// What becomes of a run that loses a learner.
+    /// What a run does when a learner crashes or does not answer.
     pub on_loss: OnLoss,
     /// How often a learner is replaced without a push between, before the run goes on without it.
     pub restarts: u32,

@@ -1,4 +1,5 @@
-//! The terms on which entrants race: everything of a run but the entrant and the seed.
+//! The configuration of a run: everything but the entrant and the seed, and so what is the same for
+//! all entrants of a race.
 
 use std::{sync::atomic::AtomicBool, time::Duration};
 
@@ -62,7 +63,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct RunConfig {
     /// P, the number of learners.
     pub learners: usize,
-    /// m, the samples a gradient.
+    /// Samples in a minibatch, m.
     pub minibatch: usize,
     /// eta, the rate of a gradient before the rule makes it smaller.
     pub learning_rate: f64,

@@ -1,8 +1,9 @@
 //! Which gradients make an update, and who starts again from which parameters.
 //!
-//! Pure: ids and versions. Knows no parameters, no time and no threads.
+//! The scheduler is a state machine on ids of learners and on versions. It knows no parameters, no
+//! time and no threads.
 //!
-//! Four questions tell the variants apart, and K does the rest. [`Rules`] are the answers.
+//! A variant is the answers to four questions, its [`Rules`], and a number K:
 //!
 //! | variant | does a learner wait after its push? | does an update cancel unfinished work? | how stale may a gradient be? | how far may a learner be ahead? |
 //! |---|---|---|---|---|

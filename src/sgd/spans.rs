@@ -1,6 +1,7 @@
-//! The one fold of a run's events: what every learner did, from when to when, and what came of it.
+//! Turns the events of a run into spans: what every learner did, from when to when, and what came
+//! of it.
 //!
-//! Counts, timelines, lanes and measured delays are made of what [`Spans`] answers.
+//! All counts, timelines, lanes and measured delays are made of the spans that [`Spans`] gives.
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -1,7 +1,7 @@
 //! The one loop: the only place that sees scheduler, server and cluster together.
 //!
-//! Within an instant, in this order: a push is accepted, the update is made if its quota is reached,
-//! learners start again, and only then comes the next push.
+//! What happens at the same moment happens in this order: a push is accepted; the update is made,
+//! if K gradients are there; learners start again; and only then comes the next push.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},

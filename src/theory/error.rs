@@ -1,7 +1,7 @@
 //! Bounds on the error after so many updates: how low it gets, and how fast.
 //!
-//! They are the theorems of Dutta et al. 2018, with what is wrong in them put right. Nothing here
-//! measures: whoever asks brings the constants of the objective.
+//! They are the theorems of Dutta et al. 2018, with their errors corrected. Nothing is measured
+//! here: the constants of the objective are given by the caller.
 //!
 //! Units, where F is in units of loss and w in units of parameters: a gradient is loss / parameter,
 //! a curvature loss / parameter^2, a learning rate parameter^2 / loss.
@@ -105,7 +105,7 @@ fn samples(k: usize, minibatch: usize) -> f64 {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum NoBound {
     /// The rate is above [`Constants::largest_rate`], or is no number.
-    #[error("the learning rate {} is above {largest:.3e}, up to which there is a bound", Shown(*.rate))]
+    #[error("none: the learning rate {} is above {largest:.3e}, the largest that has a bound", Shown(*.rate))]
     RateTooLarge {
         /// eta.
         rate: f64,
@@ -114,7 +114,7 @@ pub enum NoBound {
     },
     /// gamma' = 1 - gamma + p0 / 2 is not above 0: by what is assumed of them, stale gradients may
     /// undo all progress.
-    #[error("gradients are too stale for a bound: 1 - gamma + p0 / 2 is {0:.4}, and not above 0")]
+    #[error("none: gradients are too stale (1 - gamma + p0 / 2 is {0:.4}, and must be above 0)")]
     TooStale(f64),
     /// c = 0: the error may have a minimum that is not the least. [`NonConvex`] has a bound.
     #[error("the convexity c is 0, so that only the gradient has a bound")]

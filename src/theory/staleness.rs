@@ -1,10 +1,11 @@
 //! How stale gradients are in the long run: s = j - tau, the updates made since the parameters were
 //! read.
 //!
-//! The mean hangs on counting alone, and is known for any times. The distribution is known where times
-//! are memoryless, and where every gradient is fresh. Under other times the staleness of all learners
-//! is no Markov chain (how long each has been at work matters too), and there are bounds on the share
-//! of fresh gradients, and simulation.
+//! The mean follows from counting alone, and is known for any distribution of the delays. The whole
+//! distribution of the staleness is known where delays are exponential, and where every gradient is
+//! fresh. Under other delays the staleness of the learners is not a Markov chain, since it also
+//! matters how long each learner has been at work. There are bounds on the share of fresh gradients
+//! then, and simulation gives the rest.
 
 use std::fmt;
 

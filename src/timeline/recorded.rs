@@ -63,7 +63,7 @@ pub fn parse_events(path: &Path, text: &str, until: Duration) -> Result<Timeline
         };
         let line = line.strip_suffix('\n').ok_or_else(|| wrong("is cut off"))?;
         let Line { t, mut event } = serde_json::from_str(line)
-            .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
+            .map_err(|error| wrong(&format!("is not an event of a run ({error})")))?;
         if !SECONDS.contains(&t) {
             return Err(wrong("a run time is seconds from 0 to 1e11"));
         }

@@ -195,13 +195,13 @@ fn legend(lanes: &[Lane]) -> String {
     let away = lanes.iter().flat_map(|lane| &lane.pauses).any(|pause| pause.away);
     let entries = [
         (any(|end| matches!(end, End::Accepted { .. })), "█ pushed and used"),
-        (any(stale), "s staleness"),
+        (any(stale), "s=N staleness N"),
         (any(|end| *end == End::InFlight), "▓ not finished"),
         (any(|end| *end == End::Cancelled), "░× cancelled"),
         (any(|end| *end == End::Discarded), "▒○ dropped on arrival"),
-        (any(|end| *end == End::Rejected), "▒! no gradient"),
+        (any(|end| *end == End::Rejected), "▒! not finite, rejected"),
         (any(|end| *end == End::Lost), "░† lost"),
-        (away, "╌ away"),
+        (away, "╌ lost, not yet replaced"),
         (late, "○ late, dropped"),
     ];
     let entries: Vec<_> =

@@ -24,11 +24,11 @@ const WIDE: u16 = 70;
 const HIGH: u16 = 34;
 
 const KEYS: [(&str, &str); 9] = [
-    ("q, Ctrl-C", "end the race; what is recorded stays whole. Again: at once"),
-    ("t  u  g", "loss against run time, updates, gradients"),
-    ("l  x", "logarithmic or linear: loss, the axis across"),
+    ("q, Ctrl-C", "end the race and write its report; again: end at once"),
+    ("t  u  g", "x axis: run time (t), updates (u) or gradients (g)"),
+    ("l  x", "logarithmic or linear: y axis (l), x axis (x)"),
     ("Tab", "next page: race, learners, log"),
-    ("Ctrl-Z", "put to sleep; fg wakes it"),
+    ("Ctrl-Z", "suspend; fg goes on"),
     ("Ctrl-L", "draw again"),
     ("h, ?", "this help"),
     ("", "lanes: ━ computes, ● pushes, × is cancelled or dropped,"),
@@ -112,7 +112,7 @@ impl Picture<'_> {
     }
 
     fn keys(&self, buffer: &mut Buffer, area: Rect) {
-        let keys = " q end  t u g across  l x log  Tab page  ? help";
+        let keys = " q end  t u g x axis  l x log axes  Tab page  ? help";
         Line::styled(keys, self.palette.faint()).render(area, buffer);
     }
 

@@ -77,7 +77,7 @@ pub(super) fn all(adapters: &[AdapterId], data: Option<&Path>) -> (Vec<Check>, O
             Ok(check) => checks.push(check),
             // Only the first is taken unless another is asked for.
             Err(error) if adapter.index > 0 => {
-                let remedy = format!("leave --device {} alone", adapter.index);
+                let remedy = format!("do not use --device {}", adapter.index);
                 checks.push(Check::warning("device", error.to_string(), remedy));
             }
             Err(error) => {
@@ -140,8 +140,8 @@ fn device(adapter: &AdapterId) -> Result<Check> {
     let tried = &check::check(adapter, &shaders, kernel, Some(sizes))?[0];
     if tried.passed {
         let (index, name, error) = (adapter.index, kernel.name, tried.relative_error);
-        let found = format!("{index} opens, and its {name} is within {error:.1e} of the f64 twin");
-        return Ok(Check::ok("device", format!("{found} ({TOLERANCE:.0e} is allowed)")));
+        let found = format!("{index} works: the error of kernel {name} is {error:.1e}");
+        return Ok(Check::ok("device", format!("{found}, and may be {TOLERANCE:.0e}")));
     }
     Err(Error::Device {
         adapter: adapter.name.clone(),
@@ -157,7 +157,7 @@ fn kernels(adapter: &AdapterId) -> Check {
         (Family::Tiled, false) => "they run on every GPU".to_owned(),
         (Family::Tiled, true) => format!("lanes need subgroups of 8, and it has {subgroups}"),
     };
-    let found = format!("{index} takes {family}: {why}");
+    let found = format!("{index} uses the {family} kernels: {why}");
     if index > 0 || family == Family::Lanes || !adapter.is_software() {
         return Check::ok("kernels", found);
     }
@@ -175,10 +175,10 @@ fn of_data(folder: Option<&Path>) -> Result<Check> {
     if sums.exists() {
         return Ok(Check::ok("data", format!("{found}, as {} says", mnist::SUMS)));
     }
-    let remedy = format!("sha256sum of the unpacked files into {} does that", sums.display());
+    let remedy = format!("write the sha256sum of the unpacked files to {}", sums.display());
     Ok(Check::warning(
         "data",
-        format!("{found}; nothing says that they are the right ones"),
+        format!("{found}; there is no SHA256SUMS to check them against"),
         remedy,
     ))
 }
@@ -239,7 +239,7 @@ fn runtime_directory() -> Option<Check> {
 
 fn terminal() -> Check {
     let (stdout, stderr) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
-    let is = |terminal: bool| if terminal { "is a terminal" } else { "is none" };
+    let is = |terminal: bool| if terminal { "is a terminal" } else { "is not a terminal" };
     let set = ["NO_COLOR", "CLICOLOR_FORCE"].into_iter().filter(|name| env::var_os(name).is_some());
     let set = set.map(|name| format!("; {name} is set")).collect::<String>();
     let found = format!("standard output {}, standard error {}{set}", is(stdout), is(stderr));

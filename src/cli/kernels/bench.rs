@@ -1,6 +1,7 @@
 //! `tortoise kernels bench`: how fast the kernels are on the user's adapter.
 
 use std::{
+    ffi::OsStr,
     fmt::Write as _,
     hint::black_box,
     path::{Path, PathBuf},
@@ -36,7 +37,7 @@ pub(super) struct BenchArgs {
     /// Whose gradient: logistic, or mlp:WIDTH[,WIDTH...]
     #[arg(long, default_value = "mlp:128")]
     model: Shape,
-    /// m, the samples a gradient, one or several
+    /// Samples in a minibatch, m: one size, or several
     #[arg(long, value_name = "M", short = 'm', value_delimiter = ',')]
     #[arg(default_value = "1,32,128,512", value_parser = whole::<u32>("from 1 to 60000"))]
     minibatch: Vec<u32>,
@@ -61,6 +62,13 @@ struct Benched<'a> {
 pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
     if args.minibatch.iter().any(|rows| !(1..=MOST_ROWS).contains(rows)) {
         return Err(Error::config(format!("--minibatch (m) must be from 1 to {MOST_ROWS}")));
+    }
+    if let Some(path) = &args.picture {
+        let ending = path.extension().and_then(OsStr::to_str);
+        if !ending.is_some_and(|ending| ["svg", "png"].contains(&ending)) {
+            let path = path.display();
+            return Err(Error::config(format!("--picture {path} ends in neither .svg nor .png")));
+        }
     }
     let most = args.minibatch.iter().copied().max().unwrap_or(0);
     let model = Model::new(&args.model, PIXELS, DIGITS, 0.0)?;

@@ -40,7 +40,7 @@ const DISTRIBUTIONS: [&str; 9] = [
 
 /// What the bounds on the error need to know.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "The bounds on the error of the tables")]
+#[command(next_help_heading = "For the tables: constants of the bounds on the error")]
 pub(super) struct BoundArgs {
     /// L, the largest curvature
     #[arg(long, value_name = "L", default_value_t = 1.0, conflicts_with = "entrant")]
@@ -54,25 +54,25 @@ pub(super) struct BoundArgs {
     #[arg(long, value_name = "SIGMA2", default_value_t = 1.0, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
     variance: f64,
-    /// M_G, what multiplies the squared gradient in that variance
+    /// M_G: the variance grows by M_G times the squared norm of the gradient
     #[arg(long, value_name = "M_G", default_value_t = 0.0, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
     gradient_variance: f64,
-    /// F(w_0) - F*
+    /// F(w_0) - F*, the loss at the start less the lowest possible loss
     #[arg(long, value_name = "GAP", default_value_t = 10.0, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
     initial_gap: f64,
-    /// gamma, how far off stale gradients are; fresh ones are exact
+    /// gamma, the relative error that staleness adds to a gradient, from 0
     #[arg(long, default_value_t = 0.5, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
     gamma: f64,
-    /// eta, the same for all gradients
+    /// eta, the learning rate
     #[arg(long, default_value_t = 0.1, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
     learning_rate: f64,
-    /// m, the samples a gradient
+    /// Samples in a minibatch, m
     #[arg(long, value_name = "M", short = 'm', default_value_t = 1, conflicts_with = "entrant")]
-    #[arg(value_parser = whole::<usize>("from 1 on"))]
+    #[arg(value_parser = whole::<usize>("of 1 or more"))]
     minibatch: usize,
 }
 
@@ -91,12 +91,12 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     }
     if !slow.is_none() {
         return Err(Error::config(
-            "tables are of learners that are alike: name an entrant or leave out --slow",
+            "in the tables all learners are equally fast: name an entrant, or leave out --slow",
         ));
     }
     if args.cancel.is_some() {
         return Err(Error::config(
-            "tables are of cancelled work that stops at once: name an entrant or leave out --cancel",
+            "in the tables cancelled work stops at once: name an entrant, or leave out --cancel",
         ));
     }
     let distributions = match &delay[..] {
@@ -105,7 +105,9 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     };
     let replayed = |one: &&Distribution| matches!(one, Distribution::Trace(t) if t.is_replay());
     if let Some(one) = distributions.iter().find(replayed) {
-        return Err(Error::config(format!("{one} is replayed, which is no distribution")));
+        return Err(Error::config(format!(
+            "{one} gives each learner its own times; the tables need a distribution, or durations alone"
+        )));
     }
     let constants = bounds.constants()?;
     let step = (bounds.learning_rate, bounds.minibatch);
@@ -198,7 +200,7 @@ fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
         cells.push([row.k.to_string()].into_iter().chain(times).collect());
     }
     text += &align(&cells);
-    let head = ["", "bound on the error, J updates", "s/update"];
+    let head = ["", "bound on the error after J updates", "s/update"];
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     for ErrorRuntime { entrant, bound, reason, mean_update_time, .. } in errors {
         let bound = bound.map(|bound| bound.to_string()).or(reason.clone()).unwrap_or_default();

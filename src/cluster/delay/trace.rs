@@ -110,7 +110,7 @@ impl Trace {
                 }
                 Some(_) => {
                     return Err(wrong(
-                        "a learner is a number from 0 on, below 2^20, as in LEARNER,SECONDS",
+                        "a learner is a number of 0 or more, below 2^20, as in LEARNER,SECONDS",
                     ));
                 }
             }

@@ -1,6 +1,7 @@
 //! Runs one kernel at a time on an adapter and compares it with its host twin.
 //!
-//! Outputs are filled with NaN first, so that what a kernel leaves out shows.
+//! Outputs are filled with NaN first, so that an element which the kernel does not write is
+//! noticed.
 
 use std::{borrow::Cow, fmt};
 

@@ -58,6 +58,8 @@ pub(crate) struct Device {
 #[derive(Debug)]
 pub(crate) struct Shader {
     name: &'static str,
+    /// What a message calls it.
+    called: String,
     module: wgpu::ShaderModule,
     pipeline_layout: wgpu::PipelineLayout,
     pub(super) layout: wgpu::BindGroupLayout,
@@ -113,16 +115,18 @@ impl Device {
         fault.as_ref().map_or(Ok(()), |problem| Err(self.error(problem)))
     }
 
-    /// Checks `source` as this kernel of the family, with the bindings that the table gives it.
+    /// Checks `source` as this kernel of the family, with the bindings that the table gives it; a
+    /// message calls it `called`.
     pub(crate) fn shader(
         &self,
         family: Family,
         kernel: &'static Kernel,
         source: &str,
+        called: String,
     ) -> Result<Shader> {
         let device = &self.device;
         let name = kernel.name;
-        self.refused(name, || {
+        let (module, pipeline_layout, layout) = self.refused(&called, || {
             let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
                 label: Some(name),
                 source: wgpu::ShaderSource::Wgsl(source.into()),
@@ -139,8 +143,9 @@ impl Device {
                 bind_group_layouts: &[Some(&layout)],
                 immediate_size: 0,
             });
-            Shader { name, module, pipeline_layout, layout }
-        })
+            (module, pipeline_layout, layout)
+        })?;
+        Ok(Shader { name, called, module, pipeline_layout, layout })
     }
 
     /// Compiles a kernel with these values of its overrides.
@@ -149,7 +154,7 @@ impl Device {
         shader: &Shader,
         constants: &[(&str, f64)],
     ) -> Result<wgpu::ComputePipeline> {
-        self.refused(shader.name, || {
+        self.refused(&shader.called, || {
             self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
                 label: Some(shader.name),
                 layout: Some(&shader.pipeline_layout),
@@ -165,15 +170,15 @@ impl Device {
         })
     }
 
-    /// What `make` makes of a kernel, or why the driver refuses it.
-    fn refused<T>(&self, kernel: &str, make: impl FnOnce() -> T) -> Result<T> {
+    /// What `make` makes of the kernel that is `called` so, or why the driver refuses it.
+    fn refused<T>(&self, called: &str, make: impl FnOnce() -> T) -> Result<T> {
         let scopes = [wgpu::ErrorFilter::Internal, wgpu::ErrorFilter::Validation]
             .map(|filter| self.device.push_error_scope(filter));
         let made = make();
         // Scopes close in the reverse of their order.
         for scope in scopes.into_iter().rev() {
             if let Some(error) = pollster::block_on(scope.pop()) {
-                return Err(self.error(format!("kernel {kernel}: {}", describe(&error))));
+                return Err(self.error(format!("{called}: {}", describe(&error))));
             }
         }
         self.healthy()?;

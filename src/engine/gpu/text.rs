@@ -34,7 +34,7 @@ pub(crate) fn examine(
         if let Some(other) = other {
             return Err(format!(
                 "it is bound as those of the {other} family are, but here kernels are {family}; \
-                 --kernels {other} checks it as what it is"
+                 --kernels {other} takes it as what it is"
             ));
         }
     }
@@ -108,8 +108,8 @@ fn misbound(family: Family, kernel: &Kernel, module: &Module) -> Vec<String> {
             let (group, at) = (at.group, at.binding);
             let count = kernel.bindings.len();
             wrong.push(format!(
-                "nothing is bound to @group({group}) @binding({at}), or not twice; it has {count} \
-                 bindings, all in group 0"
+                "@group({group}) @binding({at}) is not available, or is declared twice; this kernel has \
+                 {count} bindings, all in group 0"
             ));
             continue;
         };
@@ -246,7 +246,8 @@ mod tests {
                 Tiled,
                 x,
                 "@group(0) @binding(7) var<storage, read> x",
-                "nothing is bound to @group(0) @binding(7), or not twice; it has 4 bindings, all in group 0; \
+                "@group(0) @binding(7) is not available, or is declared twice; this kernel has 4 bindings, all \
+                 in group 0; \
               @binding(1) is to be x: var<storage, read>, and is missing",
             ),
             (

@@ -56,7 +56,7 @@ pub fn check(
 ) -> Result<Vec<Check>> {
     let task = Task {
         adapter: Cow::Borrowed(adapter),
-        shaders: ShaderSet::new(shaders.family()).with(kernel, shaders.source(kernel)),
+        shaders: shaders.only(kernel),
         kernel: kernel.name.into(),
         sizes,
     };
@@ -96,7 +96,7 @@ pub fn check(
         }
         Err(fault) => format!("the process that runs it sends what cannot be understood: {fault}"),
     };
-    let problem = format!("kernel {}: {problem}", kernel.name);
+    let problem = format!("{}: {problem}", shaders.called(kernel));
     Err(Error::Device { adapter: adapter.name.clone(), problem })
 }
 

@@ -41,7 +41,10 @@ impl FromStr for Family {
     fn from_str(text: &str) -> Result<Self> {
         Self::ALL.into_iter().find(|family| family.name() == text).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|family| family.name()).collect();
-            Error::config(format!("kernel family \"{text}\" is not one of: {}", names.join(", ")))
+            Error::config(format!(
+                "kernel family \"{text}\" is not one of: auto, {}",
+                names.join(", ")
+            ))
         })
     }
 }

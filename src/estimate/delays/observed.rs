@@ -158,7 +158,7 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
             Error::config(format!("{}, line {}: {what}", file::name(path), number + 1))
         };
         let Line { t, event, learner, task } = serde_json::from_str(line)
-            .map_err(|error| wrong(&format!("no event of a run ({error})")))?;
+            .map_err(|error| wrong(&format!("is not an event of a run ({error})")))?;
         // Rounded to what the clock counts, so that equal durations are equal.
         let nanoseconds = (t * 1e9).round();
         if !(now.as_nanos() as f64..1e19).contains(&nanoseconds) {

@@ -28,9 +28,9 @@ impl Config {
         need(self.minibatch > 0, "--minibatch (m) must be at least 1")?;
         let rate = self.learning_rate;
         need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
-        need(self.l2.is_finite() && self.l2 >= 0.0, "--l2 must be a number from 0 on")?;
+        need(self.l2.is_finite() && self.l2 >= 0.0, "--l2 must be 0 or more")?;
         let seconds = |option: &str, value: Option<f64>| {
-            let range = "must be seconds above 0, from 1e-9 to 1e9";
+            let range = "must be from 1e-9 to 1e9 seconds";
             let holds = value.is_none_or(|value| SECONDS.contains(&value));
             need(holds, &format!("--{option} {range}"))
         };
@@ -42,7 +42,7 @@ impl Config {
             SECONDS.contains(&every)
                 && self.evaluate_every.is_some_and(|evaluate| every >= evaluate)
         });
-        need(looks, "--adasync-every must be seconds, --evaluate-every or more")?;
+        need(looks, "--adasync-every must be in seconds, and at least --evaluate-every")?;
         need(self.updates != Some(0), "--updates must be at least 1")?;
         need(self.seeds > 0, "--seeds must be at least 1")?;
         // TOML has no larger whole number.
@@ -56,6 +56,10 @@ impl Config {
         need(real || self.device.0.len() == 1, "several --device need --clock real")?;
         let shared = "in real time each learner has a queue of its own: leave --queues out";
         need(!real || self.queues.is_none(), shared)?;
+        let hosts = self.device.0.iter().all(|device| *device == DeviceChoice::Host);
+        let unused = "--shaders needs an adapter, and the host engine runs no shaders: name one with \
+                      --device, or leave --shaders out";
+        need(self.shaders.is_none() || !hosts, unused)?;
         let quorum = (1..=self.learners).contains(&self.quorum);
         need(quorum, "--quorum must be from 1 to P")?;
         let targets = self.targets.iter().all(|loss| loss.is_finite() && *loss > 0.0);
@@ -65,13 +69,15 @@ impl Config {
             let again = self.entrants[..at].contains(entrant);
             need(!again, &format!("{entrant} is named twice"))?;
             let sees_loss = !entrant.adapts() || self.evaluate_every.is_some();
-            let remedy = "say how often it is evaluated with --evaluate-every, or give a --budget";
-            need(sees_loss, &format!("{entrant} follows the training loss: {remedy}"))?;
+            let remedy =
+                "give --evaluate-every, which says how often the loss is evaluated, or a --budget";
+            need(sees_loss, &format!("{entrant} changes K with the training loss: {remedy}"))?;
         }
         if let Some(distribution) = self.distribution() {
             Delays::new(distribution.clone(), &self.slow, self.learners, self.seed)?;
         }
-        let slow = "--slow slows a distribution down: name one with --delay";
+        let slow = "--slow multiplies delays that are drawn, and here they are measured: name a \
+                    distribution with --delay";
         need(self.distribution().is_some() || self.slow.is_none(), slow)
     }
 
@@ -86,19 +92,19 @@ impl Config {
         for (option, used, why) in [
             ("on-loss", real || chaos, lossless),
             ("restarts", real || chaos, lossless),
-            ("restarts", restarted, "with this --on-loss no learner is replaced"),
+            ("restarts", restarted, "only --on-loss restart replaces learners"),
             ("quorum", real || chaos, lossless),
             ("patience", real || chaos, lossless),
             ("adasync-every", adapts, "no entrant follows the loss, as k-sync:adasync does"),
             (
                 "checkpoint-every",
                 !starts_over,
-                "a run with --chaos or that estimates has no checkpoints, and starts over",
+                "with --chaos or --estimate a run has no checkpoints",
             ),
             (
                 "kernels",
                 !hosts || self.kernels == FamilyChoice::Auto,
-                "the host engine has no kernels: name an adapter with --device",
+                "kernels run on adapters, not on the host engine",
             ),
             ("queues", self.learners > 1, "a lone learner needs no queue"),
         ] {

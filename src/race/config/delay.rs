@@ -1,4 +1,4 @@
-//! Whose time counts, and how long minibatches take.
+//! Clock that measures run time, and how long minibatches take.
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
@@ -11,7 +11,7 @@ use crate::{Error, Result, cluster::delay::Distribution};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Clock {
-    /// Durations are drawn from the delay distribution.
+    /// Delays are drawn from a distribution and added up; nobody waits for them.
     Virtual,
     /// The wall clock: each learner has a thread, a device and a queue of its own.
     Real,

@@ -16,6 +16,7 @@ use super::{Config, Delay};
 use crate::{
     Error, Result,
     cluster::delay::{Distribution, Trace},
+    engine::kernels::EditedShaders,
     file, suggest,
 };
 
@@ -94,12 +95,35 @@ const EXPECTED: [(&str, &str); 4] = [
 /// [`Error::Config`] that names the file.
 pub(crate) fn with_trace(delay: Delay, given: &Table, source: Source<'_>) -> Result<Delay> {
     let Delay::Trace(path) = delay else { return Ok(delay) };
-    let named_in = source.filter(|_| !given.contains_key("delay"));
-    let trace = Trace::read(&place(&path, named_in)).map_err(|error| match named_in {
-        Some((config, _)) => in_config(config)(format!("{error} in `delay`")),
-        None => Error::config(format!("--delay: {error}")),
-    })?;
+    let trace = read_named("delay", &path, given, source, Trace::read)?;
     Ok(Delay::Distribution(Distribution::Trace(trace)))
+}
+
+/// The edited shaders in this folder.
+///
+/// # Errors
+/// [`Error::Config`] that names the folder or the file.
+pub(super) fn edited_shaders(
+    folder: &Path,
+    given: &Table,
+    source: Source<'_>,
+) -> Result<EditedShaders> {
+    read_named("shaders", folder, given, source, EditedShaders::read)
+}
+
+/// What `read` makes of the file or folder that the setting `key` names.
+fn read_named<T>(
+    key: &str,
+    path: &Path,
+    given: &Table,
+    source: Source<'_>,
+    read: impl FnOnce(&Path) -> Result<T>,
+) -> Result<T> {
+    let named_in = source.filter(|_| !given.contains_key(key));
+    read(&place(path, named_in)).map_err(|error| match named_in {
+        Some((config, _)) => in_config(config)(format!("{error} in `{key}`")),
+        None => Error::config(format!("--{key}: {error}")),
+    })
 }
 
 /// The folder of the data set, wherever the command runs next.
@@ -150,7 +174,7 @@ pub(super) fn unknown(settings: &Table, scope: &Scope) -> Option<String> {
     let known: Vec<_> = of_a_race.chain(own).collect();
     let key = settings.keys().find(|key| !known.contains(&&***key))?;
     Some(if scope.never.contains(key) {
-        format!("\"{key}\" is not part of a run: give it as --{key}")
+        format!("\"{key}\" cannot be set in a file: give --{key} on the command line")
     } else {
         format!("unknown setting \"{key}\"{}", suggest::nearest(key, known))
     })

@@ -55,5 +55,5 @@ pub fn text<C>(summary: &Summary<C>, advice: &Advice) -> String {
         value + &error.map_or(String::new(), |error| format!(" ± {error:.digits$}"))
     };
     let (expected, came) = (stated(expected), stated(came));
-    format!("{}: {what}, expected {expected}, came out {came}\n", best.entrant)
+    format!("{}: {what}: forecast {expected}, measured {came}\n", best.entrant)
 }

@@ -159,7 +159,7 @@ function switches() {
 }
 
 at("controls").append(
-  choice("against", data.across, "across"), choice("of", data.up, "up"), switches(),
+  choice("x axis", data.across, "across"), choice("y axis", data.up, "up"), switches(),
 );
 
 entrants.forEach((_, n) => key(n).addEventListener("click", () => {

@@ -51,9 +51,9 @@ pub(super) fn terms(entrants: &[Entrant<'_>]) -> Markup {
              parameters, computes the gradient of a minibatch of m samples, and pushes it to the parameter \
              server, which makes an update with the mean of one gradient or several. The staleness of a \
              gradient is the number of updates made since its learner read the parameters: a stale one was \
-             computed for an older model. Cancelled work is thrown away. In virtual time, how long \
-             learners take is drawn at random, and nobody waits for it. All start from the same \
-             parameters and meet the same delays and minibatches."
+             computed for an older model. Cancelled work is thrown away. All start from the same parameters \
+             and meet the same minibatches. In virtual time, the time that each minibatch takes is drawn at \
+             random, alike for all, and only added up; in real time it is measured."
         }
         dl.entrants {
             @for (at, Entrant { name, results, .. }) in entrants.iter().enumerate() {
@@ -165,10 +165,9 @@ pub(super) fn repeat(race: &Race) -> Markup {
                 "Save this as " code { "config.toml" } " and run "
                 code { "tortoise race --config config.toml" } ":"
             } @else if race.configuration.is_empty() {
-                "No configuration was recorded: what runs it again is the program that recorded it."
+                "Only the program that recorded this race can run it again; it recorded no configuration."
             } @else {
-                "What runs it again is the program that recorded it. It recorded this as its \
-                 configuration:"
+                "Only the program that recorded this race can run it again. It recorded this configuration:"
             }
         }
         @if !race.configuration.is_empty() { pre { (race.configuration.trim_end()) "\n" } }

@@ -19,7 +19,7 @@ pub(in crate::report) fn cells(entrants: &[Entrant<'_>]) -> Option<Vec<Vec<Strin
     let mut all = runs.flat_map(|run| &run.learners);
     all.any(|one| one.computing > 0.0 || one.losses > 0).then(|| {
         let head = [
-            "learners of",
+            "entrant",
             "gradients/s",
             "updates/s",
             "computing %",
@@ -38,12 +38,14 @@ pub(in crate::report) fn cells(entrants: &[Entrant<'_>]) -> Option<Vec<Vec<Strin
 
 /// What the reader of the table should know.
 pub(in crate::report) fn notes(entrants: &[Entrant<'_>]) -> Vec<String> {
-    let late = "a late gradient is one of a minibatch that was cancelled or lost while a device was at \
-                work on it";
+    let late = "busy: has a minibatch in hand. computing: its engine works on it. waiting: has none. late: \
+                arrived after it was cancelled or lost. discarded: too stale. rejected: not finite. lost: \
+                the learner failed";
     let distribution = |entrant: &Entrant<'_>| {
         let fit = entrant.results.runs.first()?.delays.as_ref()?;
-        let fits = if fit.fits { "fits" } else { "is nearest; no parametric distribution fits" };
-        Some(format!("{}: delays: {} {fits}", entrant.name, distribution(fit)))
+        let fits =
+            if fit.fits { "fits" } else { "comes nearest, but no parametric distribution fits" };
+        Some(format!("{}: measured delays: {} {fits}", entrant.name, distribution(fit)))
     };
     [late.to_owned()].into_iter().chain(entrants.iter().filter_map(distribution)).collect()
 }

@@ -96,14 +96,16 @@ pub(in crate::report) fn notes(entrants: &[Entrant<'_>], races: &[Race]) -> Vec<
     let several = races.len() > 1;
     let mut notes: Vec<String> = races.iter().map(|race| computed_on(race, several)).collect();
     notes.push(
-        "s/update counts from the start; theory is the long run. s to a loss is the first \
-         evaluation at or below it."
+        "used and wasted count gradients. s/update is the mean time of an update in this run, and theory \
+         its expected value in the long run. s to 0.5 is the run time of the first evaluation with a \
+         training loss of 0.5 or less."
             .to_owned(),
     );
     if entrants.iter().any(|entrant| update_time(&entrant.results.theory) == "-") {
         notes.push(
-            "- under theory: no value is known where K grows, some learners are slower, cancelled work \
-             runs to its end, or the variant has no theorem."
+            "- in the column theory: no value is known. That is so where delays are measured, K grows, \
+             some learners are slower, cancelled work runs to its end, or there is no theorem for the \
+             variant."
                 .to_owned(),
         );
     }
@@ -113,10 +115,14 @@ pub(in crate::report) fn notes(entrants: &[Entrant<'_>], races: &[Race]) -> Vec<
             (Some(bound), _) => format!("loss <= {f_star:.4} + {bound}"),
             (None, reason) => reason.clone().unwrap_or_default(),
         };
-        notes.push(format!("{name}: bound after J updates: {above}"));
+        notes.push(format!("{name}: bound on the training loss after J updates: {above}"));
     }
     if races.iter().any(|race| race.summary.interrupted) {
-        notes.push("interrupted: the entrants above are those that had begun".to_owned());
+        notes.push(
+            "interrupted: the last entrant above was cut short, and those after it did not start; \
+             `tortoise resume` goes on"
+                .to_owned(),
+        );
     }
     notes
 }
@@ -128,6 +134,6 @@ fn computed_on(race: &Race, several: bool) -> String {
     let whose = if several { format!("{}: ", race.name) } else { String::new() };
     format!(
         "{whose}gradients on {gradients_on}, {queues} queue{plural}; evaluated on \
-         {evaluations_on}, off the clock"
+         {evaluations_on}, which takes no run time"
     )
 }

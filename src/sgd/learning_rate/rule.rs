@@ -106,22 +106,23 @@ impl FromStr for RateRule {
         let values = spec::values(name, rest, &keys)?;
         let example = examples.join(",");
         let wrong = |what: &str| Error::config(format!("{name}: {what}, as in {name}:{example}"));
-        let value = |at: usize| values[at].ok_or_else(|| wrong("something is missing"));
+        let value = |at: usize| values[at].ok_or_else(|| wrong("it needs all its parameters"));
         let number = |at: usize, what: &str, fits: &dyn Fn(f64) -> bool| {
             value(at)?.parse().ok().filter(|&number| fits(number)).ok_or_else(|| wrong(what))
         };
         Ok(match name {
             "decay" => Self::Decay {
                 factor: number(0, "the factor is above 0 and at most 1", &|f| f > 0.0 && f <= 1.0)?,
-                every: Period::parse(value(1)?)
-                    .ok_or_else(|| wrong("a period is updates, or seconds and an s"))?,
+                every: Period::parse(value(1)?).ok_or_else(|| {
+                    wrong("every is a number of updates, or of seconds with an s, such as 60s")
+                })?,
             },
             "compensated" => Self::Compensated {
                 c: number(0, "C is a number above 0", &|c| c > 0.0 && c.is_finite())?,
             },
             "adaptive" => {
                 let threshold = value(0)?.parse().ok().filter(|&threshold| threshold > 0);
-                let what = "the threshold is a whole number from 1 on";
+                let what = "the threshold is a whole number of 1 or more";
                 Self::Adaptive { threshold: threshold.ok_or_else(|| wrong(what))? }
             }
             "inverse-staleness" => Self::InverseStaleness,
