@@ -159,7 +159,7 @@ impl Config {
             && let Some(folder) = config.data.as_ref().filter(|folder| !mnist::is_there(folder))
         {
             let path = path.display();
-            let problem = format!("is no folder, and {path} names it; give it with --data DIR");
+            let problem = format!("is not a folder, and {path} names it; give it with --data DIR");
             return Err(Error::Dataset { path: folder.clone(), problem });
         }
         Ok(config)

@@ -129,7 +129,7 @@ fn a_limit_that_a_race_does_not_have_is_not_extended() {
         "out",
         "--budget 99",
         2,
-        &["end by --updates, not by --budget", "what ends it is its --updates"],
+        &["end by --updates, not by --budget", "raise --updates"],
     );
     place.refuses("out", "--updates 29", 2, &["--updates 29 is below the 30"]);
     place.refuses("out", "--updates 0", 2, &["--updates"]);

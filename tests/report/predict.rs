@@ -313,7 +313,7 @@ fn weights_are_found_or_it_is_said_what_to_name() {
     refused(&file, &image, "the model takes images of 16 pixels");
     refused(&folder.path().join("none"), &image, "none");
     refused(&image, &image, "not a safetensors file");
-    refused(folder.path(), &image, "holds no final.safetensors");
+    refused(folder.path(), &image, "is not the folder of a finished run");
     let race = folder.path().join("race");
     let logistic = Model::new(&Shape::logistic(), 784, 10, 0.0).unwrap();
     for entrant in ["async", "sync"] {

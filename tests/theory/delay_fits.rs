@@ -225,7 +225,7 @@ fn durations_are_read_from_the_events_of_a_run() {
         read_events(&file).unwrap_err().to_string()
     };
     assert!(wrong("").contains("--events"));
-    assert!(wrong("{\"j\":0,\"t\":1.0,\"k\":1}").contains("line 1: no event"));
+    assert!(wrong("{\"j\":0,\"t\":1.0,\"k\":1}").contains("line 1: is not an event"));
     assert!(wrong(events[2]).contains("line 1: a minibatch ends"));
     assert!(wrong(&[events[2], events[0]].join("\n")).contains("line 1"));
     assert!(wrong(&[events[3], events[0]].join("\n")).contains("line 2: time runs backwards"));
@@ -245,9 +245,9 @@ fn durations_are_read_from_the_events_of_a_run() {
 #[test]
 fn too_little_or_no_durations_are_refused() {
     let error = |observed: &[Observed]| fit(observed).unwrap_err().to_string();
-    assert!(error(&[]).contains("there are 0"));
+    assert!(error(&[]).contains("and 0 did"));
     let cancelled = Observed { learner: 0, seconds: 1.0, finished: false };
-    assert!(error(&[cancelled; 5]).contains("there are 0"));
-    assert!(error(&Observed::finished(&[1.0])).contains("there are 1"));
+    assert!(error(&[cancelled; 5]).contains("and 0 did"));
+    assert!(error(&Observed::finished(&[1.0])).contains("and 1 did"));
     assert!(error(&Observed::finished(&[1.0, -1.0])).contains("-1 s of learner 0"));
 }

@@ -216,7 +216,7 @@ fn fresh_gradients_have_not_turned() {
 fn too_large_a_learning_rate_is_remarked() {
     let remarked = |rate: f64| {
         let estimates = of_quadratic("sync", rate, 100);
-        estimates.warnings.iter().any(|w| w.contains("the learning rate"))
+        estimates.warnings.iter().any(|w| w.contains("up to a learning rate"))
     };
     assert!(!remarked(0.45) && remarked(0.55));
 }

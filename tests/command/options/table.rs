@@ -53,11 +53,11 @@ const ADVICE: &[&str] = &[
     "--pilot 12",
     "--repetitions 2",
     "--follow --out OUT",
-    "--seeds 2 ! give --follow as well",
-    "--out OUT ! give --follow as well",
-    "--events ! give --follow as well",
-    "--tensorboard ! give --follow as well",
-    "--checkpoint-every 5 ! give --follow as well",
+    "--seeds 2 ! give --follow too",
+    "--out OUT ! give --follow too",
+    "--events ! give --follow too",
+    "--tensorboard ! give --follow too",
+    "--checkpoint-every 5 ! give --follow too",
 ];
 
 /// A command, the words that follow it in all calls, and its options.
@@ -122,7 +122,7 @@ pub(crate) const COMMANDS: &[(&str, &str, &[&[&str]])] = &[
         "kernels check",
         "",
         &[&[
-            "--device host ! no GPU adapter",
+            "--device host ! kernels run on an adapter",
             "--kernels none ! kernel family",
             "--shaders nowhere ~ tests/command/kernels_command.rs",
             "--json ~ tests/command/kernels_command.rs",
@@ -132,7 +132,7 @@ pub(crate) const COMMANDS: &[(&str, &str, &[&[&str]])] = &[
         "kernels bench",
         "",
         &[&[
-            "--device host ! no GPU adapter",
+            "--device host ! kernels run on an adapter",
             "--kernels none ! kernel family",
             "--shaders nowhere ~ tests/command/kernels_command.rs",
             "--model none ! unknown model",
@@ -150,7 +150,7 @@ pub(crate) const COMMANDS: &[(&str, &str, &[&[&str]])] = &[
             "--json",
             "--quiet ~ tests/ends/resume.rs",
             "--plain ~ tests/command/dashboard.rs",
-            "--budget 1 ! no --budget that could be raised",
+            "--budget 1 ! not by --budget",
             "--updates 1 ! can be extended, and not shortened",
             "--data nowhere ! nowhere",
             "--device 77 ! 77",

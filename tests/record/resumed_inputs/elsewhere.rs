@@ -116,7 +116,7 @@ fn a_race_goes_on_with_the_data_it_had_wherever_they_lie() {
     // Where they were last, it looks for them next.
     succeeds(&resume("", None));
     fs::rename(&moved, place.path("further")).unwrap();
-    place.refuses("out", "", 4, &["is no folder"]);
+    place.refuses("out", "", 4, &["is not a folder"]);
     succeeds(&place.resume("out", "--data further"));
     succeeds(&resume("", None));
 
