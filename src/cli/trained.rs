@@ -53,8 +53,8 @@ impl TrainedArgs {
     pub(super) fn open(&self) -> Result<Trained> {
         if self.device == DeviceChoice::Host && self.kernels != FamilyChoice::Auto {
             return Err(Error::config(
-                "--kernels changes nothing here, since the host engine has no kernels: name an adapter \
-                 with --device",
+                "--kernels changes nothing here, since kernels run on adapters, not on the host \
+                 engine: name an adapter with --device",
             ));
         }
         let file = find_trained(&self.weights)?;
