@@ -35,7 +35,6 @@ pub(crate) fn significant(value: f64, figures: i32) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`.
-#[cfg(feature = "report")]
 pub(crate) fn listed(names: &[String]) -> String {
     match names {
         [] => String::new(),
