@@ -1,7 +1,6 @@
 //! `tortoise timeline`: what learners and parameter server do, drawn.
 
 use std::{
-    ffi::OsStr,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -10,7 +9,7 @@ use clap::Args;
 
 use super::{
     Exit, print, print_styled, say,
-    values::{number, whole},
+    values::{ending, number, whole},
 };
 use crate::{
     Error, Result,
@@ -26,6 +25,8 @@ use crate::{
     timeline::{self, Collector, Look, Timeline},
 };
 
+/// What a file with a timeline can be.
+const ENDINGS: [&str; 3] = ["svg", "png", "json"];
 /// The most events of a timeline that is drawn.
 const MOST_EVENTS: usize = 100_000;
 /// Updates of the first entrant, if nothing is said.
@@ -89,7 +90,8 @@ pub(super) fn run(args: &TimelineArgs) -> Result<Exit> {
     if until.is_some_and(|until| until <= from) {
         return Err(Error::config("--until must be later than --from"));
     }
-    let endings = args.out.iter().map(|out| ending(out)).collect::<Result<Vec<_>>>()?;
+    let endings =
+        args.out.iter().map(|out| ending("--out", out, &ENDINGS)).collect::<Result<Vec<_>>>()?;
     if args.width.is_some() && !endings.is_empty() && endings.iter().all(|one| *one == "json") {
         return Err(Error::config("a .json file has no --width: leave it out"));
     }
@@ -183,22 +185,13 @@ impl Observer for Drawing {
     }
 }
 
-/// The ending of a file's name, which says what is written into it.
-fn ending(path: &Path) -> Result<&str> {
-    let ending = path.extension().and_then(OsStr::to_str);
-    ending.filter(|ending| ["svg", "png", "json"].contains(ending)).ok_or_else(|| {
-        let path = path.display();
-        Error::config(format!("--out {path} ends in neither .svg, .png nor .json"))
-    })
-}
-
 fn write(path: &Path, title: &str, timeline: &Timeline, width: Option<usize>) -> Result<()> {
     if width.is_some_and(|width| !PIXELS.contains(&width)) {
         return Err(Error::config("the --width of a picture must be from 200 to 20000 pixels"));
     }
     let mut look = Look { title: title.to_owned(), ..Look::picture() };
     look.width = width.map_or(look.width, |width| width as f64);
-    let bytes = match ending(path)? {
+    let bytes = match ending("--out", path, &ENDINGS)? {
         "svg" => timeline::svg(timeline, &look).into_bytes(),
         "png" => raster::png(&timeline::svg(timeline, &look)),
         _ => timeline::perfetto(timeline, title).into_bytes(),

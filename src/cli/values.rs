@@ -1,6 +1,9 @@
 //! The values of options: numbers, a folder, and words with what the help says of each.
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
 use clap::{
     ValueEnum,
@@ -8,6 +11,7 @@ use clap::{
 };
 
 use crate::{
+    Error, Result,
     race::Clock,
     sgd::{
         Cancellation,
@@ -62,11 +66,23 @@ words!(NonFinite {
          no gradient is finite any more ends as diverged";
 });
 
+/// The ending of the name of the file that `option` writes, which says what is written into it.
+///
+/// # Errors
+/// [`Error::Config`] where it is none of `known`.
+pub(super) fn ending<'p>(option: &str, path: &'p Path, known: &[&str]) -> Result<&'p str> {
+    let ending = path.extension().and_then(OsStr::to_str);
+    ending.filter(|ending| known.contains(ending)).ok_or_else(|| {
+        let (path, known) = (path.display(), known.join(", ."));
+        Error::config(format!("{option} {path} must end in one of .{known}"))
+    })
+}
+
 /// Reads a whole number, or says what it `may_be`; whoever takes it looks whether it is too large or too
 /// small. What is larger than a TOML file can hold is refused here.
 pub(super) fn whole<T: TryFrom<u64>>(
     may_be: &'static str,
-) -> impl Fn(&str) -> Result<T, String> + Clone {
+) -> impl Fn(&str) -> std::result::Result<T, String> + Clone {
     move |text| {
         let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
         let number = text.parse::<u64>().ok().filter(|number| i64::try_from(*number).is_ok());
@@ -76,7 +92,9 @@ pub(super) fn whole<T: TryFrom<u64>>(
 }
 
 /// Reads a number, or says what it `may_be`; whoever takes it looks whether it is.
-pub(super) fn number(may_be: &'static str) -> impl Fn(&str) -> Result<f64, String> + Clone {
+pub(super) fn number(
+    may_be: &'static str,
+) -> impl Fn(&str) -> std::result::Result<f64, String> + Clone {
     move |text| text.parse().map_err(|_| format!("it must be {may_be}, as in 1, 0.5 or 2e-3"))
 }
 

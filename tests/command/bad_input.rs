@@ -3,13 +3,13 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
     process::{Command, Output},
 };
 
-use flate2::{Compression, write::GzEncoder};
 use tempfile::{TempDir, tempdir};
+
+use crate::idx::{gzip, idx};
 
 const SHORT: [&str; 8] =
     ["--device", "host", "--model", "logistic", "--updates", "3", "--quiet", "--out"];
@@ -38,18 +38,6 @@ fn check_refused(output: &Output, code: i32, fragments: &[&str]) {
         assert!(message.contains(fragment), "\"{fragment}\" is not in: {message}");
     }
     assert!(output.stdout.is_empty(), "an error goes to standard error alone");
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn idx(magic: u32, sizes: &[u32], elements: &[u8]) -> Vec<u8> {
-    let header = [&[magic], sizes].concat();
-    let header = header.iter().flat_map(|word| word.to_be_bytes());
-    header.chain(elements.iter().copied()).collect()
 }
 
 const IMAGES: &str = "train-images-idx3-ubyte";

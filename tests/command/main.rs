@@ -2,6 +2,8 @@
 
 #[path = "../common/adapter.rs"]
 mod adapter;
+#[path = "../common/idx.rs"]
+mod idx;
 #[path = "../common/skipped.rs"]
 mod skipped;
 #[path = "../common/small_data.rs"]

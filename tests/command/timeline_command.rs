@@ -109,7 +109,7 @@ fn what_cannot_be_drawn_is_refused_with_code_2_and_the_reason() {
         ("async --until 1e9", "at most 100000 events"),
         ("async --slow 7=2", "learner 7, but the 4 learners count from 0"),
         ("async --width 3", "--width must be from 24"),
-        ("async --out x.gif", "--out x.gif ends in neither .svg, .png nor .json"),
+        ("async --out x.gif", "--out x.gif must end in one of .svg, .png, .json"),
         ("async --out nowhere/x.svg --width 9", "from 200 to 20000 pixels"),
         ("--out x.svg", "--out draws one entrant"),
         (&format!("async --events {events}"), "cannot be used with"),

@@ -8,25 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use flate2::{Compression, write::GzEncoder};
 use tempfile::{NamedTempFile, TempDir};
 use tortoise::{
     Error,
     dataset::{Minibatch, Split, idx::Idx, mnist},
 };
 
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-fn idx(magic: u32, sizes: &[u32], elements: &[u8]) -> Vec<u8> {
-    let header = [&[magic], sizes].concat();
-    let mut bytes: Vec<u8> = header.iter().flat_map(|word| word.to_be_bytes()).collect();
-    bytes.extend_from_slice(elements);
-    bytes
-}
+use crate::idx::{gzip, idx};
 
 /// Three images of 2 by 2 pixels.
 fn images() -> Vec<u8> {

@@ -3,6 +3,8 @@
 
 #[path = "../common/adapter.rs"]
 mod adapter;
+#[path = "../common/idx.rs"]
+mod idx;
 #[path = "../common/skipped.rs"]
 mod skipped;
 

@@ -1,7 +1,6 @@
 //! `tortoise kernels bench`: how fast the kernels are on the user's adapter.
 
 use std::{
-    ffi::OsStr,
     fmt::Write as _,
     hint::black_box,
     path::{Path, PathBuf},
@@ -14,7 +13,10 @@ use serde::Serialize;
 use super::{Which, apart};
 use crate::{
     Error, Result,
-    cli::{Exit, print, print_json, values::whole},
+    cli::{
+        Exit, print, print_json,
+        values::{ending, whole},
+    },
     engine::{
         adapter::AdapterId,
         backend::Backend,
@@ -64,11 +66,7 @@ pub(super) fn run(args: &BenchArgs) -> Result<Exit> {
         return Err(Error::config(format!("--minibatch (m) must be from 1 to {MOST_ROWS}")));
     }
     if let Some(path) = &args.picture {
-        let ending = path.extension().and_then(OsStr::to_str);
-        if !ending.is_some_and(|ending| ["svg", "png"].contains(&ending)) {
-            let path = path.display();
-            return Err(Error::config(format!("--picture {path} ends in neither .svg nor .png")));
-        }
+        ending("--picture", path, &["svg", "png"])?;
     }
     let most = args.minibatch.iter().copied().max().unwrap_or(0);
     let model = Model::new(&args.model, PIXELS, DIGITS, 0.0)?;

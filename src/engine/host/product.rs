@@ -3,7 +3,7 @@
 use gemm::Parallelism;
 
 /// The terms of a sum that are added up at a time. More are added up in such groups, where `gemm` by
-/// itself would have groups that fit the caches of the processor: so every processor rounds alike.
+/// itself would choose groups by the caches of the processor, so that bits would depend on them.
 const TERMS: usize = 512;
 /// The most elements of a product that `gemm` computes as dot products, if it can.
 const DOT_PRODUCTS: usize = 256;

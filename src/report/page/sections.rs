@@ -53,7 +53,7 @@ pub(super) fn terms(entrants: &[Entrant<'_>]) -> Markup {
              gradient is the number of updates made since its learner read the parameters: a stale one was \
              computed for an older model. Cancelled work is thrown away. All start from the same parameters \
              and meet the same minibatches. In virtual time, the time that each minibatch takes is drawn at \
-             random, alike for all, and only added up; in real time it is measured."
+             random, the same for every entrant, and only added up; in real time it is measured."
         }
         dl.entrants {
             @for (at, Entrant { name, results, .. }) in entrants.iter().enumerate() {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use tempfile::tempdir;
 
-use super::place::{Place, RACE, SHORT, edit, files, json, runs, succeeds};
+use super::place::{DRIVERS, Place, RACE, SHORT, edit, files, json, runs, succeeds};
 use crate::adapter::gpu;
 
 #[test]
@@ -187,15 +187,9 @@ fn without_its_adapter_a_race_does_not_go_on_in_silence() {
     succeeds(&place.run(&format!("{race} {flags} --data {data} --out out")));
     fs::remove_file(place.path("out/async/seed-0/run.json")).unwrap();
     let nowhere = place.path("nowhere");
-    let names = [
-        "VK_DRIVER_FILES",
-        "VK_ICD_FILENAMES",
-        "__EGL_VENDOR_LIBRARY_FILENAMES",
-        "LIBGL_DRIVERS_PATH",
-    ];
     let resume = |flags: &str| {
         let mut command = place.command(&format!("resume out --quiet {flags}"));
-        command.envs(names.map(|name| (name, &nowhere))).output().unwrap()
+        command.envs(DRIVERS.map(|name| (name, &nowhere))).output().unwrap()
     };
     let before = files(&place.path("out"));
     let output = resume("");

@@ -14,6 +14,9 @@ use tempfile::{TempDir, tempdir};
 
 use crate::small_data::small_data;
 
+/// What tells loaders where drivers are: where it names a file that is not there, there is no adapter.
+pub(crate) const DRIVERS: [&str; 4] =
+    ["VK_DRIVER_FILES", "VK_ICD_FILENAMES", "__EGL_VENDOR_LIBRARY_FILENAMES", "LIBGL_DRIVERS_PATH"];
 /// Two entrants, one of them with stale work in hand.
 pub(crate) const RACE: &str = "race sync async --device host --model logistic -p 4 -m 8 --quiet";
 pub(crate) const SHORT: &str = "--updates 30 --evaluate-every 4 --events --tensorboard";

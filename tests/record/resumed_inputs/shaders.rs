@@ -11,7 +11,7 @@ use tortoise::engine::{
     kernels::{ShaderSet, by_name},
 };
 
-use super::place::{Place, SHORT, edit, files, json, runs, succeeds};
+use super::place::{DRIVERS, Place, SHORT, edit, files, json, runs, succeeds};
 use crate::adapter::gpu;
 
 /// A race on an adapter.
@@ -276,14 +276,8 @@ fn the_host_which_runs_no_shaders_is_refused() {
     }
     // Where no adapter is found.
     let nowhere = place.path("nowhere");
-    let names = [
-        "VK_DRIVER_FILES",
-        "VK_ICD_FILENAMES",
-        "__EGL_VENDOR_LIBRARY_FILENAMES",
-        "LIBGL_DRIVERS_PATH",
-    ];
     let data = place.data.path().display();
     let mut race = place.command(&format!("{RACE} --shaders edited --data {data} --out out"));
-    let output = race.envs(names.map(|name| (name, &nowhere))).output().unwrap();
+    let output = race.envs(DRIVERS.map(|name| (name, &nowhere))).output().unwrap();
     no_race(&output, &out, 3, &["the edited shaders in edited need an adapter", "would stand in"]);
 }
