@@ -13,6 +13,10 @@ use crate::{
 const ROWS: usize = 12;
 /// Rows of a layer's parameters a portion.
 const WEIGHT_ROWS: usize = 64;
+/// A layer of so few outputs is narrow: a copy of its weights costs less than small portions do.
+const NARROW: usize = 16;
+const NARROW_ROWS: usize = 60;
+const NARROW_WEIGHT_ROWS: usize = 128;
 
 /// What a pass leaves behind; the buffers grow to the largest minibatch and are kept.
 #[derive(Debug, Default)]
@@ -45,16 +49,18 @@ impl Pass {
     /// Makes room for a pass of `batch` and portions it.
     pub(super) fn rows<'a>(&'a mut self, model: &Model, batch: &'a Minibatch) -> Vec<Rows<'a>> {
         let count = model.layers().len();
-        let features = batch.features.chunks(ROWS * model.inputs());
+        let narrow = model.layers().iter().all(|layer| layer.outputs < NARROW);
+        let samples = if narrow { NARROW_ROWS } else { ROWS };
+        let features = batch.features.chunks(samples * model.inputs());
         let mut portions: Vec<_> = features
-            .zip(batch.labels.chunks(ROWS))
+            .zip(batch.labels.chunks(samples))
             .map(|(features, labels)| Rows { features, labels, layers: Vec::with_capacity(count) })
             .collect();
         self.layers.resize_with(count, Outputs::default);
         for (Outputs { y, dy }, layer) in self.layers.iter_mut().zip(model.layers()) {
             let [y, dy] = [y, dy].map(|buffer| {
                 buffer.resize(batch.len() * layer.outputs, 0.0);
-                buffer.chunks_mut(ROWS * layer.outputs)
+                buffer.chunks_mut(samples * layer.outputs)
             });
             for (rows, own) in portions.iter_mut().zip(y.zip(dy)) {
                 rows.layers.push(own);
@@ -132,8 +138,9 @@ pub(super) fn weight_rows<'a>(model: &Model, mut gradient: &'a mut [f32]) -> Vec
     for (at, layer) in model.layers().iter().enumerate() {
         let (own, rest) = gradient.split_at_mut(layer.params().len());
         gradient = rest;
-        let rows = own.chunks_mut(WEIGHT_ROWS * layer.outputs);
-        let starts = (0..).step_by(WEIGHT_ROWS);
+        let count = weight_rows_of(layer);
+        let rows = own.chunks_mut(count * layer.outputs);
+        let starts = (0..).step_by(count);
         portions.extend(rows.zip(starts).map(|(gradient, start)| WeightRows {
             at,
             start,
@@ -154,7 +161,7 @@ impl WeightRows<'_> {
     ) {
         let (layer, dy) = (&model.layers()[self.at], &pass.layers[self.at].dy);
         let x = if self.at == 0 { &batch.features } else { &pass.layers[self.at - 1].y };
-        let weights = WEIGHT_ROWS.min(layer.inputs - self.start);
+        let weights = weight_rows_of(layer).min(layer.inputs - self.start);
         let (dw, db) = self.gradient.split_at_mut(weights * layer.outputs);
         let x = Matrix::row_major(x, batch.len(), layer.inputs).columns(self.start, weights);
         let dy_matrix = Matrix::row_major(dy, batch.len(), layer.outputs);
@@ -170,6 +177,10 @@ impl WeightRows<'_> {
             }
         }
     }
+}
+
+fn weight_rows_of(layer: &Layer) -> usize {
+    if layer.outputs < NARROW { NARROW_WEIGHT_ROWS } else { WEIGHT_ROWS }
 }
 
 fn weight<'a>(layer: &Layer, params: &'a [f32]) -> Matrix<'a> {

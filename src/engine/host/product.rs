@@ -7,6 +7,8 @@ use gemm::Parallelism;
 const TERMS: usize = 512;
 /// The most elements of a product that `gemm` computes as dot products, if it can.
 const DOT_PRODUCTS: usize = 256;
+/// Fewer columns than these leave lanes of a vector idle.
+const LANES: usize = 16;
 
 /// A matrix of f32, somewhere in memory.
 ///
@@ -97,6 +99,14 @@ fn multiply(to: &mut [f32], add: bool, left: Matrix<'_>, right: Matrix<'_>, core
         // And of dot products.
         let mut values = Vec::new();
         call(to, add, left, right.copied(&mut values), cores);
+    } else if right.columns < LANES && left.row_stride == 1 && !add {
+        // Lanes along the rows, of which there are more.
+        let mut columns = vec![0.0; to.len()];
+        call(&mut columns, false, right.transpose(), left.transpose(), cores);
+        for (row, to) in to.chunks_exact_mut(right.columns.max(1)).enumerate() {
+            let values = columns[row..].iter().step_by(left.rows);
+            to.iter_mut().zip(values).for_each(|(to, value)| *to = *value);
+        }
     } else {
         call(to, add, left, right, cores);
     }
