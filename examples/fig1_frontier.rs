@@ -40,7 +40,7 @@ fn main() -> Result<()> {
             let delays = Delays::new(run_config.distribution()?.clone(), &Slow::default(), P, 0)?;
             let times = simulate(&entrant, Cancellation::Preempt, P, delays, 1000, 20_000)?;
             let time = times.mean_update_time;
-            run_config.evaluate_every = Some(time * updates as f64 / 40.0);
+            run_config.evaluate_every = Some(time * updates as f64 / args.size(40.0, 6.0));
             let error = |seed| -> Result<f64> {
                 let run =
                     objective.trajectory(&run_config, &entrant, seed, &model.initial(seed))?;

@@ -106,6 +106,10 @@ const ABSENT: &[(&[&str], &str)] = &[
         &["verbose", "debug", "log-level", "-v"],
         "there is no such switch; --events records all that happens in a run",
     ),
+    (
+        &["entrants", "entrant", "variants", "variant", "algorithms", "methods"],
+        "entrants are named without an option, with spaces between: tortoise race sync async",
+    ),
     (&["fp16", "bf16", "amp", "precision", "dtype"], "parameters and gradients are f32"),
     (
         &["normal", "gaussian", "lognormal", "log-normal", "gamma"],

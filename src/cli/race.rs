@@ -14,7 +14,7 @@ use crate::{Result, race::runner::Runner, record::RunDirectory, sgd::Entrant};
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]
 pub(super) struct RaceArgs {
-    /// {entrants} [default: all but ringmaster]
+    /// {entrants} [default: the first six]
     ///
     /// Without :K, K = P/2, rounded up. In place of K, adasync or adasync(K0): K grows as the training
     /// loss falls.

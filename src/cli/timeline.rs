@@ -41,7 +41,7 @@ const PIXELS: std::ops::RangeInclusive<usize> = 200..=20_000;
 #[derive(Debug, Args)]
 pub(super) struct TimelineArgs {
     /// {entrants}, without :K with K = P/2;
-    /// several are drawn over the same run time, with the same delays [default: all but ringmaster]
+    /// several are drawn over the same run time, with the same delays [default: the first six]
     entrants: Vec<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 4)]

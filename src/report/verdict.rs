@@ -80,7 +80,12 @@ fn soonest(entrants: &[&Entrant<'_>], loss: f64) -> Option<Vec<String>> {
                 format!(", {} times as fast as {name}", significant(other.time / best.time, 2))
             }
             Some(other) => format!(", {name} in {}", seconds(other.time)),
-            None => format!(", which {name} did not reach in {}", seconds(longest(reference))),
+            None => {
+                let is_later = |name: &Name| later.iter().any(|other| other.name == name);
+                let names = others.iter().map(|other| &other.name);
+                let never: Vec<&Name> = names.filter(|name| !is_later(name)).collect();
+                format!(", which {} did not reach in {}", list(&never), seconds(longest(reference)))
+            }
         }
     });
     let mut sentences = vec![format!("{what}{compared}.")];
@@ -111,10 +116,16 @@ fn caution(entrants: &[&Entrant<'_>], lead: f64) -> Option<String> {
 fn lowest(entrants: &[&Entrant<'_>]) -> Option<String> {
     let end = |entrant: &Entrant<'_>| entrant.results.mean(|run| Some(run.train_loss)).0;
     let ends = entrants.iter().filter(|one| !has_diverged(one));
-    let ends = ends.filter_map(|entrant| Some((&entrant.name, end(entrant)?)));
-    let (name, loss) = ends.min_by(|a, b| a.1.total_cmp(&b.1))?;
+    let ends: Vec<_> = ends.filter_map(|entrant| Some((&entrant.name, end(entrant)?))).collect();
+    let least = ends.iter().map(|(_, loss)| *loss).min_by(f64::total_cmp)?;
+    let shown = format!("{:.4}", Shown(least));
+    let names: Vec<&Name> = ends
+        .iter()
+        .filter(|(_, loss)| format!("{:.4}", Shown(*loss)) == shown)
+        .map(|(name, _)| *name)
+        .collect();
     let what = if entrants.len() > 1 { "Lowest at the end" } else { "At the end" };
-    Some(format!("{what}: {name} with a training loss of {:.4}.", Shown(loss)))
+    Some(format!("{what}: {} with a training loss of {shown}.", list(&names)))
 }
 
 fn diverged(entrants: &[&Entrant<'_>]) -> Option<String> {

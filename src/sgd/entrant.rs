@@ -293,7 +293,10 @@ impl FromStr for Entrant {
             None => (text, None),
         };
         let Some(form) = FORMS.iter().position(|form| form.name == name) else {
-            let hint = suggest::nearest(name, FORMS.iter().map(|form| form.name));
+            let hint = match name.contains(',') {
+                true => "; entrants have spaces between them".to_owned(),
+                false => suggest::nearest(name, FORMS.iter().map(|form| form.name)),
+            };
             return Err(Error::config(format!("unknown variant \"{name}\"{hint}")));
         };
         let number = match (FORMS[form].takes, number) {

@@ -8,13 +8,14 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Output},
+    sync::LazyLock,
 };
 
 use clap::{CommandFactory, Parser};
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 use tortoise::cli::Cli;
 
-use crate::adapter::gpu;
+use crate::{adapter::gpu, small_data::first_images};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// What the commands stand below in the reference; what is above it is written by hand.
@@ -40,12 +41,9 @@ const SHORTER: [(&str, &str); 5] = [
 
 fn tortoise(arguments: &[&str], folder: &Path) -> Output {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));
-    command.args(arguments).current_dir(folder).env("TORTOISE_DATA", data());
+    static DATA: LazyLock<TempDir> = LazyLock::new(first_images);
+    command.args(arguments).current_dir(folder).env("TORTOISE_DATA", DATA.path());
     command.output().unwrap()
-}
-
-fn data() -> PathBuf {
-    Path::new(ROOT).join("data/mnist")
 }
 
 /// README, CONTRIBUTING and docs, without what is generated.

@@ -141,16 +141,24 @@ const ASKED: [Asked; 17] = [
     asked("devices", false),
 ];
 
-/// Signals to all commands together.
-const SIGNALS: u64 = 204;
-
+/// Four signals to each command.
 #[test]
 fn every_command_ends_whenever_it_is_asked() {
+    end_all(4);
+}
+
+#[test]
+#[ignore = "takes two minutes; .ci/run runs it"]
+fn every_command_ends_at_many_more_moments() {
+    end_all(12);
+}
+
+fn end_all(times: usize) {
     let root = tempdir().unwrap();
     let race = root.path().join("race");
     let mut child = start(&format!("race sync {HOST} --updates 20"), &race);
     assert!(end(&mut child).success());
-    let (data, next) = (small_data(), Mutex::new(0..SIGNALS));
+    let (data, next) = (small_data(), Mutex::new(0..(times * ASKED.len()) as u64));
     let slowest = Mutex::new((Duration::ZERO, ""));
     let work = || {
         loop {
@@ -165,7 +173,11 @@ fn every_command_ends_whenever_it_is_asked() {
     };
     thread::scope(|scope| (0..3).for_each(|_| drop(scope.spawn(work))));
     let (time, command) = *slowest.lock().unwrap();
-    println!("{SIGNALS} signals; the slowest took {:.2} s: {command}", time.as_secs_f64());
+    println!(
+        "{} signals; the slowest took {:.2} s: {command}",
+        times * ASKED.len(),
+        time.as_secs_f64()
+    );
 }
 
 /// Asks a command to end at a moment by chance, earlier each time that it is done before, and looks at

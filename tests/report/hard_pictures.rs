@@ -72,13 +72,13 @@ fn by_hand(digit: usize, rng: &mut ChaCha8Rng) -> Drawing {
     }
 }
 
-/// Draws forty, and how many are read as they are or refused by name; none may be wrong and sure.
+/// Draws twenty, and how many are read as they are or refused by name; none may be wrong and sure.
 #[track_caller]
 fn read_or_refused(name: &str, draw: impl Fn(usize, &mut ChaCha8Rng) -> (Vec<usize>, RgbImage)) {
     let folder = tempdir().unwrap();
     let mut rng = ChaCha8Rng::seed_from_u64(11);
     let (mut files, mut expected) = (Vec::new(), Vec::new());
-    for at in 0..40 {
+    for at in 0..20 {
         let (digits, picture) = draw(at, &mut rng);
         let file = folder.path().join(format!("{at}.png"));
         picture.save(&file).unwrap();
@@ -98,8 +98,8 @@ fn read_or_refused(name: &str, draw: impl Fn(usize, &mut ChaCha8Rng) -> (Vec<usi
         }
     }
     let read = told.iter().filter(|told| digits(told).is_some()).count();
-    assert!(wrong.len() <= 2, "{name}: {wrong:?}");
-    assert!(read >= 30, "{name}: only {read} of 40 are read");
+    assert!(wrong.len() <= 1, "{name}: {wrong:?}");
+    assert!(read >= 15, "{name}: only {read} of 20 are read");
 }
 
 #[test]

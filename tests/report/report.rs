@@ -120,7 +120,7 @@ fn nobody_is_first_within_two_standard_errors() {
     check(
         &[("async", &[early, late]), ("k-async:2", &[early, early]), ("sync", &[late, late])],
         "k-async:2 and async reached a training loss of 0.2 in 10 s, 4.0 times as fast as sync. \
-         Next was sync in 40 s. Lowest at the end: async with a training loss of 0.2000.",
+         Next was sync in 40 s. Lowest at the end: async, k-async:2 and sync with a training loss of 0.2000.",
     );
 }
 

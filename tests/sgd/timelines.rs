@@ -13,7 +13,7 @@ use tortoise::{
     ids::{LearnerId, Version},
     sgd::{
         Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler, Verdict,
-        learning_rate::Constant,
+        entrant::FORMS, learning_rate::Constant,
     },
     timeline::{Collector, text},
 };
@@ -135,7 +135,7 @@ fn every_timeline_is_as_drawn() {
             .trim_end()
             .split("\n\n")
             .map(|case| {
-                let script = case.split("\n--\n").next().unwrap();
+                let script = case.split("\n--").next().unwrap();
                 count += 1;
                 format!("{script}\n--\n{}", draw(script))
             })
@@ -143,4 +143,22 @@ fn every_timeline_is_as_drawn() {
         expect_file![&path].assert_eq(&format!("{}\n", cases.join("\n\n")));
     }
     assert!(count >= 9, "{count} timelines");
+}
+
+#[test]
+fn every_entrant_has_a_timeline_and_a_row_in_the_tables() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let timelines: String = std::fs::read_dir(root.join("tests/timelines"))
+        .unwrap()
+        .map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap())
+        .collect();
+    for form in &FORMS {
+        let (row, name) = (format!("| `{}` |", form.grammar()), form.name);
+        for file in ["README.md", "src/lib.rs"] {
+            assert!(read(file).contains(&row), "{file} has no {row}");
+        }
+        let starts = |line: &str| line.split([' ', ':']).next() == Some(name);
+        assert!(timelines.lines().any(starts), "no timeline of {name}");
+    }
 }

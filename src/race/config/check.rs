@@ -67,7 +67,7 @@ impl Config {
         for (at, entrant) in self.entrants.iter().enumerate() {
             entrant.k(self.learners)?;
             let again = self.entrants[..at].contains(entrant);
-            need(!again, &format!("{entrant} is named twice"))?;
+            need(!again, &format!("{entrant} is named twice (without :K, K is P/2)"))?;
             let sees_loss = !entrant.adapts() || self.evaluate_every.is_some();
             let remedy =
                 "give --evaluate-every, which says how often the loss is evaluated, or a --budget";

@@ -105,13 +105,19 @@ pub fn draw(series: &[Series], caption: &str, directory: &Path) -> Result<Vec<Pa
 /// Loss against what `of` gives.
 fn curves(series: &[Series], loss: (f64, f64), title: &str, of: impl Fn(&Point) -> f64) -> Chart {
     let (low, high) = span(series.iter().filter_map(|s| s.points.last()).map(&of));
-    let across = match far_apart((low, high)) {
+    let logarithmic = far_apart((low, high));
+    let across = match logarithmic {
         true => Scale { range: Some((1.0, high.max(2.0))), ..Scale::log(title) },
         false => Scale { range: Some((0.0, high.max(0.0))), ..Scale::linear(title) },
     };
     let dot = |point: &Point| Dot { x: of(point), y: point.loss, error: point.loss_se };
     let line = |name: &Name, look: Look, points: &[Point]| {
-        Line::new(name.clone(), look, points.iter().map(dot))
+        // Zero has no place on a logarithmic axis.
+        Line::new(
+            name.clone(),
+            look,
+            points.iter().map(dot).filter(|dot| !logarithmic || dot.x > 0.0),
+        )
     };
     let bounds = series.iter().filter(|series| !series.bound.is_empty());
     let bounds = bounds.map(|series| line(&series.name, Look::Thin, &series.bound));

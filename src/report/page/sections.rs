@@ -55,6 +55,11 @@ pub(super) fn terms(entrants: &[Entrant<'_>]) -> Markup {
              and meet the same minibatches. In virtual time, the time that each minibatch takes is drawn at \
              random, the same for every entrant, and only added up; in real time it is measured."
         }
+        p {
+            "A loss that goes up and down and falls no further has reached its noise: the learning rate is \
+             too high for updates of so few gradients, or of such stale ones. A lower rate leaves less \
+             noise, and falls more slowly. So the order of the entrants can change with the rate."
+        }
         dl.entrants {
             @for (at, Entrant { name, results, .. }) in entrants.iter().enumerate() {
                 @if let Some(sentence) = does(results) {

@@ -93,7 +93,6 @@ fn draw(
         if named > 0.0 {
             marks.labels.push(name((left + 4.0, middle + 4.0), span.version));
         }
-        // What is written stays readable.
         let hatched = wasted.then_some(named);
         marks.bars.push(minibatch(timeline, span, (left, top, wide), hatched, paper, prefix));
         if span.to > place.until {
@@ -123,7 +122,8 @@ fn draw(
     }
 }
 
-/// A minibatch at left, top and of this width; `hatched` from so far on, if it came to nothing.
+/// A minibatch at left, top and of this width; hatched if it came to nothing, but for a label that is
+/// so wide.
 fn minibatch(
     timeline: &Timeline,
     span: &Span,
@@ -133,9 +133,9 @@ fn minibatch(
     prefix: &str,
 ) -> Markup {
     let Span { learner, task, version, from, to, end } = *span;
-    let bar = |from: f64, fill: &str, rounded: bool, opacity: Option<&str>| {
-        let (x, width) = (Px(left + from), Px((wide - from).max(0.5)));
-        let radius = (rounded && wide > 6.0).then_some("2");
+    let bar = |fill: &str, opacity: Option<&str>| {
+        let (x, width) = (Px(left), Px(wide.max(0.5)));
+        let radius = (wide > 6.0).then_some("2");
         html! {
             rect x=(x) y=(Px(top)) width=(width) height=(BAR) rx=[radius] fill=(fill)
                 opacity=[opacity] {}
@@ -149,10 +149,15 @@ fn minibatch(
                 " to " (to.as_secs_f64()) " s: " (fate(timeline, span))
             }
             // Arrows do not shine through.
-            @if unfinished { (bar(0.0, paper, true, None)) }
-            (bar(0.0, colour(version), true, unfinished.then_some(".6")))
-            @if let Some(from) = hatched {
-                (bar(from, &format!("url(#{prefix}-hatch)"), false, None))
+            @if unfinished { (bar(paper, None)) }
+            (bar(colour(version), unfinished.then_some(".6")))
+            @if let Some(label) = hatched {
+                (bar(&format!("url(#{prefix}-hatch)"), None))
+                @if label > 0.0 {
+                    // What is written stays readable.
+                    rect x=(Px(left + 2.0)) y=(Px(top + 2.0)) width=(Px(label - 4.0))
+                        height=(BAR - 4.0) rx="2" fill=(colour(version)) {}
+                }
             }
         }
     }
