@@ -10,6 +10,7 @@ mod bounded;
 mod constants;
 mod curvature;
 pub mod delays;
+pub mod minimum;
 mod objective;
 mod regression;
 mod staleness;
@@ -22,11 +23,12 @@ use serde::{Deserialize, Serialize};
 pub use self::{
     bound::ErrorBound,
     bounded::Batches,
-    constants::{Iterate, estimate},
+    constants::{Iterate, estimate, of_one_objective},
     staleness::Window,
     watch::{Moment, Seen, Watch},
 };
 
+use self::minimum::Minimum;
 use crate::numbers::significant;
 
 /// A value and how sure it is.
@@ -136,7 +138,8 @@ pub struct Settings {
     pub iterates: usize,
     /// Minibatches at each iterate, for its variance.
     pub draws: usize,
-    /// Samples that the curvature is taken over, the same at every iterate.
+    /// Samples that the direction of the largest curvature is taken over, the same at every iterate; as
+    /// many others, if there are, say how large it is.
     pub curvature_samples: usize,
     /// Samples that gamma is taken over, the same throughout.
     pub staleness_samples: usize,
@@ -144,6 +147,13 @@ pub struct Settings {
     pub descent: usize,
     /// Samples that the engine is handed at a time.
     pub chunk: usize,
+    /// What is known of F* beforehand; without it the loss is brought down from the lowest iterate.
+    #[serde(skip)]
+    pub minimum: Option<Minimum>,
+    /// What c is not below: 2 l2 for a [`SoftmaxRegression`](minimum::SoftmaxRegression), 0 where nothing
+    /// is known.
+    #[serde(default)]
+    pub least_convexity: f64,
 }
 
 impl Settings {
@@ -163,6 +173,8 @@ impl Settings {
             staleness_samples: 8192,
             descent: 30,
             chunk: 512,
+            minimum: None,
+            least_convexity: 0.0,
         }
     }
 }
@@ -172,11 +184,12 @@ impl Settings {
 #[serde(rename_all = "kebab-case")]
 pub struct Estimates {
     /// L of assumption 1, ||grad F(w) - grad F(w')|| <= L ||w - w'||: the largest absolute eigenvalue
-    /// of the Hessian at any iterate, with its range over the iterates. Between them it may be larger.
+    /// of the Hessian at any iterate; its error is that of the samples it is taken over. Between the
+    /// iterates it may be larger.
     pub smoothness: Estimate,
     /// c of assumption 2 in the form that the theorems use, 2 c (F(w) - F*) <= ||grad F(w)||^2 (Polyak
-    /// and Lojasiewicz): the least over the iterates with [`f_star`](Self::f_star) for F*. It grows
-    /// with F*; its range is that of F*.
+    /// and Lojasiewicz): the least over the iterates with [`f_star`](Self::f_star) for F*, and not below
+    /// what is known of the objective. It grows with F*; its range is that of F*.
     pub convexity: Estimate,
     /// sigma^2 of assumption 4, E||g - grad F||^2 <= sigma^2/m + (M_G/m) ||grad F||^2.
     pub variance: Estimate,
@@ -190,8 +203,9 @@ pub struct Estimates {
     /// p0, the share of gradients with s = 0: an average, while the theorem asks for a lower bound
     /// whatever has happened before.
     pub p0: Estimate,
-    /// F*. The value is the lowest loss that was found, by the run or going down from it, and is not
-    /// below F*; the range goes down to what no loss is below.
+    /// F*. The value is the lowest loss that was found, and is not below F*; the range goes down to what
+    /// no loss is below. Of softmax regression with L2 both are near each other
+    /// ([`minimum`]). Of other models it is only the lowest loss seen, by the run or going down from it.
     pub f_star: Estimate,
     /// F(w_0), over the training set.
     pub initial_loss: f64,

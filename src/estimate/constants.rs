@@ -5,7 +5,10 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Estimate, Estimates, Seen, Settings, curvature, delays,
+    Estimate, Estimates, Seen, Settings,
+    curvature::{self, Curvature},
+    delays,
+    minimum::Minimum,
     objective::{Objective, Point, squared},
     regression::{Line, Measured},
     staleness,
@@ -34,6 +37,9 @@ pub struct Iterate {
     /// ||Hessian(w_k)||, over a part of the training set.
     #[serde(deserialize_with = "crate::numbers::or_nan")]
     pub smoothness: f64,
+    /// Its standard error, from how much parts of these samples differ; 0 over the whole training set.
+    #[serde(default)]
+    pub smoothness_error: f64,
     /// Whether its iteration has converged; if not, the smoothness is too small.
     pub converged: bool,
 }
@@ -78,17 +84,21 @@ pub fn estimate(seen: &Seen, engine: &mut dyn Engine, settings: &Settings) -> Re
     let mut objective = Objective::new(engine, settings.chunk);
     let (places, iterates) = iterates(&mut objective, seen, settings)?;
     let line = Line::through(&iterates.iter().map(measured).collect::<Vec<_>>());
-    let smoothness = iterates.iter().map(|iterate| iterate.smoothness);
-    let highest = smoothness.clone().fold(0.0, f64::max);
-    let smoothness = Estimate::between(highest, smoothness.fold(f64::INFINITY, f64::min), highest);
+    let steepest = iterates.iter().max_by(|a, b| a.smoothness.total_cmp(&b.smoothness));
+    let smoothness = steepest.map(|one| Estimate::with_error(one.smoothness, one.smoothness_error));
+    let smoothness = smoothness.expect("there is an iterate");
     let by_loss = iterates.iter().zip(places).min_by(|(a, _), (b, _)| a.loss.total_cmp(&b.loss));
     let (lowest, place) = by_loss.expect("there is an iterate");
-    let found = descend(&mut objective, place, settings.descent, smoothness.value)?;
+    let (found, least) = match settings.minimum {
+        Some(Minimum { found, least }) => (found, least),
+        None => {
+            let found = descend(&mut objective, place, settings.descent, smoothness.value)?;
+            (found, settings.least_loss)
+        }
+    };
     let found = found.min(lowest.loss).min(seen.lowest_loss.unwrap_or(f64::INFINITY));
-    let f_star = Estimate::between(found, settings.least_loss.min(found), found);
-    let (low, high) = f_star.range();
-    let [low, high] = [low, high].map(|f_star| convexity(&iterates, f_star));
-    let convexity = Estimate::between(high, low, high);
+    let f_star = Estimate::between(found, least.min(found), found);
+    let convexity = convexity(&iterates, &f_star, settings);
     let sample =
         objective.sample(&mut stream(settings, Stream::Staleness, 0), settings.staleness_samples);
     let (gamma, gamma_windows) = staleness::gamma(&mut objective, &seen.moments, &sample)?;
@@ -108,8 +118,23 @@ pub fn estimate(seen: &Seen, engine: &mut dyn Engine, settings: &Settings) -> Re
         warnings: Vec::new(),
         settings: *settings,
     };
-    estimates.warnings = warnings(&estimates, &line);
+    estimates.warnings = warnings(&estimates);
     Ok(estimates)
+}
+
+/// Makes F* and c those of the objective where several runs were of one: F* is the lowest loss that any
+/// of them found, and c the least over the iterates of all.
+pub fn of_one_objective(all: &mut [&mut Estimates]) {
+    let least = |of: fn(&Estimates) -> f64| all.iter().map(|one| of(one)).min_by(f64::total_cmp);
+    let Some(found) = least(|one| one.f_star.value) else { return };
+    let low = all.iter().map(|one| one.f_star.range().0).fold(f64::NEG_INFINITY, f64::max);
+    let f_star = Estimate::between(found, low.min(found), found);
+    let iterates: Vec<Iterate> = all.iter().flat_map(|one| one.iterates.clone()).collect();
+    for one in all {
+        one.f_star = f_star;
+        one.convexity = convexity(&iterates, &f_star, &one.settings);
+        one.warnings = warnings(one);
+    }
 }
 
 fn check(seen: &Seen, samples: usize, settings: &Settings) -> Result<()> {
@@ -147,7 +172,7 @@ fn iterates<'a>(
     let count = settings.iterates.min(all.len());
     let places = (0..count).map(|number| all[number * (all.len() - 1) / (count - 1).max(1)]);
     let mut part = stream(settings, Stream::Curvature, 0);
-    let part = objective.sample(&mut part, settings.curvature_samples);
+    let part = objective.sample(&mut part, 2 * settings.curvature_samples);
     let mut iterates = Vec::with_capacity(count);
     for (number, (version, w)) in places.clone().enumerate() {
         let Point { loss, gradient } = objective.full(w)?;
@@ -161,8 +186,17 @@ fn iterates<'a>(
         let mut draws = stream(settings, Stream::Draws, number);
         let variance = variance(objective, w, &gradient, settings, &mut draws)?;
         let mut direction = stream(settings, Stream::Direction, number);
-        let (smoothness, converged) = curvature::smoothness(objective, w, &part, &mut direction)?;
-        iterates.push(Iterate { version, loss, gradient_square, variance, smoothness, converged });
+        let Curvature { smoothness, smoothness_error, converged } =
+            curvature::smoothness(objective, w, &part, settings.curvature_samples, &mut direction)?;
+        iterates.push(Iterate {
+            version,
+            loss,
+            gradient_square,
+            variance,
+            smoothness,
+            smoothness_error,
+            converged,
+        });
     }
     Ok((places.map(|(_, w)| w).collect(), iterates))
 }
@@ -228,8 +262,16 @@ fn descend(objective: &mut Objective<'_>, w: &[f32], steps: usize, smoothness: f
 /// Part of the largest F(w_k) - F* below which an iterate is too close to F* to tell c.
 const TOO_CLOSE: f64 = 1e-4;
 
+/// c for F* and for both ends of its range.
+fn convexity(iterates: &[Iterate], f_star: &Estimate, settings: &Settings) -> Estimate {
+    let (low, high) = f_star.range();
+    let [low, high] =
+        [low, high].map(|f_star| least_ratio(iterates, f_star).max(settings.least_convexity));
+    Estimate::between(high, low, high)
+}
+
 /// The least ||grad F(w_k)||^2 / 2 (F(w_k) - F*); infinite if no iterate is above F*.
-fn convexity(iterates: &[Iterate], f_star: f64) -> f64 {
+fn least_ratio(iterates: &[Iterate], f_star: f64) -> f64 {
     let above = |iterate: &Iterate| iterate.loss - f_star;
     let least = TOO_CLOSE * iterates.iter().map(above).fold(0.0, f64::max);
     let told = iterates.iter().filter(|iterate| above(iterate) > least);
@@ -237,11 +279,8 @@ fn convexity(iterates: &[Iterate], f_star: f64) -> f64 {
     ratios.fold(f64::INFINITY, f64::min)
 }
 
-/// Times the line by which a variance may exceed it unremarked.
-const EXCESS: f64 = 2.0;
-
 /// Where an assumption fails, or an estimate is worth little.
-fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
+fn warnings(estimates: &Estimates) -> Vec<String> {
     let Estimates { smoothness, convexity, gamma, iterates, f_star, settings, .. } = estimates;
     let mut warnings = Vec::new();
     let largest =
@@ -267,17 +306,21 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
             Shown(most)
         ));
     }
-    let excess = |iterate: &Iterate| iterate.variance.value / line.at(iterate.gradient_square);
+    // The line is a mean; assumption 4 asks that nothing lies above it, whatever chance may do.
+    let line = |iterate: &Iterate| {
+        estimates.variance.value + estimates.gradient_variance.value * iterate.gradient_square
+    };
+    let excess = |iterate: &Iterate| iterate.variance.range().0 / line(iterate) - 1.0;
     let worst = iterates.iter().max_by(|a, b| excess(a).total_cmp(&excess(b)));
-    if let Some(worst) = worst.filter(|worst| excess(worst) > EXCESS) {
+    if let Some(worst) = worst.filter(|worst| excess(worst) > 0.0) {
         warnings.push(format!(
-            "assumption 4 does not describe this run well: after {} updates the variance of gradients is \
-             {:.1} times sigma^2 + M_G |grad F|^2",
+            "assumption 4 does not hold: after {} updates the variance of gradients is {:.0} % above \
+             sigma^2 + M_G |grad F|^2, which should be above every variance and is their mean line",
             worst.version,
-            excess(worst)
+            100.0 * (worst.variance.value / line(worst) - 1.0)
         ));
     }
-    if line.slope.standard_error().is_none_or(f64::is_infinite) {
+    if estimates.gradient_variance.standard_error().is_none_or(f64::is_infinite) {
         warnings
             .push("M_G cannot be told: the gradients of all iterates are equally long".to_owned());
     }
@@ -295,8 +338,9 @@ fn warnings(estimates: &Estimates, line: &Line) -> Vec<String> {
         warnings.push("c cannot be told: no iterate lies above F*".to_owned());
     } else if convexity.range().0 < 0.5 * convexity.value {
         warnings.push(format!(
-            "c is {convexity}: it depends on F*, which is only known to be from {:.4} to {:.4}; use \
-             the lower c to be safe",
+            "c is {convexity}: it depends on F*, which is only known to be from {:.4} to {:.4}: what was \
+             found is the lowest loss seen, and for this model nothing says how far it is from the lowest \
+             there is; use the lower c to be safe",
             f_star.range().0,
             f_star.range().1
         ));

@@ -5,7 +5,10 @@ use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
 
 use super::objective::{Objective, squared};
-use crate::{Result, statistics::bisect};
+use crate::{
+    Result,
+    statistics::{self, bisect},
+};
 
 /// Products with the Hessian at most.
 const MOST_PRODUCTS: usize = 60;
@@ -15,15 +18,56 @@ const CONVERGED: f64 = 1e-4;
 /// long enough that gradients in f32 tell a difference.
 const STEP: f64 = 1e-3;
 
-/// ||Hessian(w)|| over `samples`, and whether it has converged; until then it is too small.
+/// What curvature there is at some parameters.
+pub(super) struct Curvature {
+    /// ||Hessian(w)||.
+    pub(super) smoothness: f64,
+    /// Its standard error by the choice of the samples.
+    pub(super) smoothness_error: f64,
+    /// Whether the iteration has converged; if not, the smoothness is too small.
+    pub(super) converged: bool,
+}
+
+/// Groups of samples whose curvatures say how much they differ.
+const GROUPS: usize = 8;
+
+/// ||Hessian(w)||. The first `searched` of the samples say in which direction it is. Of a sample the
+/// largest eigenvalue is larger than that of all, as the direction is the one that suits the sample; so
+/// the others, if there are, say how large the curvature in this direction is.
 pub(super) fn smoothness(
     objective: &mut Objective<'_>,
     w: &[f32],
     samples: &[usize],
+    searched: usize,
     rng: &mut ChaCha8Rng,
-) -> Result<(f64, bool)> {
+) -> Result<Curvature> {
+    let (search, others) = samples.split_at(searched.min(samples.len()));
+    let (largest, converged, direction) = lanczos(objective, w, search, rng)?;
+    let all = objective.samples();
+    let Some(direction) = direction.filter(|_| search.len() < all && others.len() >= 2 * GROUPS)
+    else {
+        return Ok(Curvature { smoothness: largest, smoothness_error: 0.0, converged });
+    };
+    let mut values = Vec::with_capacity(GROUPS);
+    for group in others.chunks_exact(others.len() / GROUPS) {
+        values.push(dot(&product(objective, w, &direction, group)?, &direction));
+    }
+    let left_out = 1.0 - others.len() as f64 / all as f64;
+    let error = statistics::standard_error(&values).unwrap_or(f64::NAN) * left_out.sqrt();
+    let mean = statistics::mean(&values).unwrap_or(f64::NAN);
+    Ok(Curvature { smoothness: mean.abs(), smoothness_error: error, converged })
+}
+
+/// The largest absolute eigenvalue over `samples`, whether it has converged, and its direction; none
+/// where there is no curvature.
+fn lanczos(
+    objective: &mut Objective<'_>,
+    w: &[f32],
+    samples: &[usize],
+    rng: &mut ChaCha8Rng,
+) -> Result<(f64, bool, Option<Vec<f64>>)> {
     let random = w.iter().map(|_| rng.random::<f64>() - 0.5).collect();
-    let Some((_, mut next)) = normalised(random) else { return Ok((0.0, true)) };
+    let Some((_, mut next)) = normalised(random) else { return Ok((0.0, true, None)) };
     let mut basis: Vec<Vec<f64>> = Vec::new();
     // The Hessian in the basis: what is on the diagonal, and what is beside it.
     let (mut diagonal, mut beside) = (Vec::new(), Vec::new());
@@ -41,7 +85,7 @@ pub(super) fn smoothness(
         if let [.., first, second, last] = values[..]
             && (last - first).abs().max((last - second).abs()) <= CONVERGED * last
         {
-            return Ok((last, true));
+            return Ok((last, true, direction(&basis, &diagonal, &beside)));
         }
         let scale: f64 =
             diagonal.iter().chain(&beside).fold(0.0, |most, value| value.abs().max(most));
@@ -51,10 +95,49 @@ pub(super) fn smoothness(
                 beside.push(norm);
                 next = direction;
             }
-            _ => return Ok((values[values.len() - 1], true)),
+            _ => {
+                let largest = values[values.len() - 1];
+                return Ok((largest, true, direction(&basis, &diagonal, &beside)));
+            }
         }
     }
-    Ok((values[values.len() - 1], w.len() <= MOST_PRODUCTS))
+    let direction = direction(&basis, &diagonal, &beside[..basis.len().saturating_sub(1)]);
+    Ok((values[values.len() - 1], w.len() <= MOST_PRODUCTS, direction))
+}
+
+/// The direction of the largest eigenvalue, from a basis in which the Hessian is tridiagonal.
+fn direction(basis: &[Vec<f64>], diagonal: &[f64], beside: &[f64]) -> Option<Vec<f64>> {
+    let largest = largest_eigenvalue(diagonal, beside);
+    let mut parts = vec![1.0; basis.len()];
+    // Power iteration on a matrix of at most sixty rows.
+    for _ in 0..5000 {
+        let mut next: Vec<f64> = (0..parts.len())
+            .map(|at| {
+                let mut sum = diagonal[at] * parts[at];
+                if at > 0 {
+                    sum += beside[at - 1] * parts[at - 1];
+                }
+                if at + 1 < parts.len() {
+                    sum += beside[at] * parts[at + 1];
+                }
+                sum
+            })
+            .collect();
+        let length = squared(next.iter().copied()).sqrt();
+        if length == 0.0 {
+            return None;
+        }
+        next.iter_mut().for_each(|part| *part /= length);
+        parts = next;
+        if (length / largest - 1.0).abs() < 1e-12 {
+            break;
+        }
+    }
+    let mut direction = vec![0.0; basis[0].len()];
+    for (part, vector) in parts.iter().zip(basis) {
+        direction.iter_mut().zip(vector).for_each(|(d, v)| *d += part * v);
+    }
+    normalised(direction).map(|(_, direction)| direction)
 }
 
 /// The Hessian times a direction of length 1: a central difference of gradients.

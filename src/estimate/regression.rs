@@ -55,10 +55,6 @@ impl Line {
             .map(|(value, error)| Estimate::with_error(value, excess * error));
         Self { intercept, slope }
     }
-
-    pub(super) fn at(&self, x: f64) -> f64 {
-        self.intercept.value + self.slope.value * x
-    }
 }
 
 #[cfg(test)]

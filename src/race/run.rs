@@ -16,7 +16,12 @@ use crate::{
     Error, Result, awake,
     dataset::minibatches::Minibatches,
     engine::{Engine, interruptible::Interruptible},
-    estimate::{Seen, Settings, Watch, delays::Recording, estimate},
+    estimate::{
+        Estimates, Seen, Settings, Watch,
+        delays::Recording,
+        estimate,
+        minimum::{Minimum, SoftmaxRegression, minimum},
+    },
     record::{
         Checkpoint, Identity, Layout, Recorded, Recorder, RunDirectory, RunFiles, RunSummary, Tail,
         read_checkpoint, read_run,
@@ -36,6 +41,8 @@ pub(super) struct Run<'a> {
     pub(super) engines: &'a mut Engines,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) interrupt: &'a AtomicBool,
+    /// F* of the race, once it has been looked for.
+    pub(super) minimum: &'a mut Option<Minimum>,
 }
 
 /// Where a run begins.
@@ -203,7 +210,7 @@ impl Run<'_> {
         summary: &mut RunSummary,
     ) -> Result<()> {
         let mut evaluator = Interruptible::new(evaluator, self.interrupt);
-        match estimate(seen, &mut evaluator, &self.estimate_settings()?) {
+        match self.estimates(seen, &mut evaluator) {
             Ok(estimates) => summary.estimates = Some(estimates),
             // Without what it was run for, it is not over.
             Err(Error::Interrupted) => summary.ended = Ended::Interrupted,
@@ -214,6 +221,24 @@ impl Run<'_> {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    fn estimates(&mut self, seen: &Seen, evaluator: &mut dyn Engine) -> Result<Estimates> {
+        let mut settings = self.estimate_settings()?;
+        let regression = match self.layout {
+            Layout::Model(model) => SoftmaxRegression::of(model),
+            Layout::Flat => None,
+        };
+        if let Some(regression) = regression {
+            let known = match *self.minimum {
+                Some(known) => known,
+                None => minimum(evaluator, &regression, settings.chunk)?,
+            };
+            *self.minimum = Some(known);
+            settings.minimum = Some(known);
+            settings.least_convexity = 2.0 * regression.l2;
+        }
+        estimate(seen, evaluator, &settings)
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     Error, Result,
     engine::{Engine, kernels::ShaderFile},
+    estimate::{minimum::Minimum, of_one_objective},
     record::{
         Computed, CopyOrigin, EntrantSummary, Origin, RunDirectory, RunSummary, Summary,
         learners_csv, read_origin, write_origin, write_summary, write_whole,
@@ -33,6 +34,8 @@ pub(crate) struct Runner {
     pub(super) subject: Subject,
     engines: Engines,
     evaluator: Box<dyn Engine>,
+    /// F*, once it has been looked for.
+    minimum: Option<Minimum>,
     pub(super) progress: Box<dyn Progress>,
 }
 
@@ -59,11 +62,11 @@ impl Runner {
             }
             (None, None) => ModelOnData::open(&config, &mut *progress, program)?,
         };
-        Ok(Self { config, subject, engines, evaluator, progress })
+        Ok(Self { config, subject, engines, evaluator, minimum: None, progress })
     }
 
-    /// What is minimised, with queues and an evaluator of its own over the first `evaluated` samples of
-    /// the training set.
+    /// What is minimised, with queues and an evaluator of its own, which for most losses looks at the
+    /// first `evaluated` samples of the training set only.
     #[cfg_attr(
         not(feature = "cli"),
         expect(dead_code, reason = "only the command gives advice yet")
@@ -173,14 +176,18 @@ impl Runner {
         directory: &RunDirectory,
         interrupt: &AtomicBool,
     ) -> Result<Summary<Config>> {
-        let mut entrants = Vec::new();
+        let mut ran = Vec::new();
         let mut interrupted = false;
         for entrant in self.config.entrants.clone() {
             let runs = self.runs(entrant, directory, interrupt, &mut interrupted)?;
             if !runs.is_empty() {
-                entrants.push(summed_up(&self.config, entrant, runs)?);
+                ran.push((entrant, runs));
             }
         }
+        let estimates = ran.iter_mut().flat_map(|(_, runs)| runs).map(|run| &mut run.estimates);
+        of_one_objective(&mut estimates.flatten().collect::<Vec<_>>());
+        let summed_up = |(entrant, runs)| summed_up(&self.config, entrant, runs);
+        let entrants = ran.into_iter().map(summed_up).collect::<Result<Vec<_>>>()?;
         Ok(Summary {
             tortoise: env!("CARGO_PKG_VERSION").into(),
             machine: machine(),
@@ -217,6 +224,7 @@ impl Runner {
                 engines: &mut self.engines,
                 progress: &mut *self.progress,
                 interrupt,
+                minimum: &mut self.minimum,
             };
             let run = run.record(directory, &mut *self.evaluator)?;
             *interrupted = run.ended == Ended::Interrupted;

@@ -117,14 +117,18 @@ impl ModelOnData {
         Ok((Subject::Model(Box::new(opened)), engines, evaluator))
     }
 
-    /// The same with queues and an evaluator of its own over the first `evaluated` samples of the
-    /// training set.
+    /// The same with queues and an evaluator of its own, which for most losses looks at the first
+    /// `evaluated` samples of the training set only.
     fn objective(&self, config: &Config, evaluated: usize) -> Result<Objective> {
         let Self { data, model, gradients, evaluations, .. } = self;
         let queues = queues(config, data, model, &gradients[0])?;
+        let whole = evaluations.open(model, config.minibatch, data)?;
+        if evaluated >= data.train.len() {
+            return Ok(Objective::new(queues, whole));
+        }
         let part = data.train.first(evaluated);
-        let evaluator = evaluations.open(model, config.minibatch, part)?;
-        Ok(Objective::new(queues, evaluator))
+        let part = evaluations.open(model, config.minibatch, part)?;
+        Ok(Objective::sampled(queues, part, whole))
     }
 
     fn data(&self) -> Data {
@@ -172,7 +176,8 @@ impl Subject {
         }
     }
 
-    /// What is minimised once more, evaluated over the first `evaluated` samples of the training set.
+    /// What is minimised once more, for most losses evaluated over the first `evaluated` samples of the
+    /// training set only.
     pub(super) fn objective(&self, config: &Config, evaluated: usize) -> Result<Objective> {
         match self {
             Self::Model(opened) => opened.objective(config, evaluated),

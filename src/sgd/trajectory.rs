@@ -21,6 +21,8 @@ use crate::{
 pub struct Objective {
     queues: EnginePool,
     evaluator: RefCell<Box<dyn Engine>>,
+    /// Evaluates over the whole training set, where the evaluator has a part of it.
+    whole: Option<RefCell<Box<dyn Engine>>>,
 }
 
 impl fmt::Debug for Objective {
@@ -30,11 +32,21 @@ impl fmt::Debug for Objective {
 }
 
 impl Objective {
-    /// Gradients from `queues`, the loss over the training set from `evaluator`, which may have a part of
-    /// it that is enough.
+    /// Gradients from `queues`, the loss over the training set from `evaluator`.
     pub fn new(queues: EnginePool, evaluator: impl Engine + 'static) -> Self {
         let evaluator: RefCell<Box<dyn Engine>> = RefCell::new(Box::new(evaluator));
-        Self { queues, evaluator }
+        Self { queues, evaluator, whole: None }
+    }
+
+    /// The same where evaluating the whole training set each time would take too long: the loss is that
+    /// over a `part` of it, times the ratio of both. The ratio is measured at the 1st, 2nd, 5th, 17th,
+    /// ... evaluation and at the last, and between them it changes evenly.
+    pub fn sampled(
+        queues: EnginePool,
+        part: impl Engine + 'static,
+        whole: impl Engine + 'static,
+    ) -> Self {
+        Self { whole: Some(RefCell::new(Box::new(whole))), ..Self::new(queues, part) }
     }
 
     /// w_0 of a run with this seed, as the evaluator has it.
@@ -56,10 +68,12 @@ impl Objective {
         seed: u64,
         initial: &[f32],
     ) -> Result<Trajectory> {
-        let (points, tally) = (Vec::new(), Tally::default());
-        let mut watch = Evaluations { objective: self, points, tally };
+        let (points, tally, ratios) = (Vec::new(), Tally::default(), Vec::new());
+        let mut watch = Evaluations { objective: self, points, tally, ratios };
         let run = run_config.run(entrant, seed, initial, &self.queues, None, &mut watch)?;
-        let (Finished { ended, params }, Evaluations { points, tally, .. }) = (run, watch);
+        let Finished { ended, params } = run;
+        watch.end(&params)?;
+        let Evaluations { points, tally, .. } = watch;
         Ok(Trajectory { entrant: *entrant, seed, points, tally, ended, params })
     }
 }
@@ -118,6 +132,47 @@ struct Evaluations<'a> {
     objective: &'a Objective,
     points: Vec<Point>,
     tally: Tally,
+    /// The loss over the whole training set by that over the part, each with the number of its point.
+    ratios: Vec<(usize, f64)>,
+}
+
+impl Evaluations<'_> {
+    /// Measures the ratio at these parameters, which `loss` is the loss of, and which the point of this
+    /// number is for.
+    fn compare(&mut self, number: usize, loss: f64, params: &[f32]) -> Result<()> {
+        if let Some(whole) = &self.objective.whole {
+            let ratio = whole.borrow_mut().evaluate(params, Part::Train)?.loss / loss;
+            // Of a run that has diverged there is none any more.
+            let before = self.ratios.last().map_or(1.0, |(_, ratio)| *ratio);
+            self.ratios.push((number, if ratio.is_finite() { ratio } else { before }));
+        }
+        Ok(())
+    }
+
+    /// Makes the losses those over the whole training set.
+    fn end(&mut self, last: &[f32]) -> Result<()> {
+        let Some(point) = self.points.last() else { return Ok(()) };
+        let number = self.points.len() - 1;
+        if self.ratios.last().is_some_and(|(compared, _)| *compared < number) {
+            self.compare(number, point.loss, last)?;
+        }
+        for pair in self.ratios.windows(2) {
+            let [(from, low), (to, high)] = [pair[0], pair[1]];
+            for number in from..to {
+                let part = (number - from) as f64 / (to - from) as f64;
+                self.points[number].loss *= low + part * (high - low);
+            }
+        }
+        if let (Some((_, ratio)), Some(point)) = (self.ratios.last(), self.points.last_mut()) {
+            point.loss *= ratio;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the ratio is measured at the point of this number: 0, 1, 4, 16, ...
+fn is_compared(number: usize) -> bool {
+    number == 0 || number.is_power_of_two() && number.trailing_zeros().is_multiple_of(2)
 }
 
 impl Observer for Evaluations<'_> {
@@ -137,6 +192,11 @@ impl Observer for Evaluations<'_> {
             _ => {
                 let mut evaluator = self.objective.evaluator.borrow_mut();
                 let loss = evaluator.evaluate(params, Part::Train)?.loss;
+                drop(evaluator);
+                let number = self.points.len();
+                if is_compared(number) {
+                    self.compare(number, loss, params)?;
+                }
                 Point { time, updates, loss, loss_se: None }
             }
         };

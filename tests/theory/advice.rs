@@ -154,6 +154,38 @@ impl Coins {
 }
 
 #[test]
+fn losses_over_a_part_of_the_samples_become_those_over_all() {
+    let (dimensions, m) = (20, 4);
+    let split = Arc::new(coins(2000, dimensions, 1).unwrap());
+    let part = Arc::new(split.first(400));
+    let engine = |of| Quadratic::new(of, vec![1.0; dimensions]);
+    let queues = || EnginePool::here(engine(&split));
+    let run_config = RunConfig {
+        minibatch: m,
+        budget: Some(60.0),
+        evaluate_every: Some(2.0),
+        ..RunConfig::new(4, 0.02)
+    };
+    let losses = |objective: &Objective| -> Vec<f64> {
+        let run = objective.trajectory(&run_config, &Entrant::ASYNC, 1, &[0.0; 20]).unwrap();
+        run.points.iter().map(|point| point.loss).collect()
+    };
+    let exact = losses(&Objective::new(queues(), engine(&split)));
+    let small = losses(&Objective::new(queues(), engine(&part)));
+    let mended = losses(&Objective::sampled(queues(), engine(&part), engine(&split)));
+    assert_eq!(exact.len(), 31);
+    let errors = |losses: &[f64]| -> Vec<f64> {
+        losses.iter().zip(&exact).map(|(loss, exact)| (loss / exact - 1.0).abs()).collect()
+    };
+    let (unmended, mended) = (errors(&small), errors(&mended));
+    for compared in [0, 1, 4, 16, 30] {
+        assert!(mended[compared] < 1e-12, "{compared}: {mended:?}");
+    }
+    let largest = |errors: &[f64]| errors.iter().copied().fold(0.0, f64::max);
+    assert!(largest(&mended) < largest(&unmended) / 3.0, "{mended:?}, {unmended:?}");
+}
+
+#[test]
 fn nobody_is_a_fifth_faster_than_who_is_advised() {
     let coins = Coins::new();
     for distribution in [

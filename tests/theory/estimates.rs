@@ -13,7 +13,11 @@ use tortoise::{
     },
     dataset::{Minibatch, Split, minibatches::Minibatches},
     engine::{Engine, Evaluation, Part, host::Host, model::Model},
-    estimate::{Estimates, Seen, Settings, Watch, estimate},
+    estimate::{
+        Estimates, Seen, Settings, Watch, estimate,
+        minimum::{SoftmaxRegression, minimum},
+        of_one_objective,
+    },
     ids::Version,
     sgd::{
         Cancellation, Entrant, Limits, Observer, ParameterServer, Run, Scheduler,
@@ -327,6 +331,45 @@ fn the_smoothness_of_a_logistic_model_is_the_largest_eigenvalue_of_its_hessian()
     // As every loss is above F*, c lies below what a larger F* would make it.
     assert!(estimates.convexity.range().0 < estimates.convexity.value);
     assert!(estimates.warnings.iter().any(|w| w.contains("depends on F*")));
+
+    // L-BFGS finds it too, and its certificate says so.
+    let regression = SoftmaxRegression::of(&model).unwrap();
+    let minimum = minimum(&mut host(), &regression, 64).unwrap();
+    assert!((minimum.found - f64::from(lowest)).abs() < 1e-5, "{minimum:?}, {lowest}");
+    assert!(minimum.least <= f64::from(lowest) + 1e-6, "{minimum:?}, {lowest}");
+    assert!(minimum.found - minimum.least < 5e-5, "{minimum:?}");
+    let least_convexity = 2.0 * regression.l2;
+    let known = Settings { minimum: Some(minimum), least_convexity, ..settings };
+    let estimates = estimate(&seen, &mut host(), &known).unwrap();
+    let (low, high) = estimates.convexity.range();
+    assert!(low >= least_convexity && high < 1.01 * low, "{}", estimates.convexity);
+    assert!(!estimates.warnings.iter().any(|w| w.contains("depends on F*")));
+}
+
+#[test]
+fn runs_of_one_objective_have_one_minimum_and_one_c() {
+    let train = split(200, 6, CLASSES);
+    let model = Model::new(&"mlp:4".parse().unwrap(), 6, CLASSES, L2).unwrap();
+    let (host, initial) = (|| Host::open(model.clone(), &train).unwrap(), model.initial(2));
+    assert_eq!(SoftmaxRegression::of(&model), None);
+    let settings = Settings { chunk: 64, ..Settings::new(0.2, 4, MINIBATCH, 7) };
+    let mut all = ["async", "k-sync:4"].map(|entrant| {
+        estimate(&watch(entrant, host(), &initial, &settings, 200), &mut host(), &settings).unwrap()
+    });
+    let alone = all.clone();
+    assert_ne!(alone[0].f_star, alone[1].f_star);
+    of_one_objective(&mut all.iter_mut().collect::<Vec<_>>());
+    let lowest = alone[0].f_star.value.min(alone[1].f_star.value);
+    for one in &all {
+        assert_eq!((one.f_star.value, one.f_star), (lowest, all[0].f_star));
+        assert_eq!(one.convexity, all[0].convexity);
+    }
+    // Nothing is 2 c (F - F*) above its gradient, wherever either run went.
+    let iterates = alone.iter().flat_map(|one| &one.iterates);
+    let c = all[0].convexity.value;
+    for one in iterates.filter(|one| one.loss > lowest + 1e-3) {
+        assert!(one.gradient_square >= 2.0 * c * (one.loss - lowest) * (1.0 - 1e-9), "{one:?}");
+    }
 }
 
 #[test]
