@@ -66,8 +66,24 @@ fn soonest(entrants: &[&Entrant<'_>], loss: f64) -> Option<Vec<String>> {
         |other: &&Reached<'_>| other.time - best.time <= ERRORS * best.error.hypot(other.error);
     let (first, later): (Vec<_>, Vec<_>) = reached.iter().partition(close);
     let names: Vec<&Name> = first.iter().map(|one| one.name).collect();
-    let (who, when) = (list(&names), seconds(best.time));
-    let what = format!("{who} reached a training loss of {} in {when}", Shown(loss));
+    let what = match &*first {
+        [one] => format!(
+            "{} reached a training loss of {} in {}",
+            one.name,
+            Shown(loss),
+            seconds(one.time)
+        ),
+        several => {
+            let timed = |one: &&Reached<'_>| format!("{} (in {})", one.name, seconds(one.time));
+            let who = listed(&several.iter().map(timed).collect::<Vec<_>>());
+            format!("{who} reached a training loss of {} first", Shown(loss))
+        }
+    };
+    // Who stopped before that is not compared.
+    let (stopped, entrants): (Vec<_>, Vec<_>) = entrants.iter().copied().partition(|one| {
+        one.results.time_to(loss).0.is_none() && longest(one) < best.time && !has_diverged(one)
+    });
+    let entrants = &*entrants;
     let others: Vec<&Entrant<'_>> =
         entrants.iter().copied().filter(|one| !names.contains(&&one.name)).collect();
     let known = |variant: &str| others.iter().find(|other| other.name.variant() == variant);
@@ -91,18 +107,27 @@ fn soonest(entrants: &[&Entrant<'_>], loss: f64) -> Option<Vec<String>> {
     let mut sentences = vec![format!("{what}{compared}.")];
     if let Some(next) = later.first() {
         sentences.push(format!("Next was {} in {}.", next.name, seconds(next.time)));
-        sentences.extend(caution(entrants, next.time - best.time));
+        sentences.extend(caution(entrants, Some(next.time - best.time)));
+    } else if entrants.len() > 1 {
+        sentences.extend(caution(entrants, None));
+    }
+    for one in stopped {
+        sentences.push(format!(
+            "{} ended before that, after {}, and cannot be compared: a --budget gives all the same time.",
+            one.name,
+            seconds(longest(one))
+        ));
     }
     Some(sentences)
 }
 
-/// Why a lead of so many seconds may be chance, if it may.
-fn caution(entrants: &[&Entrant<'_>], lead: f64) -> Option<String> {
+/// Why a lead of so many seconds, or one over nobody, may be chance, if it may.
+fn caution(entrants: &[&Entrant<'_>], lead: Option<f64>) -> Option<String> {
     let runs = || entrants.iter().flat_map(|one| &one.results.runs);
     let gaps = runs().flat_map(|run| run.evaluations.windows(2).map(|pair| pair[1].t - pair[0].t));
     // Rounding aside, evaluations are equally far apart.
     let apart = gaps.fold(0.0, f64::max);
-    let short = lead <= apart * 1.001;
+    let short = lead.is_some_and(|lead| lead <= apart * 1.001);
     let alone = entrants.iter().all(|one| one.results.runs.len() == 1);
     let lead = "That lead is no longer than the time between two evaluations";
     match (short, alone) {

@@ -301,9 +301,12 @@ impl FromStr for Entrant {
         };
         let number = match (FORMS[form].takes, number) {
             (Takes::AllLearners | Takes::OneGradient, Some(k)) => {
-                return Err(Error::config(format!(
-                    "{name} has no K; did you mean \"k-{name}:{k}\"?"
-                )));
+                let with_k = format!("k-{name}");
+                let hint = match FORMS.iter().any(|form| form.name == with_k) {
+                    true => format!("; did you mean \"{with_k}:{k}\"?"),
+                    false => String::new(),
+                };
+                return Err(Error::config(format!("{name} has no K{hint}")));
             }
             (Takes::Bound, None) => {
                 return Err(Error::config(format!(

@@ -89,13 +89,14 @@ fn the_verdict_says_who_never_got_there() {
     let (far, near): (&[f64], &[f64]) = (&[2.0, 1.0, 0.6, 0.4], &[2.0, 0.6, 0.2]);
     check(
         &[("sync", &[far]), ("async", &[near])],
-        "async reached a training loss of 0.2 in 20 s, which sync did not reach in 30 s. Lowest at \
+        "async reached a training loss of 0.2 in 20 s, which sync did not reach in 30 s. There is one \
+         seed; with another, the order may differ. Lowest at \
          the end: async with a training loss of 0.2000.",
     );
     // All seeds have to, so that one that is lucky does not flatter the others.
     check(
         &[("sync", &[far, far]), ("async", &[near, far])],
-        "async and sync reached a training loss of 0.5 in 25 s. Lowest at the end: async with a \
+        "async (in 25 s) and sync (in 30 s) reached a training loss of 0.5 first. Lowest at the end: async with a \
          training loss of 0.3000.",
     );
     check(
@@ -115,12 +116,22 @@ fn the_verdict_says_who_never_got_there() {
 }
 
 #[test]
+fn who_ended_sooner_is_not_compared() {
+    check(
+        &[("async", &[&[2.0, 1.0]]), ("sync", &[&[2.0, 1.0, 1.0, 0.2]])],
+        "sync reached a training loss of 0.2 in 30 s. async ended before that, after 10 s, and cannot be \
+         compared: a --budget gives all the same time. Lowest at the end: sync with a training loss of \
+         0.2000.",
+    );
+}
+
+#[test]
 fn nobody_is_first_within_two_standard_errors() {
     let (early, late): (&[f64], &[f64]) = (&[2.0, 0.2, 0.2, 0.2, 0.2], &[2.0, 1.0, 1.0, 1.0, 0.2]);
     check(
         &[("async", &[early, late]), ("k-async:2", &[early, early]), ("sync", &[late, late])],
-        "k-async:2 and async reached a training loss of 0.2 in 10 s, 4.0 times as fast as sync. \
-         Next was sync in 40 s. Lowest at the end: async, k-async:2 and sync with a training loss of 0.2000.",
+        "k-async:2 (in 10 s) and async (in 25 s) reached a training loss of 0.2 first, 4.0 times as \
+         fast as sync. Next was sync in 40 s. Lowest at the end: async, k-async:2 and sync with a training loss of 0.2000.",
     );
 }
 

@@ -56,9 +56,9 @@ pub(super) fn terms(entrants: &[Entrant<'_>]) -> Markup {
              random, the same for every entrant, and only added up; in real time it is measured."
         }
         p {
-            "A loss that goes up and down and falls no further has reached its noise: the learning rate is \
-             too high for updates of so few gradients, or of such stale ones. A lower rate leaves less \
-             noise, and falls more slowly. So the order of the entrants can change with the rate."
+            "A loss that goes up and down in place of falling says that the learning rate is too high for \
+             this entrant: stale gradients, and means of few gradients, allow smaller steps only. A lower \
+             rate is slower at first and gets further, so the order of the entrants can change with it."
         }
         dl.entrants {
             @for (at, Entrant { name, results, .. }) in entrants.iter().enumerate() {
