@@ -1,6 +1,7 @@
 //! Expected times and losses, in closed form or computed, to stand beside what is measured. Knows no
 //! engine.
 
+mod arrival;
 pub mod error;
 pub mod order_statistics;
 mod renewals;
@@ -8,3 +9,4 @@ pub mod runtime;
 pub mod speed_up;
 pub mod staleness;
 pub mod survey;
+mod unequal;

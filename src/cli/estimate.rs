@@ -91,7 +91,10 @@ fn text(estimates: &Estimates) -> String {
         (
             "F*",
             estimates.f_star.to_string(),
-            "lowest possible loss: at most the lowest one found".to_owned(),
+            match settings.minimum.is_some() {
+                true => "lowest possible loss, by L-BFGS and its dual".to_owned(),
+                false => "lowest possible loss: at most the lowest one found".to_owned(),
+            },
         ),
         ("delay", distribution, how),
     ];

@@ -118,6 +118,11 @@ impl Slow {
         self.0.iter().all(|(_, factor)| *factor == 1.0)
     }
 
+    /// The factors of P = `learners` learners.
+    pub fn factors(&self, learners: usize) -> impl Iterator<Item = f64> {
+        (0..learners).map(|learner| self.factor(learner))
+    }
+
     fn factor(&self, learner: LearnerId) -> f64 {
         self.0.iter().find(|(slow, _)| *slow == learner).map_or(1.0, |(_, factor)| *factor)
     }

@@ -6,7 +6,7 @@
 //! independent counts, a power of a polynomial. Times rounded down to the lattice give a bound from
 //! below, times rounded up one from above.
 
-use super::order_statistics;
+use super::{order_statistics, unequal::Group};
 use crate::cluster::delay::Distribution;
 
 /// E\[T\] and what encloses it.
@@ -32,23 +32,26 @@ const DOWN: f64 = 1.0;
 const NEAREST: f64 = 0.5;
 const UP: f64 = 0.0;
 
-/// E\[T\] for P = `p` learners; none where it would take long to compute or has too long a tail.
-pub(super) fn time_of(distribution: &Distribution, k: usize, p: usize) -> Option<Enclosed> {
-    if k.checked_mul(k)?.checked_mul(p.ilog2() as usize + 1)? > 1 << 19 {
+/// E\[T\] for these learners; none where it would take long to compute or has too long a tail.
+pub(super) fn time_of(distribution: &Distribution, groups: &[Group], k: usize) -> Option<Enclosed> {
+    let p: usize = groups.iter().map(|(_, count)| count).sum();
+    let products = groups.len() - 1 + p.ilog2() as usize + 1;
+    if k.checked_mul(k)?.checked_mul(products)? > 1 << 19 {
         return None;
     }
-    let horizon = horizon(distribution, k, p)?;
+    let horizon = horizon(distribution, groups, k)?;
     let mut step = horizon / FINE as f64;
     // Two times only: let the shorter one be a point of the lattice.
-    if let Distribution::Bimodal { fast, .. } = *distribution
-        && fast > step
+    if let (Distribution::Bimodal { fast, .. }, [(factor, _)]) = (distribution, groups)
+        && factor * fast > step
     {
         // And one of the lattice with twice the step.
-        step = 0.5 * fast / (0.5 * fast / step).ceil();
+        let fast = 0.5 * factor * fast;
+        step = fast / (fast / step).ceil();
     }
     let mean = |step: f64, point| {
         let points = (horizon / step).ceil() as usize;
-        step * not_yet(distribution, k, p, step, points, point).iter().sum::<f64>()
+        step * not_yet(distribution, groups, k, step, points, point).iter().sum::<f64>()
     };
     let (lower, upper) = (mean(step, DOWN), mean(step, UP));
     let value = mean(step, NEAREST);
@@ -57,11 +60,14 @@ pub(super) fn time_of(distribution: &Distribution, k: usize, p: usize) -> Option
 }
 
 /// A time that T hardly ever exceeds, not far above the least.
-fn horizon(distribution: &Distribution, k: usize, p: usize) -> Option<f64> {
-    let mut horizon = 4.0 * order_statistics::expected(distribution, 1, p) * k.div_ceil(p) as f64;
+fn horizon(distribution: &Distribution, groups: &[Group], k: usize) -> Option<f64> {
+    let p: usize = groups.iter().map(|(_, count)| count).sum();
+    let fastest = groups.iter().map(|(factor, _)| *factor).fold(f64::INFINITY, f64::min);
+    let first = fastest * order_statistics::expected(distribution, 1, p);
+    let mut horizon = 4.0 * first * k.div_ceil(p) as f64;
     for _ in 0..48 {
         let step = horizon / COARSE as f64;
-        let tail = not_yet(distribution, k, p, step, COARSE, UP);
+        let tail = not_yet(distribution, groups, k, step, COARSE, UP);
         match tail.len() {
             COARSE => horizon *= 2.0,
             short if short < COARSE / 3 => horizon = step * (short + 1) as f64,
@@ -77,18 +83,41 @@ fn horizon(distribution: &Distribution, k: usize, p: usize) -> Option<f64> {
 /// Pr(T > i step) for i from 0 on, to `points` or to where it is negligible.
 fn not_yet(
     distribution: &Distribution,
+    groups: &[Group],
     k: usize,
-    p: usize,
     step: f64,
     points: usize,
     point: f64,
 ) -> Vec<f64> {
+    let of_groups: Vec<_> = groups
+        .iter()
+        .map(|(factor, count)| (finished(distribution, k, step / factor, points, point), *count))
+        .collect();
+    let probability = |i: usize| {
+        let mut product: Option<Vec<f64>> = None;
+        for (finished, count) in &of_groups {
+            let at_least = |n: usize| finished.get(n).map_or(0.0, |by| by[i]);
+            let one = power((0..k).map(|n| at_least(n) - at_least(n + 1)).collect(), *count);
+            product = Some(product.map_or(one.clone(), |before| convolve(&before, &one)));
+        }
+        product.map_or(0.0, |product| product.iter().sum::<f64>())
+    };
+    (0..points).map(probability).take_while(|left| *left > NEGLIGIBLE).collect()
+}
+
+/// Pr(a learner has finished n by i `step`), for each n up to K and each i below `points`.
+fn finished(
+    distribution: &Distribution,
+    k: usize,
+    step: f64,
+    points: usize,
+    point: f64,
+) -> Vec<Vec<f64>> {
     let survival = |i: f64| if i < 0.0 { 1.0 } else { distribution.survival(i * step) };
     let one: Vec<f64> = (0..points)
         .map(|i| i as f64 + point)
         .map(|edge| survival(edge - 1.0) - survival(edge))
         .collect();
-    // finished[n][i] = Pr(a learner has finished n by i step).
     let mut finished = vec![vec![1.0; points]];
     let mut ends = one.clone();
     while finished.len() <= k {
@@ -106,11 +135,7 @@ fn not_yet(
         }
         ends = convolve(&ends, &one);
     }
-    let probability = |i: usize| {
-        let at_least = |n: usize| finished.get(n).map_or(0.0, |by| by[i]);
-        power((0..k).map(|n| at_least(n) - at_least(n + 1)).collect(), p).iter().sum::<f64>()
-    };
-    (0..points).map(probability).take_while(|left| *left > NEGLIGIBLE).collect()
+    finished
 }
 
 /// The product of two power series, to the length they have.

@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{order_statistics, renewals};
+use super::{
+    arrival, order_statistics,
+    renewals::{self, Enclosed},
+    unequal,
+};
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::{
@@ -78,9 +82,22 @@ impl From<Written> for UpdateTime {
 }
 
 impl UpdateTime {
-    fn exactly(value: f64) -> Self {
+    pub(super) fn exactly(value: f64) -> Self {
         let value = Some(value);
         Self { mean_update_time: value, exact: true, error: None, lower: value, upper: value }
+    }
+
+    /// A value by a lattice, within bounds. Where the tail is so long that the lattice is coarse, bounds
+    /// are all there is.
+    pub(super) fn numerically(numeric: &Enclosed, lower: f64, upper: f64) -> Self {
+        let fine = numeric.error < 0.01 * numeric.value;
+        Self {
+            mean_update_time: fine.then(|| numeric.value.max(lower).min(upper)),
+            exact: false,
+            error: fine.then_some(numeric.error),
+            lower: Some(lower),
+            upper: Some(upper),
+        }
     }
 }
 
@@ -139,7 +156,7 @@ pub fn update_time(
             _ if p == 1 || ageing == Ageing::Memoryless => UpdateTime::exactly(renewal),
             _ if k == 1 => UpdateTime::exactly(order(1)),
             _ => {
-                let numeric = renewals::time_of(distribution, k, p);
+                let numeric = renewals::time_of(distribution, &[(1.0, p)], k);
                 let lower = [longer.then_some(renewal), numeric.map(|numeric| numeric.lower)];
                 let lower = lower.into_iter().flatten().reduce(f64::max);
                 let renewals = match ageing {
@@ -150,17 +167,11 @@ pub fn update_time(
                 let waiting = (k <= p).then(|| order(k));
                 let upper = [waiting, renewals, numeric.map(|numeric| numeric.upper)];
                 let upper = upper.into_iter().flatten().reduce(f64::min);
-                let enclosed = |value: f64| {
-                    value.max(lower.unwrap_or(value)).min(upper.unwrap_or(f64::INFINITY))
-                };
-                // Where the tail is so long that the lattice is coarse, bounds are all there is.
-                let numeric = numeric.filter(|numeric| numeric.error < 0.01 * numeric.value);
-                UpdateTime {
-                    mean_update_time: numeric.map(|numeric| enclosed(numeric.value)),
-                    exact: false,
-                    error: numeric.map(|numeric| numeric.error),
-                    lower,
-                    upper,
+                match numeric.zip(lower.zip(upper)) {
+                    Some((numeric, (lower, upper))) => {
+                        UpdateTime::numerically(&numeric, lower, upper)
+                    }
+                    None => UpdateTime { lower, upper, ..UpdateTime::default() },
                 }
             }
         },
@@ -186,8 +197,9 @@ pub fn has_mean(
     fresh as f64 * shape > 1.0
 }
 
-/// [`update_time`] of learners as they are configured. Nothing is known where some are slower than
-/// others, or where cancelled work runs to its end.
+/// [`update_time`] of learners as they are configured. Where some are slower than others, K-async has a
+/// bound only; where cancelled work runs to its end, something is known for exponential delays only, and
+/// nothing where both is so.
 pub fn update_time_of(
     rules: impl Into<Rules>,
     distribution: &Distribution,
@@ -201,8 +213,16 @@ pub fn update_time_of(
     // Sync leaves nothing unfinished.
     let leaves_none = rules.waits && k >= p;
     let lazy = cancellation == Cancellation::OnArrival && rules.cancels && !leaves_none;
-    if lazy || replayed || !slow.is_none() {
+    let Some(variant) = Variant::of(rules).filter(|_| !replayed) else {
         return UpdateTime::default();
+    };
+    match (slow.is_none(), lazy) {
+        (true, false) => update_time(variant, distribution, p, k),
+        (false, false) => unequal::update_time(variant, distribution, &unequal::groups(slow, p), k),
+        (true, true) if distribution.is_memoryless() => {
+            let value = arrival::update_time(variant, distribution.mean(), p, k);
+            value.map_or(UpdateTime::default(), UpdateTime::exactly)
+        }
+        (_, true) => UpdateTime::default(),
     }
-    update_time(rules, distribution, p, k)
 }

@@ -3,7 +3,7 @@
 #![cfg(unix)]
 
 use std::{
-    fs,
+    env, fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Mutex,
@@ -141,19 +141,10 @@ const ASKED: [Asked; 17] = [
     asked("devices", false),
 ];
 
-/// Four signals to each command.
+/// Four signals to each command, or as many as `SIGNALS` says: `.ci/run` sends more.
 #[test]
 fn every_command_ends_whenever_it_is_asked() {
-    end_all(4);
-}
-
-#[test]
-#[ignore = "takes two minutes; .ci/run runs it"]
-fn every_command_ends_at_many_more_moments() {
-    end_all(12);
-}
-
-fn end_all(times: usize) {
+    let times: usize = env::var("SIGNALS").map_or(4, |times| times.parse().unwrap());
     let root = tempdir().unwrap();
     let race = root.path().join("race");
     let mut child = start(&format!("race sync {HOST} --updates 20"), &race);

@@ -10,7 +10,7 @@ use tortoise::{
     },
     theory::{
         order_statistics,
-        runtime::{Ageing, UpdateTime, ageing, update_time},
+        runtime::{Ageing, UpdateTime, ageing, update_time, update_time_of},
     },
 };
 
@@ -225,4 +225,117 @@ fn waste_is_what_each_variant_cancels() {
         let times = measure(variant, 4, 8, "exponential:mean=1", Cancellation::Preempt);
         assert_eq!((times.wasted, times.used), (wasted * times.updates, 4 * times.updates));
     }
+}
+
+fn expected(
+    variant: Variant,
+    distribution: &str,
+    slow: &str,
+    cancel: Cancellation,
+    p: usize,
+    k: usize,
+) -> UpdateTime {
+    let (distribution, slow) = (distribution.parse().unwrap(), slow.parse().unwrap());
+    update_time_of(variant, &distribution, &slow, cancel, p, k)
+}
+
+/// By simulation, which knows no formula: learners that are slower, and work that runs to its end.
+#[test]
+fn update_times_of_slow_learners_and_of_late_cancellation_match() {
+    let slow_ones = [(4_usize, "1=3,2=0.5"), (8, "0=2,1=2,7=5"), (20, "3=5,4=1.5")];
+    let with_slow = DISTRIBUTIONS.iter().flat_map(|distribution| {
+        slow_ones.iter().map(move |(p, slow)| (*distribution, *p, *slow, Cancellation::Preempt))
+    });
+    let on_arrival = [2_usize, 3, 5, 8, 13, 20].into_iter().flat_map(|p| {
+        ["exponential:mean=1", "weibull:shape=1,scale=2"]
+            .map(|distribution| (distribution, p, "", Cancellation::OnArrival))
+    });
+    let (mut squares, mut compared) = (0.0, 0.0);
+    let cells = with_slow.chain(on_arrival).enumerate();
+    for (number, (distribution, p, slow, cancel)) in cells {
+        for k in [1, p.div_ceil(2), p] {
+            for variant in Variant::ALL {
+                let theory = expected(variant, distribution, slow, cancel, p, k);
+                let seed = (number * 1000 + k * 10 + variant as usize) as u64;
+                let factors: Slow = slow.parse().unwrap();
+                let delays = Delays::new(distribution.parse().unwrap(), &factors, p, seed).unwrap();
+                let entrant = Entrant::with_k(variant, k);
+                let warm_up = 5 * default_warm_up(p, k);
+                let times = simulate(&entrant, cancel, p, delays, warm_up, 10_000).unwrap();
+                let case =
+                    format!("{variant:?} K={k} P={p} {distribution} {slow}: {times:?} {theory:?}");
+                if let Some(value) = theory.mean_update_time {
+                    if distribution.starts_with("constant") {
+                        // Without chance all that is left is where in a period the run ends.
+                        assert!((times.mean_update_time / value - 1.0).abs() < 1e-3, "{case}");
+                        continue;
+                    }
+                    let z = z(distribution, &times, value);
+                    assert!(z.abs() < 4.5, "{z}: {case}");
+                    if times.mean_update_time_se > Some(resolution(distribution)) {
+                        squares += z * z;
+                        compared += 1.0;
+                    }
+                } else {
+                    assert!(
+                        variant == Variant::KAsync && k > 1 || theory.lower.is_none(),
+                        "{case}"
+                    );
+                }
+                let above = theory.lower.is_none_or(|lower| z(distribution, &times, lower) > -4.0);
+                assert!(above, "{case}");
+            }
+        }
+    }
+    let rms = f64::sqrt(squares / compared);
+    println!("RMS z = {rms} of {compared}");
+    assert!(compared > 200.0 && (0.9..1.1).contains(&rms), "RMS z = {rms} of {compared}");
+}
+
+/// Values that were computed elsewhere from the same recursions, and by two simulations.
+#[test]
+fn late_cancellation_has_its_anchors() {
+    let value = |variant, distribution, p, k| {
+        expected(variant, distribution, "", Cancellation::OnArrival, p, k).mean_update_time.unwrap()
+    };
+    let of_sync = value(Variant::KSync, "exponential:mean=1", 8, 4);
+    assert!((of_sync - 1.0343).abs() < 5e-5, "{of_sync}");
+    let of_batch = value(Variant::KBatchSync, "exponential:mean=1.7", 9, 7);
+    assert!((of_batch - 2.4868).abs() < 5e-5, "{of_batch}");
+    // A lone learner has nothing cancelled; the first of two waits for nobody.
+    assert!((value(Variant::KBatchSync, "exponential:mean=2", 1, 3) - 6.0).abs() < 1e-12);
+    let unknown =
+        expected(Variant::KSync, "uniform:low=0,high=1", "", Cancellation::OnArrival, 4, 2);
+    assert_eq!(unknown, UpdateTime::default());
+}
+
+/// Who is slower by nothing to speak of is not slower.
+#[test]
+fn equal_learners_are_those_of_the_other_formulas() {
+    for distribution in DISTRIBUTIONS {
+        for (p, k) in [(2, 1), (4, 3), (8, 4), (20, 20)] {
+            for variant in Variant::ALL {
+                let equal = predict(variant, k, p, distribution);
+                let nearly =
+                    expected(variant, distribution, "0=1.0000000001", Cancellation::Preempt, p, k);
+                let (Some(equal), Some(nearly)) = (equal.mean_update_time, nearly.mean_update_time)
+                else {
+                    continue;
+                };
+                let numeric = if variant == Variant::KBatchSync { 1e-3 } else { 1e-8 };
+                assert!(
+                    (nearly / equal - 1.0).abs() < numeric,
+                    "{variant:?} K={k} P={p} {distribution}: {nearly}, {equal}"
+                );
+            }
+        }
+    }
+    // The slower of two constant times, and the second of their multiples 1, 2, 3, 3.
+    let constant = |variant, k| {
+        expected(variant, "constant:1", "0=3", Cancellation::Preempt, 2, k).mean_update_time
+    };
+    assert_eq!(constant(Variant::KSync, 2), Some(3.0));
+    assert_eq!(constant(Variant::KBatchSync, 2), Some(2.0));
+    assert_eq!(constant(Variant::KBatchSync, 3), Some(3.0));
+    assert_eq!(constant(Variant::KAsync, 1), Some(0.75));
 }

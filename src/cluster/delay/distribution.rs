@@ -124,6 +124,11 @@ impl Distribution {
         }
     }
 
+    /// Whether what is left of a minibatch is distributed as a fresh one is.
+    pub fn is_memoryless(&self) -> bool {
+        matches!(self, Self::Exponential { .. } | Self::Weibull { shape: 1.0, .. })
+    }
+
     /// Half of all durations are below it; of a trace that is replayed, all learners' together.
     pub(super) fn median(&self) -> f64 {
         match self {
