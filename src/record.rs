@@ -102,7 +102,7 @@ pub use self::{
     origin::{Computed, CopyOrigin, Data, Extension, Length, Origin, read_origin, write_origin},
     recorded::{Lengths, Recorded},
     recorder::Recorder,
-    run::{RunFiles, TIMELINE, read_run, reopen},
+    run::{RunFiles, TIMELINE, read_run, reopen, write_run},
     summary::{EntrantSummary, Outcome, RunSummary, Summary, read_summary, write_summary},
     tensors::{Layout, params_file, parse_params, read_params, write_params},
     trained::{find_trained, parse_model, read_model},

@@ -18,7 +18,7 @@ use crate::{
     estimate::{minimum::Minimum, of_one_objective},
     record::{
         Computed, CopyOrigin, EntrantSummary, Origin, RunDirectory, RunSummary, Summary,
-        learners_csv, read_origin, write_origin, write_summary, write_whole,
+        learners_csv, read_origin, write_origin, write_run, write_summary, write_whole,
     },
     sgd::{Cancellation, Ended, Entrant, Objective, Trajectory, learning_rate::RateRule},
     theory::{runtime, staleness},
@@ -186,6 +186,11 @@ impl Runner {
         }
         let estimates = ran.iter_mut().flat_map(|(_, runs)| runs).map(|run| &mut run.estimates);
         of_one_objective(&mut estimates.flatten().collect::<Vec<_>>());
+        for (entrant, runs) in &ran {
+            for run in runs.iter().filter(|run| run.estimates.is_some()) {
+                write_run(&directory.folder(&entrant.to_string(), run.seed), run)?;
+            }
+        }
         let summed_up = |(entrant, runs)| summed_up(&self.config, entrant, runs);
         let entrants = ran.into_iter().map(summed_up).collect::<Result<Vec<_>>>()?;
         Ok(Summary {

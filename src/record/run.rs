@@ -127,7 +127,7 @@ impl RunFiles {
     /// [`Error::Io`].
     pub fn finish(mut self, summary: &RunSummary) -> Result<()> {
         self.sync()?;
-        write_json(&self.folder.join(END), summary)?;
+        write_run(&self.folder, summary)?;
         // From here on nobody goes on with it.
         if summary.ended == Ended::Interrupted {
             return Ok(());
@@ -163,6 +163,14 @@ impl RunFiles {
         let boards = tensorboard.iter_mut().map(|board| &mut board.0);
         boards.chain(lines.map(|lines| &mut lines.0))
     }
+}
+
+/// Writes `run.json` into the folder of a run, also again.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn write_run(folder: &Path, summary: &RunSummary) -> Result<()> {
+    write_json(&folder.join(END), summary)
 }
 
 /// Removes a file, if it is there.
