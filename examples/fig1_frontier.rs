@@ -7,6 +7,9 @@ use clap::Parser;
 use tortoise::{
     Result,
     cluster::delay::{Delays, Slow},
+    dataset::mnist,
+    engine::host::Host,
+    estimate::minimum::{SoftmaxRegression, minimum},
     report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Cancellation, Entrant, RunConfig, simulate::simulate},
     statistics,
@@ -17,20 +20,13 @@ const P: usize = 8;
 
 fn main() -> Result<()> {
     let args = common::Args::parse();
-    let (objective, model) = args.mnist("logistic", 0.01, 200)?;
+    let (objective, model) = args.mnist("logistic", 0.01, 1)?;
     let updates = args.size(6000, 200);
     let delay = Some("shifted-exponential:shift=1,mean=1".parse()?);
     let mut run_config = RunConfig { delay, updates: Some(updates), ..RunConfig::new(P, 0.05) };
-    // F*: a lone learner, many samples, a rate that falls.
-    let rate_rule = format!("decay:factor=0.5,every={}", updates / 3).parse()?;
-    let lone = RunConfig {
-        minibatch: 200,
-        rate_rule,
-        updates: Some(2 * updates),
-        ..RunConfig::new(1, 0.1)
-    };
-    let best = objective.trajectory(&lone, &Entrant::SYNC, 1, &model.initial(1))?;
-    let least = best.points[best.points.len() - 1].loss;
+    let regression = SoftmaxRegression::of(&model).expect("a softmax regression with L2");
+    let mut engine = Host::open(model.clone(), &mnist::load(&mnist::locate(None)?)?)?;
+    let least = minimum(&mut engine, &regression, 512)?.found;
 
     let (mut rows, mut lines, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for variant in VARIANTS {

@@ -332,9 +332,12 @@ mod tests {
         assert!(
             !short.to_string().contains("NaN") && !short.to_string().contains("no value is known")
         );
-        let slow =
-            numbers().set("slow", "0=3").budget(5.0).record(folder.path().join("slow")).unwrap();
-        assert!(slow.to_string().contains("- in the column theory: no value is known"), "{slow}");
+        let capped = numbers().entrants(["ringmaster:2"]).unwrap().budget(5.0);
+        let capped = capped.record(folder.path().join("capped")).unwrap();
+        assert!(
+            capped.to_string().contains("- in the column theory: no value is known"),
+            "{capped}"
+        );
         let longer = Changes { budget: Some(20.0), ..Changes::default() };
         let error = Race::default().resume(&path, &longer).unwrap_err().to_string();
         assert!(error.contains("Numbers is an engine of a program"), "{error}");

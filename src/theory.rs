@@ -10,3 +10,4 @@ pub mod speed_up;
 pub mod staleness;
 pub mod survey;
 mod unequal;
+mod update_time;

@@ -6,8 +6,11 @@
 //! independent counts, a power of a polynomial. Times rounded down to the lattice give a bound from
 //! below, times rounded up one from above.
 
-use super::{order_statistics, unequal::Group};
+use super::order_statistics;
 use crate::cluster::delay::Distribution;
+
+/// A factor of the times, and how many learners have it.
+pub(super) type Group = (f64, usize);
 
 /// E\[T\] and what encloses it.
 #[derive(Debug, Clone, Copy)]

@@ -3,14 +3,14 @@
 //! Learners of the same factor are a group, and the number of them that have finished by t is
 //! binomial; so the number of all is a Poisson binomial count.
 
-use super::{renewals, runtime::UpdateTime};
+use super::{
+    renewals::{self, Group},
+    update_time::UpdateTime,
+};
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::scheduler::Variant,
 };
-
-/// A factor, and how many learners have it.
-pub(super) type Group = (f64, usize);
 
 /// P times K from which a value would take long.
 const MOST_WORK: usize = 1 << 16;

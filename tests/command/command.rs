@@ -313,7 +313,7 @@ fn theory_prints_what_scripts_rely_on() {
     assert!(bounds["lower"].as_f64().unwrap() > 0.5);
     let late = theory("k-sync:2 --cancel on-arrival");
     assert!(late["mean_update_time"].as_f64() > theory("k-sync:2")["mean_update_time"].as_f64());
-    let slow = theory("async --slow 0=2");
+    let slow = theory("async -p 4 --slow 0=2");
     assert!((slow["mean_update_time"].as_f64().unwrap() - 1.0 / 3.5).abs() < 1e-9);
     let nothing = theory("k-sync:2 --cancel on-arrival --delay uniform:low=0,high=2");
     assert!(nothing["mean_update_time"].is_null() && nothing["lower"].is_null());

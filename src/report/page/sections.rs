@@ -49,7 +49,7 @@ pub(super) fn terms(entrants: &[Entrant<'_>]) -> Markup {
         p {
             "The same model is trained in each of these ways. P learners work together: a learner reads the \
              parameters, computes the gradient of a minibatch of m samples, and pushes it to the parameter \
-             server, which makes an update with the mean of one gradient or several. The staleness of a \
+             server, which makes an update with the mean of K gradients, one or several. The staleness of a \
              gradient is the number of updates made since its learner read the parameters: a stale one was \
              computed for an older model. Cancelled work is thrown away. All start from the same parameters \
              and meet the same minibatches. In virtual time, the time that each minibatch takes is drawn at \
