@@ -190,9 +190,8 @@ impl Observer for Evaluations<'_> {
             // The same parameters have the same loss.
             Some(last) if last.updates == updates => Point { time, ..*last },
             _ => {
-                let mut evaluator = self.objective.evaluator.borrow_mut();
-                let loss = evaluator.evaluate(params, Part::Train)?.loss;
-                drop(evaluator);
+                let evaluator = &self.objective.evaluator;
+                let loss = evaluator.borrow_mut().evaluate(params, Part::Train)?.loss;
                 let number = self.points.len();
                 if is_compared(number) {
                     self.compare(number, loss, params)?;

@@ -29,13 +29,15 @@ pub enum Ageing {
 /// The class of a distribution (Dutta et al. 2018, definition 3; Barlow and Proschan 1975).
 pub fn ageing(distribution: &Distribution) -> Ageing {
     match *distribution {
-        Distribution::Exponential { .. } => Ageing::Memoryless,
+        _ if distribution.is_memoryless() => Ageing::Memoryless,
         Distribution::Constant(_)
         | Distribution::ShiftedExponential { .. }
         | Distribution::Uniform { .. } => Ageing::NewLonger,
-        Distribution::Weibull { shape: 1.0, .. } => Ageing::Memoryless,
         Distribution::Weibull { shape, .. } if shape > 1.0 => Ageing::NewLonger,
-        Distribution::Weibull { .. } | Distribution::Hyperexponential { .. } => Ageing::NewShorter,
+        // The exponential distribution is memoryless, and does not come here.
+        Distribution::Exponential { .. }
+        | Distribution::Weibull { .. }
+        | Distribution::Hyperexponential { .. } => Ageing::NewShorter,
         Distribution::Pareto { .. } | Distribution::Bimodal { .. } | Distribution::Trace(_) => {
             Ageing::Neither
         }
