@@ -18,6 +18,7 @@ pub(crate) mod resume;
 mod run;
 pub(crate) mod runner;
 mod subject;
+mod tuning;
 
 use std::{
     any, fmt,
@@ -109,8 +110,9 @@ impl<'a> Race<'a> {
         Self { file: Some(path.into()), ..Self::default() }
     }
 
-    /// Who takes part, each as on the command line: `sync`, `k-async:4`. The six variants if this is
-    /// never said.
+    /// Who takes part, each as on the command line: `sync`, `k-async:4`. If this is never said, those of
+    /// the race that `tortoise race` alone is; the six variants where the time is real or the objective
+    /// is one's own.
     ///
     /// # Errors
     /// [`crate::Error::Config`] that says which is none, and what is near it.
@@ -139,10 +141,16 @@ impl<'a> Race<'a> {
         self.set("minibatch", whole(samples))
     }
 
-    /// Rate of a gradient.
+    /// Rate of a gradient, of entrants that have none of their own as `async@rate=0.1` has.
     #[must_use]
     pub fn learning_rate(self, rate: f64) -> Self {
         self.set("learning-rate", rate)
+    }
+
+    /// Rates that every entrant without one of its own is tried at, before it races at the best.
+    #[must_use]
+    pub fn tune(self, rates: &[f64]) -> Self {
+        self.set("tune", rates.to_vec())
     }
 
     /// The model, as on the command line: `logistic`, `mlp:128`.
@@ -194,6 +202,7 @@ impl<'a> Race<'a> {
     pub fn config(&self) -> Result<Config> {
         let Self { entrants, settings, file, own, .. } = self;
         config::known(settings)?;
+        let mut settings = settings.clone();
         let of_models = |setting: &&&str| settings.contains_key(**setting);
         if let (Some(own), Some(setting)) = (own, OF_MODELS.iter().find(of_models)) {
             let name = own.name;
@@ -201,7 +210,10 @@ impl<'a> Race<'a> {
                 "{setting} is a setting of the models that come with the library: leave it out for {name}"
             )));
         }
-        Config::new(entrants, settings, file.as_deref(), &Scope::default())
+        if let Some(own) = own {
+            settings.insert("objective".to_owned(), own.name.into());
+        }
+        Config::new(entrants, &settings, file.as_deref(), &Scope::default())
     }
 
     /// Runs the race and records it in `directory`, which is new or empty.

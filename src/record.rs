@@ -59,6 +59,7 @@
 //!     gradients_on: "the host".into(),
 //!     evaluations_on: "the host".into(),
 //!     queues: 1,
+//!     tuning: None,
 //!     entrants: vec![entrant],
 //!     interrupted: false,
 //! };
@@ -92,6 +93,7 @@ pub mod summary;
 mod tensorboard;
 mod tensors;
 mod trained;
+mod tuning;
 
 pub(crate) use self::learners::csv as learners_csv;
 pub use self::{
@@ -106,4 +108,5 @@ pub use self::{
     summary::{EntrantSummary, Outcome, RunSummary, Summary, read_summary, write_summary},
     tensors::{Layout, params_file, parse_params, read_params, write_params},
     trained::{find_trained, parse_model, read_model},
+    tuning::{Tuned, Tuning, read_tuning, write_tuning},
 };

@@ -17,7 +17,7 @@ use std::{
 use self::{entrant::Entrant, figures::race::Series, tables::results};
 pub use self::{
     entrant::Name,
-    tables::{align, results::line},
+    tables::{align, results::line, tuning::line as tuned},
     verdict::verdict,
 };
 use crate::{
@@ -59,7 +59,7 @@ impl Report {
         let entrants = self.entrants();
         let (caption, cells) = (self.caption(), align(&results::cells(&entrants)));
         let notes = results::notes(&entrants, &self.races).join("\n");
-        let verdict = verdict::of(&entrants).join(" ");
+        let verdict = verdict::of(&entrants, &self.races).join(" ");
         format!("{caption}\n\n{cells}\n{notes}\n\n{verdict}\n")
     }
 

@@ -10,7 +10,7 @@ use super::{
     print, print_json,
     report::said,
     settings,
-    values::{number, whole},
+    values::{entrant_alone, number, whole},
 };
 use crate::{
     Error, Result,
@@ -46,6 +46,7 @@ pub(super) struct AdviseArgs {
     /// Entrants to weigh [default: every variant with every K up to P]
     ///
     /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P. Without :K, K = P/2.
+    #[arg(value_parser = entrant_alone("all are weighed at one --learning-rate"))]
     entrants: Vec<Entrant>,
     /// Goal: reach this training loss as soon as possible
     #[arg(long, value_name = "LOSS", value_parser = number("a number above 0"))]
@@ -75,9 +76,6 @@ pub(super) struct AdviseArgs {
     output: Output,
 }
 
-/// Training samples that most losses of the pilots are evaluated on. MNIST's first are easier than the
-/// others, so a few losses of each pilot are evaluated on all, and tell by how much.
-const EVALUATED: usize = 10_000;
 /// Lines of the table.
 const SHOWN: usize = 10;
 /// Evaluations up to the expected time to the target.
@@ -154,7 +152,7 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     config.entrants.clear();
     let mut race = Runner::open(config, None, context.progress(&output.show), context.program())?;
     let run_config = race.config.run_config();
-    let objective = race.objective(EVALUATED)?;
+    let objective = race.pilot_objective()?;
     let initial = |seed| objective.initial(seed);
     let advice = advise::advise(&run_config, &objective, &initial, &entrants, goal, &budget)?;
     drop(objective);

@@ -34,7 +34,10 @@ use self::{
     view::{Picture, View, Wish},
 };
 use super::{interrupt::Interrupt, say};
-use crate::race::{News, Progress};
+use crate::{
+    race::{News, Progress},
+    report,
+};
 
 /// Between two pictures, if no key is pressed.
 const EVERY: Duration = Duration::from_millis(100);
@@ -123,6 +126,7 @@ impl Progress for Dashboard {
             }
             News::Note(note) if lock(screen).is_some() => self.shared.keep(note),
             News::Note(note) => say(note),
+            News::Tuned { rates, tuned } => say(&report::tuned(rates, tuned)),
             News::End => self.shared.end(),
             _ => {}
         }

@@ -9,14 +9,14 @@ macro_rules! examples {
 
 pub(super) const ALL: &str = examples!(
     "tortoise devices                    # can a race run here?"
-    "tortoise race                       # all six variants; takes half a minute on two cores"
+    "tortoise race                       # who is first; takes half a minute on two cores"
     "tortoise theory k-batch-sync:4      # what theory expects of one of them"
     "tortoise completions bash           # a script for the shell"
 );
 
 pub(super) const RACE: &str = examples!(
     "tortoise race"
-    "tortoise race sync k-sync:2 async --seeds 5"
+    "tortoise race sync k-sync:2 async --tune 0.1,0.2,0.4,0.8 --seeds 5"
     "tortoise race --delay pareto:shape=2,scale=1 --slow 0=3 --cancel on-arrival"
     "tortoise race --config runs/race-1/config.toml --seed 1"
 );
@@ -42,16 +42,16 @@ pub(super) const REPORT: &str = examples!(
 pub(super) const TIMELINE: &str = examples!(
     "tortoise timeline"
     "tortoise timeline k-async:2 -p 3 --slow 2=3 --out k-async.svg --out k-async.png"
-    "tortoise timeline --events runs/race-1/async/seed-0/timeline.jsonl --until 10 --out trace.json"
+    "tortoise timeline --events runs/train-1/async/seed-0/timeline.jsonl --until 10 --out trace.json"
 );
 
 pub(super) const PREDICT: &str = examples!(
-    "tortoise predict --weights runs/race-1/sync/seed-0 digit.png"
+    "tortoise predict --weights runs/train-1 digit.png"
     "tortoise predict --weights final.safetensors one.jpg two.png --json"
 );
 
 pub(super) const SHOW: &str = examples!(
-    "tortoise show --weights runs/race-1/sync/seed-0"
+    "tortoise show --weights runs/train-1"
     "tortoise show --weights final.safetensors --data fashion-mnist --out shown"
 );
 

@@ -40,11 +40,19 @@ pub(super) struct RaceFlags {
     #[command(flatten)]
     #[serde(flatten)]
     repeats: Repeats,
+    /// Learning rates to try first; each entrant runs at its best one
+    ///
+    /// An entrant that names no rate of its own, as async@rate=0.1 does, runs once at each of them, as
+    /// long as in the race and with a seed that the race does not use. The best rate is the one with the
+    /// lowest mean training loss over the second half of that run.
+    #[arg(long, value_name = "RATE", value_delimiter = ',', help_heading = TRAINED)]
+    #[arg(value_parser = number("rates above 0"))]
+    tune: Option<Vec<f64>>,
     /// Training losses: the report says when each was first reached
     #[arg(long, value_name = "LOSS", value_delimiter = ',', help_heading = LENGTH)]
     #[arg(value_parser = number("losses above 0"))]
     targets: Option<Vec<f64>>,
-    /// Estimate the constants of theory from the first run of each entrant
+    /// Estimate theory's constants from the first run of each entrant
     ///
     /// Where they give a bound on the loss, it is drawn. Takes some seconds for each entrant.
     #[arg(long, help_heading = LENGTH)]
@@ -261,7 +269,7 @@ pub(super) struct Repeats {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Input and output")]
 pub(super) struct Output {
-    /// TOML file with options, such as the config.toml of a race; - is standard input
+    /// TOML file with options, such as a race's config.toml; - is standard input
     ///
     /// Options that this command does not use are ignored. Paths in the file are looked up beside it first,
     /// and then in the current folder.

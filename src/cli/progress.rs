@@ -86,6 +86,7 @@ impl Progress for Lines {
     fn tell(&mut self, news: News<'_>) {
         match news {
             News::Note(note) => say(note),
+            News::Tuned { rates, tuned } if !self.quiet => say(&report::tuned(rates, tuned)),
             News::Over { entrant, run } if !self.quiet => say(&report::line(entrant, run)),
             _ => {}
         }
@@ -116,6 +117,7 @@ impl Progress for Bar {
             }
             (News::Note(note), Some(bar)) => bar.suspend(|| say(note)),
             (News::Note(note), None) => say(note),
+            (News::Tuned { rates, tuned }, _) => say(&report::tuned(rates, tuned)),
             (News::Run { entrant, .. }, Some(bar)) => bar.set_message(entrant.to_owned()),
             (News::Event { time, event: Event::Update { version, .. } }, Some(bar)) => {
                 let share = self.race.as_ref().map_or(0.0, |race| race.share(time, *version));

@@ -14,10 +14,13 @@ use crate::{Result, race::runner::Runner, record::RunDirectory, sgd::Entrant};
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]
 pub(super) struct RaceArgs {
-    /// {entrants} [default: the first six]
+    /// {entrants}; @rate=0.1 behind one is its own learning rate [default: the first six and
+    /// k-sync:1, tuned]
     ///
     /// Without :K, K = P/2, rounded up. In place of K, adasync or adasync(K0): K grows as the training
-    /// loss falls.
+    /// loss falls. Where none is named, in virtual time, this holds too: --model mlp:32 --seeds 3 --budget
+    /// 100 --evaluate-every 10, and --tune 0.05,0.1,0.2,0.4,0.8,1.6 unless --learning-rate is given. What is
+    /// given comes first.
     entrants: Vec<Entrant>,
     #[command(flatten)]
     flags: RaceFlags,
@@ -28,7 +31,7 @@ pub(super) struct RaceArgs {
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]
 pub(super) struct TrainArgs {
-    /// {entrants}
+    /// {entrants}; @rate=0.1 behind one is its own learning rate
     ///
     /// Without :K, K = P/2, rounded up. In place of K, adasync or adasync(K0): K grows as the training
     /// loss falls.

@@ -9,7 +9,7 @@ use super::{
     Exit,
     case::{self, Case},
     print, print_json, settings,
-    values::whole,
+    values::{UNTRAINED, entrant_alone, whole},
 };
 use crate::{
     Error, Result,
@@ -30,6 +30,7 @@ use crate::{
 pub(super) struct SimulateArgs {
     /// {entrants}; without :K, K = P/2
     /// [default: the one that --config names]
+    #[arg(value_parser = entrant_alone(UNTRAINED))]
     #[serde(skip)]
     entrant: Option<Entrant>,
     /// P, the number of learners
@@ -103,7 +104,8 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
     let read = layers::text(args.config.as_deref())?;
     let source = args.config.as_deref().zip(read.as_deref());
     let (given, scope) = (settings::given(args)?, settings::scope::<SimulateArgs>(&["warm-up"]));
-    let table = layers::layers(DEFAULTS, source, &given, &scope)?;
+    let mut table = layers::built_in(DEFAULTS);
+    table.extend(layers::set(source, &given, &scope)?);
     let wanted: Settings = layers::checked(table, source)?;
     let Settings { learners, slow, cancel, updates, seed, .. } = wanted;
     let ((Some(entrant), _) | (None, &[entrant])) = (args.entrant, &*wanted.entrants) else {
@@ -114,7 +116,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
             "simulate needs a distribution, and \"measured\" is none: name one with --delay",
         ));
     };
-    let case = Case::new(entrant, learners, delay, slow, cancel)?;
+    let case = Case::new(entrant.without_own(), learners, delay, slow, cancel)?;
     case.note_idle(args.cancel);
     if updates == 0 {
         return Err(Error::config("--updates must be at least 1"));

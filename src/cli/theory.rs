@@ -11,7 +11,7 @@ use super::{
     Exit,
     case::{self, Case},
     print, print_json,
-    values::whole,
+    values::{UNTRAINED, entrant_alone, whole},
 };
 use crate::{
     Error, Result,
@@ -28,6 +28,7 @@ use crate::{
 pub(super) struct TheoryArgs {
     /// {entrants}, without :K with K = P/2; if
     /// none is named, tables of all of them
+    #[arg(value_parser = entrant_alone(UNTRAINED))]
     entrant: Option<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 8)]

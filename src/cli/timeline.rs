@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{
     Exit, print, print_styled, say,
-    values::{ending, number, whole},
+    values::{UNTRAINED, ending, entrant_alone, number, whole},
 };
 use crate::{
     Error, Result,
@@ -42,6 +42,7 @@ const PIXELS: std::ops::RangeInclusive<usize> = 200..=20_000;
 pub(super) struct TimelineArgs {
     /// {entrants}, without :K with K = P/2;
     /// several are drawn over the same run time, with the same delays [default: the first six]
+    #[arg(value_parser = entrant_alone(UNTRAINED))]
     entrants: Vec<Entrant>,
     /// P, the number of learners
     #[arg(long, value_name = "P", short = 'p', default_value_t = 4)]

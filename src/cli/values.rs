@@ -14,7 +14,7 @@ use crate::{
     Error, Result,
     race::Clock,
     sgd::{
-        Cancellation,
+        Cancellation, Entrant,
         faults::{NonFinite, OnLoss},
     },
 };
@@ -107,3 +107,20 @@ pub(super) fn named_folder(option: &'static str) -> impl TypedValueParser<Value 
         )),
     })
 }
+
+/// Reads an entrant where nothing that it may have of its own counts, and says `why` if it has.
+pub(super) fn entrant_alone(
+    why: &'static str,
+) -> impl Fn(&str) -> std::result::Result<Entrant, String> + Clone {
+    move |text| {
+        let entrant: Entrant = text.parse().map_err(|error: Error| error.to_string())?;
+        match entrant.own() {
+            own if own.is_empty() => Ok(entrant),
+            own => Err(format!("{why}: leave @{own} out")),
+        }
+    }
+}
+
+/// Why the learning rate of an entrant does not count where only time does.
+pub(super) const UNTRAINED: &str =
+    "nothing is trained here, so that its learning rate changes nothing";

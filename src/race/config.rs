@@ -5,6 +5,7 @@ mod delay;
 pub(crate) mod layers;
 
 use std::{
+    collections::HashSet,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -68,6 +69,10 @@ pub struct Config {
     pub(crate) learners: usize,
     pub(crate) minibatch: usize,
     pub(crate) learning_rate: f64,
+    /// Rates that every entrant without one of its own is tried at, before it races at the best; empty
+    /// once it has that.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) tune: Vec<f64>,
     pub(crate) rate_rule: RateRule,
     pub(crate) l2: f64,
     pub(crate) delay: Delay,
@@ -131,6 +136,23 @@ events = false
 tensorboard = false
 "#;
 
+/// The race of whoever names no entrant: it shows what waiting and staleness cost, each at rates that
+/// suit it, within half a minute on two cores.
+pub(crate) const FIRST_RACE: &str = r#"
+entrants = ["sync", "k-sync", "k-sync:1", "k-batch-sync", "async", "k-async", "k-batch-async"]
+model = "mlp:32"
+tune = [0.05, 0.1, 0.2, 0.4, 0.8, 1.6]
+budget = 100.0
+evaluate-every = 10.0
+seeds = 3
+"#;
+/// What of the first race does not hold where one of these is set.
+const GIVES_WAY: [(&str, &[&str]); 3] = [
+    ("tune", &["learning-rate"]),
+    ("budget", &["budget", "updates", "evaluate-every"]),
+    ("evaluate-every", &["budget", "updates", "evaluate-every"]),
+];
+
 /// That there is such a setting for each of these.
 ///
 /// # Errors
@@ -140,9 +162,20 @@ pub(crate) fn known(settings: &Table) -> Result<()> {
         .map_or(Ok(()), |problem| Err(Error::config(problem)))
 }
 
+/// What of the first race holds beside what is `set`.
+fn first_race(set: &Table) -> Table {
+    let mut race = layers::built_in(FIRST_RACE);
+    race.retain(|setting, _| {
+        let to = GIVES_WAY.iter().find(|(own, _)| *own == setting).map_or(&[][..], |(_, to)| to);
+        !to.iter().any(|other| set.contains_key(*other))
+    });
+    race
+}
+
 impl Config {
     /// Lays what is `given` over the file at `path` over the defaults. `entrants` are those that were
-    /// named; if there are none there and in the file, they are the six variants.
+    /// named; if there are none there and in the file, it is the first race of the README, or one of the
+    /// six variants where the time is real or the objective that of a program.
     ///
     /// # Errors
     /// [`Error::Config`] that names the setting, [`Error::Dataset`] where the file names a folder of
@@ -172,8 +205,19 @@ impl Config {
         file: Source<'_>,
         scope: &Scope,
     ) -> Result<Self> {
-        let mut table = layers::layers(DEFAULTS, file, given, scope)?;
-        let clock = usize::from(table.get("clock").and_then(Value::as_str) == Some("real"));
+        let mut set = layers::set(file, given, scope)?;
+        if set.get("entrants").and_then(Value::as_array).is_some_and(Vec::is_empty) {
+            set.remove("entrants");
+        }
+        let clock = usize::from(set.get("clock").and_then(Value::as_str) == Some("real"));
+        let named = !entrants.is_empty();
+        let settled = named || ["entrants", "objective"].iter().any(|key| set.contains_key(*key));
+        let is_first = !settled && clock == 0;
+        let mut table = layers::built_in(DEFAULTS);
+        if is_first {
+            table.extend(first_race(&set));
+        }
+        table.extend(set);
         if !table.contains_key("budget") && !table.contains_key("updates") {
             table.insert("budget".into(), Value::Float(DEFAULT_BUDGETS[clock]));
         }
@@ -187,7 +231,6 @@ impl Config {
         }
         let data = config.data.as_deref();
         config.data = data.map(|folder| layers::data_folder(folder, given, file));
-        let named = !entrants.is_empty();
         if named {
             config.entrants = entrants.to_vec();
         } else if config.entrants.is_empty() && config.learners > 0 {
@@ -196,6 +239,11 @@ impl Config {
         let learners = config.learners;
         for entrant in &mut config.entrants {
             *entrant = entrant.among(learners);
+        }
+        if is_first {
+            // Of two learners, a half is one.
+            let mut seen = HashSet::new();
+            config.entrants.retain(|entrant| seen.insert(*entrant));
         }
         let budget = config.budget;
         config.evaluate_every = config
@@ -304,7 +352,7 @@ impl Config {
 
     /// What is run, in a line.
     pub fn caption(&self) -> String {
-        let Self { learners, minibatch, learning_rate, delay, seeds, .. } = self;
+        let Self { learners, minibatch, delay, seeds, .. } = self;
         let minimised = self.objective.clone().unwrap_or_else(|| self.model.to_string());
         let slow =
             if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
@@ -322,10 +370,18 @@ impl Config {
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
         let extended: String = self.extended.iter().map(|one| format!(", {one}")).collect();
         format!(
-            "{minimised}, P={learners}, m={minibatch}, rate {rate}{rule}, {delay}{slow}, {clock} time, \
+            "{minimised}, P={learners}, m={minibatch}{rates}{rule}, {delay}{slow}, {clock} time, \
              {cancel}{repeats}{chaos}{extended}",
-            rate = Shown(*learning_rate),
+            rates = self.rates(),
         )
+    }
+
+    /// The learning rate of those who have none of their own, with a comma before.
+    fn rates(&self) -> String {
+        match self.entrants.is_empty() || self.entrants.iter().any(|one| one.rate().is_none()) {
+            true => format!(", rate {}", Shown(self.learning_rate)),
+            false => String::new(),
+        }
     }
 
     /// Which part of a run is over at run time `time` and after so many updates, from 0 to 1.

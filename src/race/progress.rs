@@ -7,7 +7,7 @@ use crate::{
     Result,
     cluster::Snapshot,
     ids::{LearnerId, Version},
-    record::{EvaluationRow, RunSummary},
+    record::{EvaluationRow, RunSummary, Tuned},
     sgd::{
         Tally,
         event::{Event, Observer},
@@ -21,6 +21,8 @@ use crate::{
 pub enum News<'a> {
     /// Something that the reader should know before the results come.
     Note(&'a str),
+    /// An entrant was tried at these learning rates.
+    Tuned { rates: &'a [f64], tuned: &'a Tuned },
     /// The race starts.
     Start(&'a Config),
     /// A run of `entrant` starts, or goes on from `time`, and what was counted and evaluated so far.

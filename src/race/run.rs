@@ -119,6 +119,7 @@ impl Run<'_> {
 
     fn estimate_settings(&self) -> Result<Settings> {
         let Config { learning_rate, learners, minibatch, .. } = *self.config;
+        let learning_rate = self.entrant.rate().unwrap_or(learning_rate);
         Ok(Settings::new(learning_rate, self.entrant.k(learners)?, minibatch, self.seed))
     }
 

@@ -6,19 +6,21 @@ use toml::Table;
 
 use super::{
     Program,
-    config::{Config, SHADERS, TRACE},
+    config::{Clock, Config, SHADERS, TRACE},
     engines::Engines,
     progress::{News, Progress},
     run::Run,
     subject::{ModelOnData, OwnEngine, Subject},
+    tuning,
 };
 use crate::{
     Error, Result,
     engine::{Engine, kernels::ShaderFile},
     estimate::{minimum::Minimum, of_one_objective},
     record::{
-        Computed, CopyOrigin, EntrantSummary, Origin, RunDirectory, RunSummary, Summary,
-        learners_csv, read_origin, write_origin, write_run, write_summary, write_whole,
+        Computed, CopyOrigin, EntrantSummary, Origin, RunDirectory, RunSummary, Summary, Tuning,
+        learners_csv, read_origin, read_tuning, write_origin, write_run, write_summary,
+        write_tuning, write_whole,
     },
     sgd::{Cancellation, Ended, Entrant, Objective, Trajectory, learning_rate::RateRule},
     theory::{runtime, staleness},
@@ -65,20 +67,24 @@ impl Runner {
         Ok(Self { config, subject, engines, evaluator, minimum: None, progress })
     }
 
-    /// What is minimised, with queues and an evaluator of its own, which for most losses looks at the
-    /// first `evaluated` samples of the training set only.
+    /// What is minimised, with queues and an evaluator of its own, which for most losses looks at a
+    /// part of the training set only.
     #[cfg_attr(
         not(feature = "cli"),
         expect(dead_code, reason = "only the command gives advice yet")
     )]
-    pub(crate) fn objective(&self, evaluated: usize) -> Result<Objective> {
-        self.subject.objective(&self.config, evaluated)
+    pub(crate) fn pilot_objective(&self) -> Result<Objective> {
+        self.subject.pilot_objective(&self.config)
     }
 
     /// Runs all entrants in virtual time and keeps their trajectories, one a seed.
-    pub(crate) fn trajectories(self) -> Result<Vec<Trajectory>> {
+    pub(crate) fn trajectories(mut self) -> Result<Vec<Trajectory>> {
+        if self.config.clock == Clock::Real {
+            return Err(Error::config(REAL_IS_RECORDED));
+        }
+        self.tune(&AtomicBool::new(false))?;
         let Self { config, engines, evaluator, .. } = self;
-        let queues = engines.into_queues().ok_or_else(|| Error::config(REAL_IS_RECORDED))?;
+        let queues = engines.into_queues().expect("in virtual time there are queues");
         let (run_config, objective) = (config.run_config(), Objective::new(queues, evaluator));
         let seeds = config.seed..config.seed + config.seeds;
         let runs = config
@@ -97,7 +103,7 @@ impl Runner {
         directory: &RunDirectory,
         interrupt: &AtomicBool,
     ) -> Result<Summary<Config>> {
-        let origin = self.begin(directory.path())?;
+        let origin = self.begin(directory.path(), interrupt)?;
         self.config.extended.clone_from(&origin.extended);
         self.progress.tell(News::Start(&self.config));
         let summary = self.entrants(&origin, directory, interrupt)?;
@@ -110,7 +116,7 @@ impl Runner {
 
     /// What the race depends on. If the run directory is new it is written there first, with all that
     /// the directory needs to be read and gone on with elsewhere.
-    fn begin(&mut self, directory: &Path) -> Result<Origin<Table>> {
+    fn begin(&mut self, directory: &Path, interrupt: &AtomicBool) -> Result<Origin<Table>> {
         if let Some(origin) = read_origin(directory)? {
             return Ok(origin);
         }
@@ -119,7 +125,15 @@ impl Runner {
             |file: &ShaderFile| (file.kernel.to_owned(), CopyOrigin::of(&file.path, &file.text));
         let shaders = self.config.shader_files().iter().map(of_shader).collect();
         self.copy_inputs(directory)?;
-        write_whole(&directory.join("config.toml"), self.config.to_toml().as_bytes())?;
+        let configure = |config: &Config| {
+            write_whole(&directory.join("config.toml"), config.to_toml().as_bytes())
+        };
+        configure(&self.config)?;
+        // If this ends before the entrants have their rates, the race is tuned again when it goes on.
+        if let Some(tuning) = self.tune(interrupt)? {
+            write_tuning(directory, &tuning)?;
+            configure(&self.config)?;
+        }
         let origin = Origin {
             configuration: self.config.settings(),
             data: self.subject.data(),
@@ -130,6 +144,17 @@ impl Runner {
         };
         write_origin(directory, &origin)?;
         Ok(origin)
+    }
+
+    /// Gives each entrant the rate that suits it best, if that is asked for.
+    fn tune(&mut self, interrupt: &AtomicBool) -> Result<Option<Tuning>> {
+        if self.config.tune.is_empty() {
+            return Ok(None);
+        }
+        let Self { config, subject, engines, evaluator, progress, .. } = self;
+        let tuning =
+            tuning::tune(config, subject, engines, &mut **evaluator, &mut **progress, interrupt)?;
+        Ok(Some(tuning))
     }
 
     /// Copies what was read from elsewhere into the run directory, and names the copies from then on.
@@ -202,6 +227,7 @@ impl Runner {
                 computed.evaluations.to_string()
             }),
             queues: self.engines.count(),
+            tuning: read_tuning(directory.path())?,
             entrants,
             interrupted,
         })

@@ -1,10 +1,13 @@
 //! What a race minimises: a model on data that are read, or an engine that a program brings.
 
-use std::path::{self, PathBuf};
+use std::{
+    path::{self, PathBuf},
+    slice,
+};
 
 use super::{
     Program,
-    config::Config,
+    config::{Clock, Config},
     engines::{Engines, queues},
     progress::{News, Progress},
 };
@@ -28,6 +31,10 @@ use crate::{
 /// than it loses by waking them.
 const WORTH_TWO_THREADS: usize = 3_500_000;
 
+/// Training samples that most losses of pilot runs are evaluated on. MNIST's first are easier than the
+/// others, so where the loss itself counts a few are evaluated on all, and tell by how much.
+const EVALUATED: usize = 10_000;
+
 /// What is minimised.
 pub(crate) enum Subject {
     /// A model, on data that were read.
@@ -50,6 +57,13 @@ pub(crate) struct ModelOnData {
 pub(crate) struct OwnEngine {
     pub(super) name: &'static str,
     pub(super) engine: Box<dyn Engine>,
+}
+
+/// What pilot runs are computed with, where that is not what the race is.
+#[derive(Default)]
+pub(super) struct Pilots {
+    pub(super) engines: Option<Engines>,
+    pub(super) evaluator: Option<Box<dyn Engine>>,
 }
 
 /// What is minimised, the engines for its gradients, and the one that evaluates.
@@ -117,18 +131,36 @@ impl ModelOnData {
         Ok((Subject::Model(Box::new(opened)), engines, evaluator))
     }
 
-    /// The same with queues and an evaluator of its own, which for most losses looks at the first
-    /// `evaluated` samples of the training set only.
-    fn objective(&self, config: &Config, evaluated: usize) -> Result<Objective> {
+    /// The same with queues and an evaluator of its own, which for most losses looks at a part of the
+    /// training set only.
+    fn pilot_objective(&self, config: &Config) -> Result<Objective> {
         let Self { data, model, gradients, evaluations, .. } = self;
         let queues = queues(config, data, model, &gradients[0])?;
         let whole = evaluations.open(model, config.minibatch, data)?;
-        if evaluated >= data.train.len() {
-            return Ok(Objective::new(queues, whole));
+        match self.part(config)? {
+            Some(part) => Ok(Objective::sampled(queues, part, whole)),
+            None => Ok(Objective::new(queues, whole)),
         }
-        let part = data.train.first(evaluated);
-        let part = evaluations.open(model, config.minibatch, part)?;
-        Ok(Objective::sampled(queues, part, whole))
+    }
+
+    /// An evaluator of a part of the training set; none where that would be all of it.
+    fn part(&self, config: &Config) -> Result<Option<Box<dyn Engine>>> {
+        let Self { data, model, evaluations, .. } = self;
+        let few = data.train.len() <= EVALUATED;
+        let open = || evaluations.open(model, config.minibatch, data.train.first(EVALUATED));
+        if few { Ok(None) } else { open().map(Some) }
+    }
+
+    /// Engines and an evaluator for pilot runs that are only compared, where there are better ones than
+    /// those of the race: in virtual time, the host's in place of a software driver's.
+    fn pilots(&self, config: &Config) -> Result<Pilots> {
+        let Self { data, model, gradients, evaluations, .. } = self;
+        let faster = evaluations.computer() != gradients[0].computer();
+        // Edited shaders may compute something else than the host.
+        let elsewhere = faster && config.clock == Clock::Virtual && config.shaders.is_none();
+        let open = || Engines::open(config, data, model, slice::from_ref(evaluations));
+        let engines = if elsewhere { Some(open()?) } else { None };
+        Ok(Pilots { engines, evaluator: self.part(config)? })
     }
 
     fn data(&self) -> Data {
@@ -176,12 +208,19 @@ impl Subject {
         }
     }
 
-    /// What is minimised once more, for most losses evaluated over the first `evaluated` samples of the
-    /// training set only.
-    pub(super) fn objective(&self, config: &Config, evaluated: usize) -> Result<Objective> {
+    /// What is minimised once more, for most losses evaluated over a part of the training set only.
+    pub(super) fn pilot_objective(&self, config: &Config) -> Result<Objective> {
         match self {
-            Self::Model(opened) => opened.objective(config, evaluated),
+            Self::Model(opened) => opened.pilot_objective(config),
             Self::Own(name) => Err(Error::config(format!("{name} is opened once only"))),
+        }
+    }
+
+    /// What pilot runs that are only compared are computed with.
+    pub(super) fn pilots(&self, config: &Config) -> Result<Pilots> {
+        match self {
+            Self::Model(opened) => opened.pilots(config),
+            Self::Own(_) => Ok(Pilots::default()),
         }
     }
 }

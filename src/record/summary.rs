@@ -4,7 +4,7 @@ use std::{borrow::Cow, io::ErrorKind, path::Path};
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{EvaluationRow, read_evaluations, run_folder, write_whole};
+use super::{EvaluationRow, Tuning, read_evaluations, run_folder, write_whole};
 use crate::{
     Error, Result,
     estimate::{
@@ -32,6 +32,9 @@ pub struct Summary<C> {
     pub evaluations_on: String,
     /// Engines that computed gradients side by side.
     pub queues: usize,
+    /// How the learning rates of entrants were found, if they were tuned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuning: Option<Tuning>,
     /// Each entrant, in the order of the race.
     pub entrants: Vec<EntrantSummary>,
     /// Whether the race was interrupted before its end.
@@ -48,6 +51,7 @@ impl<C> Summary<C> {
             gradients_on: self.gradients_on,
             evaluations_on: self.evaluations_on,
             queues: self.queues,
+            tuning: self.tuning,
             entrants: self.entrants,
             interrupted: self.interrupted,
         }

@@ -15,9 +15,9 @@ pub struct Name {
 }
 
 impl Name {
-    /// The variant of an entrant, by which its colour is chosen: the first word, up to a colon.
+    /// The variant of an entrant, by which its colour is chosen: the first word, up to a colon or an @.
     pub(super) fn variant(&self) -> &str {
-        self.entrant.split([':', ' ']).next().unwrap_or(&self.entrant)
+        self.entrant.split([':', '@', ' ']).next().unwrap_or(&self.entrant)
     }
 }
 

@@ -24,7 +24,7 @@ const SCRIPT: PreEscaped<&str> = PreEscaped(include_str!("page/page.js"));
 pub(super) fn page(entrants: &[Entrant<'_>], races: &[Race]) -> String {
     let names: Vec<&str> = races.iter().map(|race| &*race.name).collect();
     let title = names.join(", ");
-    let verdict = verdict::of(entrants);
+    let verdict = verdict::of(entrants, races);
     let (first, rest) = match &verdict[..] {
         [first, rest @ ..] => (first.as_str(), rest),
         [] => ("This race has no results.", &[][..]),
@@ -136,6 +136,12 @@ fn body(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
             section id="results" {
                 h2 { "Results" }
                 div.wide { (sections::results(entrants, races)) }
+            }
+            @if races.iter().any(|race| race.summary.tuning.is_some()) {
+                section id="tuning" {
+                    h2 { "Learning rates" }
+                    div.wide { (sections::tuning(races)) }
+                }
             }
             section id="repeat" {
                 h2 { "To run it again" }

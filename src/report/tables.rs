@@ -2,6 +2,7 @@
 
 pub(super) mod learners;
 pub(super) mod results;
+pub(super) mod tuning;
 
 use crate::record::{EntrantSummary, RunSummary};
 

@@ -1,6 +1,11 @@
 //! What came of a race, in a sentence or two.
 
-use super::entrant::{Entrant, Name};
+mod rates;
+
+use super::{
+    Race,
+    entrant::{Entrant, Name},
+};
 use crate::{
     numbers::{Shown, listed, significant},
     record::{EntrantSummary, RunSummary},
@@ -9,6 +14,8 @@ use crate::{
 
 /// Standard errors of a difference within which nobody is said to be the first.
 const ERRORS: f64 = 2.0;
+/// The most entrants that a sentence names of those who did not get there.
+const FEW: usize = 3;
 /// A ratio of times that is not worth a word.
 const ALIKE: f64 = 1.05;
 
@@ -16,17 +23,21 @@ const ALIKE: f64 = 1.05;
 /// `sync`, or `async`, or the slowest; and who had the lowest loss at the end. Losses are those that a
 /// race looks for. A sentence each.
 pub fn verdict(entrants: &[EntrantSummary]) -> Vec<String> {
-    of(&Entrant::all(entrants))
+    of(&Entrant::all(entrants), &[])
 }
 
-/// The verdict on these entrants. One that was cut short had no chance, and is not compared.
-pub(super) fn of(entrants: &[Entrant<'_>]) -> Vec<String> {
+/// The verdict on the entrants of these races. One that was cut short had no chance, and is not compared.
+pub(super) fn of(entrants: &[Entrant<'_>], races: &[Race]) -> Vec<String> {
     let (whole, cut): (Vec<_>, Vec<_>) = entrants.iter().partition(|one| !is_cut_short(one));
     let mut sentences = of_whole(&whole);
     let names: Vec<&Name> = cut.iter().map(|one| &one.name).collect();
     if !names.is_empty() {
         let was = if names.len() == 1 { "was" } else { "were" };
         sentences.push(format!("{} {was} cut short and not compared.", list(&names)));
+    }
+    // Races side by side can have been tuned or not, each by itself.
+    if let [race] = races {
+        sentences.extend(rates::of(&whole, race.summary.tuning.as_ref()));
     }
     sentences
 }
@@ -100,13 +111,23 @@ fn soonest(entrants: &[&Entrant<'_>], loss: f64) -> Option<Vec<String>> {
                 let is_later = |name: &Name| later.iter().any(|other| other.name == name);
                 let names = others.iter().map(|other| &other.name);
                 let never: Vec<&Name> = names.filter(|name| !is_later(name)).collect();
-                format!(", which {} did not reach in {}", list(&never), seconds(longest(reference)))
+                let who = match never.len() {
+                    ..=FEW => list(&never),
+                    many => format!("{many} others"),
+                };
+                format!(", which {who} did not reach in {}", seconds(longest(reference)))
             }
         }
     });
     let mut sentences = vec![format!("{what}{compared}.")];
     if let Some(next) = later.first() {
-        sentences.push(format!("Next was {} in {}.", next.name, seconds(next.time)));
+        let near = |other: &&&Reached<'_>| {
+            other.time - next.time <= ERRORS * next.error.hypot(other.error)
+        };
+        let timed = |one: &&Reached<'_>| format!("{} in {}", one.name, seconds(one.time));
+        let names: Vec<String> = later.iter().filter(near).map(timed).collect();
+        let were = if names.len() == 1 { "was" } else { "were" };
+        sentences.push(format!("Next {were} {}.", listed(&names)));
         sentences.extend(caution(entrants, Some(next.time - best.time)));
     } else if entrants.len() > 1 {
         sentences.extend(caution(entrants, None));

@@ -1,10 +1,14 @@
 //! The table of entrants: a variant with its number, as one names it: `sync`, `async`, `k-sync:4`,
-//! `k-batch-async:adasync(2)`, `ringmaster:8`.
+//! `k-batch-async:adasync(2)`, `ringmaster:8`; and behind an `@` what it has of its own, as in
+//! `async@rate=0.1`.
+
+mod own;
 
 use std::{fmt, str::FromStr, time::Duration};
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
+use self::own::Own;
 use super::{
     k_schedule::{AdaSync, FixedK, KSchedule, Rule},
     scheduler::{Rules, Variant},
@@ -79,12 +83,13 @@ impl Form {
     }
 }
 
-/// Who takes part in a race: a variant and its number.
+/// Who takes part in a race: a variant, its number, and what it has of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
 pub struct Entrant {
     /// Its place in [`FORMS`].
     form: usize,
     number: Number,
+    own: Own,
 }
 
 /// What stands behind the colon.
@@ -99,23 +104,52 @@ enum Number {
 
 impl Entrant {
     /// K-sync with K = P.
-    pub const SYNC: Self = Self { form: 0, number: Number::None };
+    pub const SYNC: Self = Self::plain(0, Number::None);
     /// K-async with K = 1.
-    pub const ASYNC: Self = Self { form: 3, number: Number::None };
+    pub const ASYNC: Self = Self::plain(3, Number::None);
+
+    /// One that has nothing of its own.
+    const fn plain(form: usize, number: Number) -> Self {
+        Self { form, number, own: Own::NOTHING }
+    }
 
     /// A base variant with this K.
     pub fn with_k(variant: Variant, k: usize) -> Self {
-        Self { form: row(variant), number: Number::Of(k) }
+        Self::plain(row(variant), Number::Of(k))
     }
 
     /// A base variant whose K follows the training loss, from `k_0` on.
     pub fn adasync(variant: Variant, k_0: usize) -> Self {
-        Self { form: row(variant), number: Number::AdaSync(k_0) }
+        Self::plain(row(variant), Number::AdaSync(k_0))
     }
 
     /// The six variants, with K = P/2 rounded up where there is a choice.
     pub fn six(learners: usize) -> Vec<Self> {
-        (0..SIX).map(|form| Self { form, number: Number::None }.among(learners)).collect()
+        (0..SIX).map(|form| Self::plain(form, Number::None).among(learners)).collect()
+    }
+
+    /// The same at a learning rate of its own, whatever that of the race is.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the rate is no number above 0.
+    pub fn at_rate(self, rate: f64) -> Result<Self> {
+        Ok(Self { own: self.own.with_rate(rate)?, ..self })
+    }
+
+    /// Its own learning rate, if it has one.
+    pub fn rate(&self) -> Option<f64> {
+        self.own.rate()
+    }
+
+    /// What it has of its own, as it is written behind the `@`; empty if that is nothing.
+    pub fn own(&self) -> String {
+        self.own.to_string()
+    }
+
+    /// The same with nothing of its own.
+    #[must_use]
+    pub fn without_own(self) -> Self {
+        Self { own: Own::NOTHING, ..self }
     }
 
     fn form(&self) -> &'static Form {
@@ -255,10 +289,14 @@ impl fmt::Display for Entrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.form().name)?;
         match self.number {
-            Number::None => Ok(()),
-            Number::Of(number) => write!(f, ":{number}"),
-            Number::AdaSync(1) => write!(f, ":{ADASYNC}"),
-            Number::AdaSync(k) => write!(f, ":{ADASYNC}({k})"),
+            Number::None => {}
+            Number::Of(number) => write!(f, ":{number}")?,
+            Number::AdaSync(1) => write!(f, ":{ADASYNC}")?,
+            Number::AdaSync(k) => write!(f, ":{ADASYNC}({k})")?,
+        }
+        match self.own.is_nothing() {
+            true => Ok(()),
+            false => write!(f, "@{}", self.own),
         }
     }
 }
@@ -288,9 +326,13 @@ impl FromStr for Entrant {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        let (name, number) = match text.split_once(':') {
+        let (variant, own) = match text.split_once('@') {
+            Some((variant, own)) => (variant, Own::read(text, own)?),
+            None => (text, Own::NOTHING),
+        };
+        let (name, number) = match variant.split_once(':') {
             Some((name, number)) => (name, Some(number)),
-            None => (text, None),
+            None => (variant, None),
         };
         let Some(form) = FORMS.iter().position(|form| form.name == name) else {
             let hint = match name.contains(',') {
@@ -318,7 +360,7 @@ impl FromStr for Entrant {
             (Takes::Bound, Some(bound)) => Number::Of(count(text, "R", bound)?),
             (Takes::K, Some(k)) => k_of(text, k)?,
         };
-        Ok(Self { form, number })
+        Ok(Self { form, number, own })
     }
 }
 
@@ -354,7 +396,12 @@ mod tests {
     #[test]
     fn an_entrant_is_written_as_it_is_read() {
         let examples = FORMS.iter().flat_map(|form| form.examples).copied();
-        for text in examples.chain(["k-sync", "k-batch-sync:adasync(2)"]) {
+        for text in examples.chain([
+            "k-sync",
+            "k-batch-sync:adasync(2)",
+            "async@rate=0.1",
+            "k-sync:adasync(2)@rate=1.5",
+        ]) {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
         }
@@ -372,6 +419,31 @@ mod tests {
         for (wrong, why) in [("ringmaster", "needs a bound R"), ("ringmaster:0", "at least 1")] {
             let error = wrong.parse::<Entrant>().unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_rate_of_its_own_is_part_of_the_name() {
+        let entrant: Entrant = "k-async@rate=0.10".parse().unwrap();
+        assert_eq!(entrant.rate(), Some(0.1));
+        assert_eq!(entrant.among(8).to_string(), "k-async:4@rate=0.1");
+        assert_eq!(Entrant::ASYNC.at_rate(0.25).unwrap().to_string(), "async@rate=0.25");
+        assert!(Entrant::ASYNC.at_rate(f64::NAN).is_err());
+        assert_eq!(
+            (entrant.own(), entrant.without_own().own()),
+            ("rate=0.1".into(), String::new())
+        );
+        for (wrong, why) in [
+            ("async@rate=0", "must be a number above 0"),
+            ("async@rate=inf", "must be a number above 0"),
+            ("async@rate=fast", "must be a number above 0"),
+            ("async@", "is not KEY=VALUE"),
+            ("async@0.1", "is not KEY=VALUE"),
+            ("async@rat=0.1", "did you mean \"rate\""),
+            ("async@rate=0.1,rate=0.2", "is set twice"),
+        ] {
+            let error = wrong.parse::<Entrant>().unwrap_err().to_string();
+            assert!(error.contains(why) && error.starts_with(wrong), "{error}");
         }
     }
 

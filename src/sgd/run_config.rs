@@ -65,7 +65,8 @@ pub struct RunConfig {
     pub learners: usize,
     /// Samples in a minibatch, m.
     pub minibatch: usize,
-    /// eta, the rate of a gradient before the rule makes it smaller.
+    /// eta, the rate of a gradient before the rule makes it smaller, of an entrant that has no
+    /// [rate of its own](Entrant::rate).
     pub learning_rate: f64,
     /// What makes the rate of a gradient smaller.
     pub rate_rule: RateRule,
@@ -238,7 +239,8 @@ impl RunConfig {
         limits: &Limits<'_>,
         observer: &mut impl Observer,
     ) -> Result<Finished> {
-        let Self { learners, cancellation, learning_rate: most, rate_rule: rule, .. } = *self;
+        let Self { learners, cancellation, rate_rule: rule, .. } = *self;
+        let most = entrant.rate().unwrap_or(self.learning_rate);
         let window = self.adasync_every.or(self.evaluate_every);
         assert!(!entrant.adapts() || window.is_some(), "what follows a loss needs evaluations");
         let window = window.map_or(Duration::MAX, Duration::from_secs_f64);

@@ -68,12 +68,18 @@ impl Objective {
         seed: u64,
         initial: &[f32],
     ) -> Result<Trajectory> {
-        let (points, tally, ratios) = (Vec::new(), Tally::default(), Vec::new());
-        let mut watch = Evaluations { objective: self, points, tally, ratios };
+        let mut ratios = Ratios::default();
+        let mut watch = Points::new(|number, params: &[f32]| {
+            let loss = self.evaluator.borrow_mut().evaluate(params, Part::Train)?.loss;
+            if is_compared(number) {
+                ratios.measure(self, number, loss, params)?;
+            }
+            Ok(loss)
+        });
         let run = run_config.run(entrant, seed, initial, &self.queues, None, &mut watch)?;
         let Finished { ended, params } = run;
-        watch.end(&params)?;
-        let Evaluations { points, tally, .. } = watch;
+        let Points { mut points, tally, .. } = watch;
+        ratios.apply(self, &mut points, &params)?;
         Ok(Trajectory { entrant: *entrant, seed, points, tally, ended, params })
     }
 }
@@ -127,43 +133,46 @@ pub fn mean<'a>(trajectories: impl Iterator<Item = &'a [Point]> + Clone) -> Vec<
     (0..shortest).map(point).collect()
 }
 
-/// Evaluates and counts.
-struct Evaluations<'a> {
-    objective: &'a Objective,
-    points: Vec<Point>,
-    tally: Tally,
-    /// The loss over the whole training set by that over the part, each with the number of its point.
-    ratios: Vec<(usize, f64)>,
-}
+/// The losses over the whole training set by those over a part of it, each with the number of its
+/// point.
+#[derive(Default)]
+struct Ratios(Vec<(usize, f64)>);
 
-impl Evaluations<'_> {
-    /// Measures the ratio at these parameters, which `loss` is the loss of, and which the point of this
-    /// number is for.
-    fn compare(&mut self, number: usize, loss: f64, params: &[f32]) -> Result<()> {
-        if let Some(whole) = &self.objective.whole {
+impl Ratios {
+    /// Measures the ratio at these parameters, which `loss` is the loss of over the part, and which the
+    /// point of this number is for.
+    fn measure(
+        &mut self,
+        objective: &Objective,
+        number: usize,
+        loss: f64,
+        params: &[f32],
+    ) -> Result<()> {
+        if let Some(whole) = &objective.whole {
             let ratio = whole.borrow_mut().evaluate(params, Part::Train)?.loss / loss;
             // Of a run that has diverged there is none any more.
-            let before = self.ratios.last().map_or(1.0, |(_, ratio)| *ratio);
-            self.ratios.push((number, if ratio.is_finite() { ratio } else { before }));
+            let before = self.0.last().map_or(1.0, |(_, ratio)| *ratio);
+            self.0.push((number, if ratio.is_finite() { ratio } else { before }));
         }
         Ok(())
     }
 
-    /// Makes the losses those over the whole training set.
-    fn end(&mut self, last: &[f32]) -> Result<()> {
-        let Some(point) = self.points.last() else { return Ok(()) };
-        let number = self.points.len() - 1;
-        if self.ratios.last().is_some_and(|(compared, _)| *compared < number) {
-            self.compare(number, point.loss, last)?;
+    /// Makes the losses of a run those over the whole training set; its `last` parameters are those of
+    /// its last point.
+    fn apply(mut self, objective: &Objective, points: &mut [Point], last: &[f32]) -> Result<()> {
+        let Some(point) = points.last() else { return Ok(()) };
+        let number = points.len() - 1;
+        if self.0.last().is_some_and(|(compared, _)| *compared < number) {
+            self.measure(objective, number, point.loss, last)?;
         }
-        for pair in self.ratios.windows(2) {
+        for pair in self.0.windows(2) {
             let [(from, low), (to, high)] = [pair[0], pair[1]];
-            for number in from..to {
-                let part = (number - from) as f64 / (to - from) as f64;
-                self.points[number].loss *= low + part * (high - low);
+            for (past, point) in points[from..to].iter_mut().enumerate() {
+                let part = past as f64 / (to - from) as f64;
+                point.loss *= low + part * (high - low);
             }
         }
-        if let (Some((_, ratio)), Some(point)) = (self.ratios.last(), self.points.last_mut()) {
+        if let (Some((_, ratio)), Some(point)) = (self.0.last(), points.last_mut()) {
             point.loss *= ratio;
         }
         Ok(())
@@ -175,7 +184,20 @@ fn is_compared(number: usize) -> bool {
     number == 0 || number.is_power_of_two() && number.trailing_zeros().is_multiple_of(2)
 }
 
-impl Observer for Evaluations<'_> {
+/// Keeps the points of a run, and counts. `loss` has the loss of parameters, for the point of a number.
+pub(crate) struct Points<L> {
+    loss: L,
+    pub(crate) points: Vec<Point>,
+    tally: Tally,
+}
+
+impl<L: FnMut(usize, &[f32]) -> Result<f64>> Points<L> {
+    pub(crate) fn new(loss: L) -> Self {
+        Self { loss, points: Vec::new(), tally: Tally::default() }
+    }
+}
+
+impl<L: FnMut(usize, &[f32]) -> Result<f64>> Observer for Points<L> {
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
         self.tally.count(time, event);
         Ok(())
@@ -190,12 +212,7 @@ impl Observer for Evaluations<'_> {
             // The same parameters have the same loss.
             Some(last) if last.updates == updates => Point { time, ..*last },
             _ => {
-                let evaluator = &self.objective.evaluator;
-                let loss = evaluator.borrow_mut().evaluate(params, Part::Train)?.loss;
-                let number = self.points.len();
-                if is_compared(number) {
-                    self.compare(number, loss, params)?;
-                }
+                let loss = (self.loss)(self.points.len(), params)?;
                 Point { time, updates, loss, loss_se: None }
             }
         };

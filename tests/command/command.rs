@@ -193,7 +193,9 @@ fn missing_or_damaged_data_are_refused_with_code_4() {
 fn a_race_leaves_a_whole_run_directory() {
     let out = tempdir().unwrap();
     let folder = out.path().join("race");
-    let output = short("race", &folder, &["--events", "--seeds", "2"]);
+    let six = "sync k-sync k-batch-sync async k-async k-batch-async".split(' ');
+    let flags = ["--events", "--seeds", "2"];
+    let output = short("race", &folder, &six.chain(flags).collect::<Vec<_>>());
     let table = String::from_utf8(output.stdout).unwrap();
     for word in
         ["k-batch-async:2", "s/update", "theory", "staleness", "test acc.", "takes no run time"]

@@ -140,7 +140,7 @@ fn every_option_of_every_command_changes_something_or_is_refused() {
     // A race of one entrant, and one run of it that estimates: the same options of the same run.
     let race = commands["race"].clone();
     assert_eq!(commands.remove("train"), Some(race.clone()));
-    let of_races = ["--seeds", "--targets", "--estimate"];
+    let of_races = ["--seeds", "--tune", "--targets", "--estimate"];
     let of_one = race.into_iter().filter(|option| !of_races.contains(&&**option)).collect();
     assert_eq!(commands.remove("estimate"), Some(of_one));
     let estimate = place.call("estimate", &format!("async {RUN} --checkpoint-every 5"), None);
@@ -185,7 +185,8 @@ fn every_option_of_every_command_changes_something_or_is_refused() {
 
 #[test]
 fn the_help_of_a_race_has_the_defaults_that_hold() {
-    let whole: toml::Table = check_config(Path::new("none.toml"), "").unwrap().parse().unwrap();
+    let whole: toml::Table =
+        check_config(Path::new("none.toml"), "entrants = [\"sync\"]").unwrap().parse().unwrap();
     let command = Cli::command();
     let race = command.find_subcommand("race").unwrap();
     let mut told = 0;

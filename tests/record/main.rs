@@ -10,6 +10,7 @@ mod small_data;
 mod timelines;
 
 mod params;
+mod place;
 mod record_files;
 mod records;
 mod resumed_inputs;
@@ -18,3 +19,4 @@ mod show;
 mod tensorboard;
 mod timeline;
 mod timeline_drawings;
+mod tuned;

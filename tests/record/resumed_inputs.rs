@@ -3,12 +3,11 @@
 //! directory or the data lie does not matter.
 
 mod elsewhere;
-mod place;
 mod shaders;
 
 use std::fs;
 
-use place::{Place, SHORT, edit, json, runs, stopped, succeeds};
+use crate::place::{Place, SHORT, edit, json, runs, stopped, succeeds};
 
 #[test]
 fn a_race_does_not_go_on_under_other_settings() {

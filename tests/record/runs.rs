@@ -27,7 +27,8 @@ const L2: f32 = 0.001;
 fn race(out: &Path, updates: &str, more: &[&str]) {
     let status = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"))
         .args(["race", "--model", "mlp:17", "-p", "4", "-m", "8", "--updates", updates, "--events"])
-        .args(["--learning-rate", "0.3", "--l2", "0.001", "--seed", "5", "--quiet", "--out"])
+        .args(["--learning-rate", "0.3", "--l2", "0.001", "--seed", "5", "--seeds", "1"])
+        .args(["--quiet", "--out"])
         .arg(out)
         .args(more)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
@@ -146,7 +147,7 @@ fn every_run_can_be_computed_again_from_its_record() {
     for cancel in ["preempt", "on-arrival"] {
         let folder = out.path().join(cancel);
         race(&folder, "12", &["--cancel", cancel]);
-        for run in runs(&folder, 6) {
+        for run in runs(&folder, 7) {
             let initial = params(&model, &run.join("initial.safetensors"));
             let expected = recompute(&model, &data, &run, &|_, _| 0.3);
             let actual = params(&model, &run.join("final.safetensors"));
@@ -245,7 +246,7 @@ fn the_same_race_gives_the_same_bits_however_many_queues_it_has() {
         let queues = &folder.file_name().unwrap().to_str().unwrap()[..1];
         race(folder, "12", &["--queues", queues]);
     }
-    for run in runs(&folders[0], 6) {
+    for run in runs(&folders[0], 7) {
         let name = run.strip_prefix(&folders[0]).unwrap();
         for other in &folders[1..] {
             for file in ["final.safetensors", "events.jsonl", "updates.jsonl", "evaluations.csv"] {

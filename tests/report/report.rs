@@ -18,9 +18,9 @@ use tortoise::{
     engine::quadratic::{Quadratic, coins},
     record::{
         EntrantSummary, EvaluationRow, Outcome, Recorder, RunDirectory, RunFiles, RunSummary,
-        Summary, write_summary,
+        Summary, Tuned, Tuning, write_summary,
     },
-    report::verdict,
+    report::{Race, Report, verdict},
     sgd::{Ended, RunConfig, tally::Tally},
 };
 
@@ -65,8 +65,8 @@ fn the_verdict_names_the_first_at_the_lowest_loss_and_how_much_sooner_it_was() {
     let (fast, slow): (&[f64], &[f64]) = (&[2.0, 0.2, 0.15, 0.1], &[2.0, 0.5, 0.3, 0.19]);
     check(
         &[("sync", &[slow]), ("async", &[slow]), ("k-sync:2", &[fast])],
-        "k-sync:2 reached a training loss of 0.2 in 10 s, 3.0 times as fast as sync. Next was sync in \
-         30 s. There is one seed; with another, the order may differ. Lowest at the end: k-sync:2 \
+        "k-sync:2 reached a training loss of 0.2 in 10 s, 3.0 times as fast as sync. Next were sync in \
+         30 s and async in 30 s. There is one seed; with another, the order may differ. Lowest at the end: k-sync:2 \
          with a training loss of 0.1000.",
     );
     // The reference is sync, else async, else the slowest.
@@ -82,6 +82,58 @@ fn the_verdict_names_the_first_at_the_lowest_loss_and_how_much_sooner_it_was() {
          k-sync:2 in 30 s. There is one seed; with another, the order may differ. Lowest at the \
          end: k-sync:3 with a training loss of 0.1000.",
     );
+}
+
+/// The verdict on a race of these entrants, and its table of learning rates as the page has it.
+fn of_race(entrants: &[&str], tuning: Option<Tuning>) -> String {
+    let losses: &[f64] = &[2.0, 0.6];
+    let entrants = entrants.iter().map(|name| entrant(name, &[losses, losses])).collect();
+    let summary = Summary { entrants, tuning, ..Summary::default() };
+    let table = Report { races: vec![Race { summary, ..Race::default() }] }.table();
+    table.trim_end().rsplit("\n\n").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_verdict_says_what_it_owes_to_the_learning_rates() {
+    let alike = "All have the same learning rate; at another, the order may differ";
+    assert!(of_race(&["sync", "async"], None).contains(alike));
+    for entrants in [&["sync"][..], &["sync@rate=0.4", "async@rate=0.1"]] {
+        let verdict = of_race(entrants, None);
+        assert!(!verdict.contains("rate;") && !verdict.contains("rates"), "{verdict}");
+    }
+    let rates = [0.1, 0.2, 0.4];
+    let tuned = |of: &[(&str, [Option<f64>; 3])]| {
+        let one = |(name, losses): &(&str, [Option<f64>; 3])| {
+            Tuned::new((*name).to_owned(), &rates, losses.to_vec())
+        };
+        let entrants = of.iter().map(one).collect();
+        let on = "the host".to_owned();
+        let tuning =
+            Tuning { rates: rates.to_vec(), seed: 1, gradients_on: on, samples: 9, entrants };
+        of_race(&["sync@rate=0.4", "async@rate=0.1"], Some(tuning))
+    };
+    let verdict = tuned(&[
+        ("sync", [Some(0.9), Some(0.6), Some(0.4)]),
+        ("async", [Some(0.3), Some(0.5), None]),
+    ]);
+    let expected = "Each entrant raced at the best for it of the learning rates 0.1, 0.2 and 0.4. With \
+                    one rate for all, the leader depends on it (by one run each): async at 0.1 and 0.2; \
+                    sync at 0.4. The best rate of async was the lowest one: a lower one may suit better. \
+                    The best rate of sync was the highest one: a higher one may suit better.";
+    assert!(verdict.ends_with(expected), "{verdict}");
+    let verdict = tuned(&[
+        ("sync", [Some(0.9), Some(0.6), Some(0.7)]),
+        ("async", [Some(0.3), Some(0.2), None]),
+    ]);
+    assert!(!verdict.contains("may suit better"), "{verdict}");
+    // At 0.4 async has no loss, so that sync leads there.
+    assert!(verdict.ends_with("async at 0.1 and 0.2; sync at 0.4."), "{verdict}");
+    let verdict = tuned(&[
+        ("sync", [Some(0.9), Some(0.6), Some(0.7)]),
+        ("async", [Some(0.3), Some(0.2), Some(0.4)]),
+    ]);
+    let expected = "With any one of these rates for all, async leads (by one run each).";
+    assert!(verdict.ends_with(expected), "{verdict}");
 }
 
 #[test]
@@ -337,6 +389,7 @@ fn program(folder: &Path, configuration: impl Serialize) {
         gradients_on: "a quadratic".into(),
         evaluations_on: "a quadratic".into(),
         queues: 1,
+        tuning: None,
         entrants: ["async", "k-sync:2"].map(&mut race).into(),
         interrupted: false,
     };

@@ -99,6 +99,7 @@ impl State {
     pub(super) fn tell(&mut self, news: News<'_>, wall: Duration) {
         match news {
             News::Note(note) => note.lines().for_each(|line| self.line(line.to_owned())),
+            News::Tuned { .. } => {}
             News::Start(race) => self.start(race, wall),
             News::Run { entrant, seed, time, tally, evaluations } => {
                 let Some(entrant) = self.place(entrant) else { return };

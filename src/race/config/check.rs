@@ -28,6 +28,10 @@ impl Config {
         need(self.minibatch > 0, "--minibatch (m) must be at least 1")?;
         let rate = self.learning_rate;
         need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
+        let tried = self.tune.iter().all(|rate| rate.is_finite() && *rate > 0.0);
+        need(tried, "--tune must be numbers above 0")?;
+        let again = |(at, rate)| self.tune[..at].contains(rate);
+        need(!self.tune.iter().enumerate().any(again), "--tune names a rate twice")?;
         need(self.l2.is_finite() && self.l2 >= 0.0, "--l2 must be 0 or more")?;
         let seconds = |option: &str, value: Option<f64>| {
             let range = "must be from 1e-9 to 1e9 seconds";
@@ -88,8 +92,13 @@ impl Config {
         let restarted = self.on_loss == OnLoss::Restart;
         let hosts = self.device.0.iter().all(|device| *device == DeviceChoice::Host);
         let adapts = self.entrants.iter().any(Entrant::adapts);
+        let shares_a_rate = self.entrants.iter().any(|entrant| entrant.rate().is_none());
+        let own_rates = "each entrant has a rate of its own";
         let starts_over = chaos || self.estimate && self.seeds == 1;
         for (option, used, why) in [
+            ("learning-rate", shares_a_rate, own_rates),
+            ("learning-rate", self.tune.is_empty(), "--tune finds a rate for each entrant"),
+            ("tune", shares_a_rate || self.tune.is_empty(), own_rates),
             ("on-loss", real || chaos, lossless),
             ("restarts", real || chaos, lossless),
             ("restarts", restarted, "only --on-loss restart replaces learners"),

@@ -46,24 +46,22 @@ pub struct Scope {
     pub never: Vec<String>,
 }
 
-/// Lays `given` over the file over `defaults`.
+/// Settings that are part of the program.
+pub(crate) fn built_in(settings: &str) -> Table {
+    settings.parse().expect("the defaults are TOML")
+}
+
+/// Lays `given` over the file.
 ///
 /// # Errors
 /// [`Error::Config`] that names the setting.
-pub(crate) fn layers(
-    defaults: &str,
-    source: Source<'_>,
-    given: &Table,
-    scope: &Scope,
-) -> Result<Table> {
-    let mut table: Table = defaults.parse().expect("the defaults are TOML");
+pub(crate) fn set(source: Source<'_>, given: &Table, scope: &Scope) -> Result<Table> {
+    let mut table = Table::new();
     if let Some((path, text)) = source {
-        let mut settings = settings(path, text, scope)?;
+        table = settings(path, text, scope)?;
         if let Some(counts) = &scope.counts {
-            settings
-                .retain(|key, _| key == "entrants" || counts.iter().any(|counts| counts == key));
+            table.retain(|key, _| key == "entrants" || counts.iter().any(|counts| counts == key));
         }
-        table.extend(settings);
     }
     table.extend(given.clone());
     Ok(table)

@@ -6,7 +6,7 @@ use super::super::{
     Race,
     entrant::Entrant,
     style::Style,
-    tables::{learners, results},
+    tables::{learners, results, tuning},
 };
 use crate::{
     record::{EntrantSummary, RunSummary, Summary},
@@ -125,24 +125,41 @@ fn percent(entrant: &EntrantSummary, time: Time) -> f64 {
 
 /// The table, and what one should know of it.
 pub(super) fn results(entrants: &[Entrant<'_>], races: &[Race]) -> Markup {
-    table(&results::cells(entrants), &results::notes(entrants, races))
+    table(&results::cells(entrants), &results::notes(entrants, races), Some)
 }
 
 /// What the learners did, as a table; empty where nothing is measured and nobody was lost.
 pub(super) fn activity(entrants: &[Entrant<'_>]) -> Markup {
     match learners::cells(entrants) {
-        Some(cells) => table(&cells, &learners::notes(entrants)),
+        Some(cells) => table(&cells, &learners::notes(entrants), Some),
         None => Markup::default(),
     }
 }
 
-fn table(cells: &[Vec<String>], notes: &[String]) -> Markup {
+/// What came of each learning rate that was tried, a table a race.
+pub(super) fn tuning(races: &[Race]) -> Markup {
+    html! {
+        @for Race { name, summary, .. } in races {
+            @if let Some(tried) = &summary.tuning {
+                @if races.len() > 1 { h3 { (name) } }
+                (table(&tuning::cells(tried), &[tuning::note(tried)], |_| None))
+            }
+        }
+    }
+}
+
+/// A table with a head. A row belongs to the entrant that `of_row` tells, if it tells one.
+fn table(
+    cells: &[Vec<String>],
+    notes: &[String],
+    of_row: impl Fn(usize) -> Option<usize>,
+) -> Markup {
     html! {
         table {
             thead { tr { @for cell in &cells[0] { th { (cell) } } } }
             tbody {
                 @for (at, row) in cells[1..].iter().enumerate() {
-                    tr data-entrant=(at) { @for cell in row { td { (cell) } } }
+                    tr data-entrant=[of_row(at)] { @for cell in row { td { (cell) } } }
                 }
             }
         }

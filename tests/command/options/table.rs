@@ -41,7 +41,8 @@ const RUNS: &[&str] = &[
     "--events",
     "--tensorboard",
 ];
-const RACES: &[&str] = &["--checkpoint-every 5", "--seeds 2", "--targets 0.1", "--estimate"];
+const RACES: &[&str] =
+    &["--checkpoint-every 5", "--seeds 2", "--tune 0.1,0.2", "--targets 0.1", "--estimate"];
 const ADVICE: &[&str] = &[
     "--clock real ! advise works in virtual time",
     "--queues 0 ! from 1 to 1024",

@@ -4,8 +4,8 @@ use std::{fs, path::Path};
 
 use tempfile::tempdir;
 
-use super::place::{DRIVERS, Place, RACE, SHORT, edit, files, json, runs, succeeds};
 use crate::adapter::gpu;
+use crate::place::{DRIVERS, Place, RACE, SHORT, edit, files, json, runs, succeeds};
 
 #[test]
 fn a_race_goes_on_with_no_other_trace() {

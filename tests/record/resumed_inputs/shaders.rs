@@ -11,8 +11,8 @@ use tortoise::engine::{
     kernels::{ShaderSet, by_name},
 };
 
-use super::place::{DRIVERS, Place, SHORT, edit, files, json, runs, succeeds};
 use crate::adapter::gpu;
+use crate::place::{DRIVERS, Place, SHORT, edit, files, json, runs, succeeds};
 
 /// A race on an adapter.
 const RACE: &str = "race sync async --model logistic -p 4 -m 8 --quiet";
