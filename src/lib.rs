@@ -29,7 +29,8 @@
 //! into the update of version j has the staleness s = j - tau. Its rate is the learning rate, or
 //! what a [rule](sgd::learning_rate) makes of it: the rate can depend on the staleness, on run time
 //! or the number of updates, or on the drift, which is how far the parameters have moved since the
-//! learner read them. K is one number, or grows as the loss falls ([`sgd::k_schedule::AdaSync`]).
+//! learner read them. K is one number, or grows as the loss falls ([`sgd::k_schedule::AdaSync`]), or is measured
+//! ([`sgd::k_schedule::Adaptive`]).
 //! Which gradients make an update, and when, depends on the variant:
 //!
 //! | variant | an update takes | after its push, a learner | unfinished work at an update | s |

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use tortoise::{
     Result,
     cluster::engine_pool::EnginePool,
-    dataset::mnist,
+    dataset::{Dataset, Split, mnist},
     engine::{
         adapter::DeviceChoice,
         backend::{Backend, FamilyChoice},
@@ -63,14 +63,43 @@ impl Args {
         minibatch: usize,
         evaluated: usize,
     ) -> Result<(Objective, Model)> {
+        self.mnist_evaluated_on(shape, l2, minibatch, |data| data.train.first(evaluated))
+    }
+
+    /// That, but evaluated on the samples that `evaluated` picks.
+    pub(crate) fn mnist_evaluated_on(
+        &self,
+        shape: &str,
+        l2: f32,
+        minibatch: usize,
+        evaluated: impl Fn(&Dataset) -> Split,
+    ) -> Result<(Objective, Model)> {
+        let (data, model, backend) = self.opened(shape, l2, minibatch)?;
+        let queues = EnginePool::here(backend.open(&model, minibatch, &data.train)?);
+        let evaluator = backend.for_evaluation().open(&model, minibatch, evaluated(&data))?;
+        Ok((Objective::new(queues, evaluator), model))
+    }
+
+    /// That, where whoever decides on K looks at the first `sampled` samples.
+    pub(crate) fn mnist_with_sample(
+        &self,
+        shape: &str,
+        minibatch: usize,
+        [evaluated, sampled]: [usize; 2],
+    ) -> Result<(Objective, Model)> {
+        let (objective, model) = self.mnist_in_part(shape, 0.0, minibatch, evaluated)?;
+        let (data, _, backend) = self.opened(shape, 0.0, minibatch)?;
+        let sample = data.train.first(sampled);
+        let sample = backend.for_evaluation().open(&model, minibatch, sample)?;
+        Ok((objective.with_sample(sample), model))
+    }
+
+    fn opened(&self, shape: &str, l2: f32, minibatch: usize) -> Result<(Dataset, Model, Backend)> {
         let data = mnist::load(&mnist::locate(None)?)?;
         let model = Model::for_split(&shape.parse::<Shape>()?, &data.train, l2)?;
         let longest = model.longest_side().max(minibatch);
         let backend = Backend::choose(&self.device, FamilyChoice::Auto, longest)?;
-        let queues = EnginePool::here(backend.open(&model, minibatch, &data.train)?);
-        let evaluated = data.train.first(evaluated);
-        let evaluator = backend.for_evaluation().open(&model, minibatch, evaluated)?;
-        Ok((Objective::new(queues, evaluator), model))
+        Ok((data, model, backend))
     }
 
     /// Prints the numbers, writes them as `NAME.csv`, and draws the sheet as `NAME.svg` and `.png`.

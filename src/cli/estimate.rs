@@ -16,7 +16,7 @@ use crate::{
 #[derive(Debug, Args)]
 #[command(mut_args(settings::of_a_race))]
 pub(super) struct EstimateArgs {
-    /// Who trains: {entrants}; without :K, K = P/2; in place of K, adasync or adasync(K0)
+    /// Who trains: {entrants}; without :K, K = P/2; in place of K, adasync, adasync(K0) or adaptive
     entrant: Entrant,
     #[command(flatten)]
     flags: EstimateFlags,

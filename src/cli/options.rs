@@ -199,8 +199,8 @@ pub(super) struct Length {
     /// Run time between evaluations [default: a fifteenth of the budget]
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, value_parser = number(SECONDS))]
     evaluate_every: Option<f64>,
-    /// Run time, in seconds, after which adasync chooses K anew from the last
-    /// training loss [default: as --evaluate-every]
+    /// Run time, in seconds, after which adasync and adaptive choose K anew (adaptive
+    /// may do so more often) [default: as --evaluate-every]
     #[arg(long, value_name = "SECONDS", help_heading = LENGTH, hide_short_help = true)]
     #[arg(value_parser = number(SECONDS))]
     adasync_every: Option<f64>,

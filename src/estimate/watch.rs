@@ -136,4 +136,8 @@ impl<O: Observer> Observer for Watch<O> {
         self.lowest_loss = both.min_by(f64::total_cmp);
         Ok(loss)
     }
+
+    fn loss(&mut self, params: &[f32]) -> Result<Option<f64>> {
+        self.inner.loss(params)
+    }
 }

@@ -82,6 +82,10 @@ impl<O: Observer> Observer for Shown<'_, O> {
         Ok(loss)
     }
 
+    fn loss(&mut self, params: &[f32]) -> Result<Option<f64>> {
+        self.inner.loss(params)
+    }
+
     fn wants_state(&mut self) -> bool {
         self.inner.wants_state()
     }

@@ -39,6 +39,8 @@ pub(super) struct Run<'a> {
     pub(super) config: &'a Config,
     pub(super) layout: Layout<'a>,
     pub(super) engines: &'a mut Engines,
+    /// What tells whoever decides on K the loss, where that is not the evaluator.
+    pub(super) sample: Option<Box<dyn Engine>>,
     pub(super) progress: &'a mut dyn Progress,
     pub(super) interrupt: &'a AtomicBool,
     /// F* of the race, once it has been looked for.
@@ -68,7 +70,11 @@ impl Run<'_> {
         }
         let initial = evaluator.initial(self.seed);
         let Beginning { files, start, recorded } = self.begin(directory, folder, &initial)?;
-        let recorder = self.recorder(files, recorded, evaluator)?;
+        let mut sample = self.sample.take();
+        let mut recorder = self.recorder(files, recorded, evaluator)?;
+        if let Some(sample) = &mut sample {
+            recorder = recorder.with_sample(&mut **sample);
+        }
         let time = match &start {
             Start::Initial(_) => Duration::ZERO,
             Start::Saved(state) => state.now,

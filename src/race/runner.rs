@@ -83,9 +83,14 @@ impl Runner {
             return Err(Error::config(REAL_IS_RECORDED));
         }
         self.tune(&AtomicBool::new(false))?;
-        let Self { config, engines, evaluator, .. } = self;
+        let Self { config, subject, engines, evaluator, .. } = self;
         let queues = engines.into_queues().expect("in virtual time there are queues");
-        let (run_config, objective) = (config.run_config(), Objective::new(queues, evaluator));
+        let (run_config, mut objective) = (config.run_config(), Objective::new(queues, evaluator));
+        if config.entrants.iter().any(Entrant::is_measured)
+            && let Some(sample) = subject.sample(&config)?
+        {
+            objective = objective.with_sample(sample);
+        }
         let seeds = config.seed..config.seed + config.seeds;
         let runs = config
             .entrants
@@ -253,6 +258,10 @@ impl Runner {
                 config: &self.config,
                 layout: self.subject.layout(),
                 engines: &mut self.engines,
+                sample: match entrant.is_measured() {
+                    true => self.subject.sample(&self.config)?,
+                    false => None,
+                },
                 progress: &mut *self.progress,
                 interrupt,
                 minimum: &mut self.minimum,

@@ -35,6 +35,10 @@ const WORTH_TWO_THREADS: usize = 3_500_000;
 /// others, so where the loss itself counts a few are evaluated on all, and tell by how much.
 const EVALUATED: usize = 10_000;
 
+/// Training samples that the losses are of by which K is decided: they are looked at while a run goes on,
+/// in real time too.
+const LOOKED_AT: usize = 4096;
+
 /// What is minimised.
 pub(crate) enum Subject {
     /// A model, on data that were read.
@@ -137,17 +141,17 @@ impl ModelOnData {
         let Self { data, model, gradients, evaluations, .. } = self;
         let queues = queues(config, data, model, &gradients[0])?;
         let whole = evaluations.open(model, config.minibatch, data)?;
-        match self.part(config)? {
+        match self.part(config, EVALUATED)? {
             Some(part) => Ok(Objective::sampled(queues, part, whole)),
             None => Ok(Objective::new(queues, whole)),
         }
     }
 
-    /// An evaluator of a part of the training set; none where that would be all of it.
-    fn part(&self, config: &Config) -> Result<Option<Box<dyn Engine>>> {
+    /// An evaluator of the first `samples` of the training set; none where that would be all of it.
+    fn part(&self, config: &Config, samples: usize) -> Result<Option<Box<dyn Engine>>> {
         let Self { data, model, evaluations, .. } = self;
-        let few = data.train.len() <= EVALUATED;
-        let open = || evaluations.open(model, config.minibatch, data.train.first(EVALUATED));
+        let few = data.train.len() <= samples;
+        let open = || evaluations.open(model, config.minibatch, data.train.first(samples));
         if few { Ok(None) } else { open().map(Some) }
     }
 
@@ -160,7 +164,7 @@ impl ModelOnData {
         let elsewhere = faster && config.clock == Clock::Virtual && config.shaders.is_none();
         let open = || Engines::open(config, data, model, slice::from_ref(evaluations));
         let engines = if elsewhere { Some(open()?) } else { None };
-        Ok(Pilots { engines, evaluator: self.part(config)? })
+        Ok(Pilots { engines, evaluator: self.part(config, EVALUATED)? })
     }
 
     fn data(&self) -> Data {
@@ -213,6 +217,15 @@ impl Subject {
         match self {
             Self::Model(opened) => opened.pilot_objective(config),
             Self::Own(name) => Err(Error::config(format!("{name} is opened once only"))),
+        }
+    }
+
+    /// An evaluator of as many training samples as whoever decides on K looks at; none where that is the
+    /// one that evaluates.
+    pub(super) fn sample(&self, config: &Config) -> Result<Option<Box<dyn Engine>>> {
+        match self {
+            Self::Model(opened) => opened.part(config, LOOKED_AT),
+            Self::Own(_) => Ok(None),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::{
     cluster::Snapshot,
     sgd::{
         Scheduler,
-        k_schedule::AdaSync,
+        k_schedule::Following,
         server::Saved,
         state::{Position, State},
     },
@@ -24,7 +24,7 @@ pub(super) const FILE: &str = "checkpoint.safetensors";
 /// What tells it from other safetensors files.
 const FORMAT: &str = "tortoise checkpoint";
 /// Of this form of it; others are refused.
-const VERSION: &str = "4";
+const VERSION: &str = "5";
 
 /// What a checkpoint must belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +52,9 @@ struct Text {
     identity: Identity,
     now: Duration,
     scheduler: Scheduler,
-    adasync: Option<AdaSync>,
+    following: Option<Following>,
+    /// The average of the parameters, where K is measured.
+    average: Option<usize>,
     position: Position,
     gathered: usize,
     params: usize,
@@ -79,11 +81,16 @@ pub(super) fn write(
 ) -> Result<()> {
     let path = folder.join(FILE);
     let mut table = Vec::new();
+    let average = match &state.following {
+        Some(Following::Adaptive(adaptive)) => Some(Snapshot::from(adaptive.average())),
+        _ => None,
+    };
     let text = Text {
         identity: identity.clone(),
         now: state.now,
         scheduler: state.scheduler.clone(),
-        adasync: state.adasync.clone(),
+        following: state.following.clone(),
+        average: average.map(|average| place(&mut table, &average)),
         position: state.position.clone(),
         gathered: state.server.gathered,
         params: place(&mut table, &state.server.params),
@@ -178,7 +185,14 @@ fn parse(bytes: &[u8], identity: &Identity, learners: usize, length: usize) -> P
     let table: Vec<Snapshot> =
         numbers(params.data()).chunks_exact(length).map(Snapshot::from).collect();
     let at = |place: usize| table.get(place).cloned().ok_or_else(|| torn("parameters are missing"));
-    let Text { now, scheduler, adasync, position, recorded, .. } = text;
+    let Text { now, scheduler, following, average, position, recorded, .. } = text;
+    let average = average.map(at).transpose()?;
+    let following = match (following, average) {
+        (Some(Following::Adaptive(adaptive)), Some(average)) => {
+            Some(Following::Adaptive(Box::new(adaptive.with_average(average.to_vec()))))
+        }
+        (following, _) => following,
+    };
     let in_flight = position.in_flight.all();
     let counts = [
         scheduler.learners(),
@@ -194,7 +208,7 @@ fn parse(bytes: &[u8], identity: &Identity, learners: usize, length: usize) -> P
         text.held.into_iter().map(|one| one.map(at).transpose()).collect::<Parsed<Vec<_>>>()?;
     let server =
         Saved { params: at(text.params)?, sum: numbers(sum.data()), gathered: text.gathered, read };
-    let state = State { now, scheduler, server, adasync, position, held };
+    let state = State { now, scheduler, server, following, position, held };
     Ok(Checkpoint { state, recorded })
 }
 

@@ -54,6 +54,8 @@ struct EventLine<'a> {
 pub struct Recorder<'a> {
     files: RunFiles,
     evaluator: &'a mut dyn Engine,
+    /// For whoever decides on K, over a part of the training set.
+    sample: Option<&'a mut dyn Engine>,
     minibatches: Minibatches,
     recorded: Recorded,
     rows: Vec<EvaluationRow>,
@@ -83,6 +85,7 @@ impl<'a> Recorder<'a> {
         Self {
             files,
             evaluator,
+            sample: None,
             minibatches,
             recorded: Recorded::default(),
             rows: Vec::new(),
@@ -102,6 +105,13 @@ impl<'a> Recorder<'a> {
         self.rows = self.files.rows()?;
         self.recorded = recorded;
         Ok(self)
+    }
+
+    /// Tells whoever decides on K the losses that this engine has over its training samples, which may be
+    /// some of all.
+    #[must_use]
+    pub fn with_sample(self, sample: &'a mut dyn Engine) -> Self {
+        Self { sample: Some(sample), ..self }
     }
 
     /// Writes a checkpoint of the run `every` so long, by the wall clock.
@@ -258,6 +268,14 @@ impl Observer for Recorder<'_> {
         let loss = self.row(moment, params)?;
         self.files.flush()?;
         Ok(Some(loss))
+    }
+
+    fn loss(&mut self, params: &[f32]) -> Result<Option<f64>> {
+        let engine = match &mut self.sample {
+            Some(sample) => &mut **sample,
+            None => &mut *self.evaluator,
+        };
+        Ok(Some(engine.evaluate(params, Part::Train)?.loss))
     }
 
     fn wants_state(&mut self) -> bool {

@@ -10,7 +10,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 
 use self::own::Own;
 use super::{
-    k_schedule::{AdaSync, FixedK, KSchedule, Rule},
+    k_schedule::{AdaSync, Adaptive, FixedK, KSchedule, Rule},
     scheduler::{Rules, Variant},
 };
 use crate::{Error, Result, suggest};
@@ -44,15 +44,25 @@ pub enum Takes {
 /// Every row. The six variants stand first, in the order in which a race runs them.
 pub static FORMS: [Form; 7] = [
     Form::of("sync", Takes::AllLearners, &["sync"], |_| Variant::KSync.into()),
-    Form::of("k-sync", Takes::K, &["k-sync:4", "k-sync:adasync"], |_| Variant::KSync.into()),
-    Form::of("k-batch-sync", Takes::K, &["k-batch-sync:4", "k-batch-sync:adasync"], |_| {
-        Variant::KBatchSync.into()
+    Form::of("k-sync", Takes::K, &["k-sync:4", "k-sync:adasync", "k-sync:adaptive"], |_| {
+        Variant::KSync.into()
     }),
+    Form::of(
+        "k-batch-sync",
+        Takes::K,
+        &["k-batch-sync:4", "k-batch-sync:adasync", "k-batch-sync:adaptive"],
+        |_| Variant::KBatchSync.into(),
+    ),
     Form::of("async", Takes::OneGradient, &["async"], |_| Variant::KAsync.into()),
-    Form::of("k-async", Takes::K, &["k-async:4", "k-async:adasync"], |_| Variant::KAsync.into()),
-    Form::of("k-batch-async", Takes::K, &["k-batch-async:4", "k-batch-async:adasync"], |_| {
-        Variant::KBatchAsync.into()
+    Form::of("k-async", Takes::K, &["k-async:4", "k-async:adasync", "k-async:adaptive"], |_| {
+        Variant::KAsync.into()
     }),
+    Form::of(
+        "k-batch-async",
+        Takes::K,
+        &["k-batch-async:4", "k-batch-async:adasync", "k-batch-async:adaptive"],
+        |_| Variant::KBatchAsync.into(),
+    ),
     Form::of("ringmaster", Takes::Bound, &["ringmaster:8"], |bound| {
         Rules::ringmaster(bound as u64)
     }),
@@ -62,6 +72,8 @@ pub static FORMS: [Form; 7] = [
 const SIX: usize = 6;
 /// What stands in place of K where it follows the loss.
 const ADASYNC: &str = "adasync";
+/// What stands there where it is measured.
+const ADAPTIVE: &str = "adaptive";
 
 impl Form {
     const fn of(
@@ -100,6 +112,8 @@ enum Number {
     Of(usize),
     /// K follows the training loss, from this K_0 on.
     AdaSync(usize),
+    /// K is measured.
+    Adaptive,
 }
 
 impl Entrant {
@@ -121,6 +135,17 @@ impl Entrant {
     /// A base variant whose K follows the training loss, from `k_0` on.
     pub fn adasync(variant: Variant, k_0: usize) -> Self {
         Self::plain(row(variant), Number::AdaSync(k_0))
+    }
+
+    /// A base variant whose K is [measured](Adaptive).
+    pub fn adaptive(variant: Variant) -> Self {
+        Self::plain(row(variant), Number::Adaptive)
+    }
+
+    /// The same with this K, where it has one.
+    #[must_use]
+    pub(super) fn with_number(self, k: usize) -> Self {
+        Self { number: Number::Of(k), ..self }
     }
 
     /// The six variants, with K = P/2 rounded up where there is a choice.
@@ -174,7 +199,11 @@ impl Entrant {
     /// [`Error::Config`] where it does not fit the learners.
     pub fn in_words(&self, learners: usize) -> Result<String> {
         let (rules, k) = (self.rules(), self.k(learners)?);
-        let grows = if self.adapts() { ", a number that grows as the loss falls" } else { "" };
+        let grows = match self.number {
+            Number::AdaSync(_) => ", a number that grows as the loss falls",
+            Number::Adaptive => ", a number that grows as noise comes to outweigh progress",
+            Number::None | Number::Of(_) => "",
+        };
         let takes = match (rules.waits, k) {
             (true, k) if k == learners && !self.adapts() => {
                 return Ok(
@@ -213,7 +242,7 @@ impl Entrant {
     pub fn rules(&self) -> Rules {
         match self.number {
             Number::Of(number) => (self.form().rules)(number),
-            Number::None | Number::AdaSync(_) => (self.form().rules)(0),
+            Number::None | Number::AdaSync(_) | Number::Adaptive => (self.form().rules)(0),
         }
     }
 
@@ -227,6 +256,8 @@ impl Entrant {
             (Takes::AllLearners, _) => Ok(learners),
             (Takes::OneGradient | Takes::Bound, _) => Ok(1),
             (Takes::K, Number::None) => Ok(half(learners)),
+            (Takes::K, Number::Adaptive) if self.rules().cancels => Ok(1),
+            (Takes::K, Number::Adaptive) => Ok(learners),
             (Takes::K, Number::Of(k)) if self.rules().waits && k > learners => {
                 Err(Error::config(format!(
                     "{self} waits for {k} of {learners} learners: K must be at most P = {learners}"
@@ -244,7 +275,10 @@ impl Entrant {
     /// # Errors
     /// As [`k`](Self::k) has them, and [`Error::Config`] if K follows the loss.
     pub fn fixed_k(&self, learners: usize) -> Result<usize> {
-        let Number::AdaSync(k) = self.number else { return self.k(learners) };
+        let k = self.k(learners)?;
+        if !self.adapts() {
+            return Ok(k);
+        }
         Err(Error::config(format!(
             "{self} changes K with the training loss, and this command needs a fixed K; name one, as in {}",
             Self { number: Number::Of(k), ..*self }
@@ -253,22 +287,31 @@ impl Entrant {
 
     /// K over time; where it follows the loss, with a `window` of run time between two looks.
     ///
+    /// Where K is [measured](Adaptive), `update_times` has the mean times of an update for K = 1 to P.
     /// Where K counts learners it follows the [quadratic](Rule::Quadratic) rule, where it counts
     /// minibatches the [square root](Rule::SquareRoot). K-async has no closed update time of its own;
     /// with exponential times it is that of K-sync.
     ///
     /// # Errors
-    /// As [`k`](Self::k) has them.
+    /// As [`k`](Self::k) has them, and what `update_times` returns.
     ///
     /// # Panics
     /// If K follows the loss and the window is no time at all.
-    pub fn k_schedule(&self, learners: usize, window: Duration) -> Result<Box<dyn KSchedule>> {
-        let k = self.k(learners)?;
-        if !self.adapts() {
-            return Ok(Box::new(FixedK(k)));
-        }
-        let rule = if self.rules().waits { Rule::Quadratic } else { Rule::SquareRoot };
-        Ok(Box::new(AdaSync::new(rule, k, learners, window)))
+    pub fn k_schedule(
+        &self,
+        learners: usize,
+        window: Duration,
+        update_times: impl FnOnce() -> Result<Vec<f64>>,
+    ) -> Result<Box<dyn KSchedule>> {
+        let (k, Rules { waits, cancels, .. }) = (self.k(learners)?, self.rules());
+        Ok(match self.number {
+            Number::None | Number::Of(_) => Box::new(FixedK(k)),
+            Number::AdaSync(_) => {
+                let rule = if waits { Rule::Quadratic } else { Rule::SquareRoot };
+                Box::new(AdaSync::new(rule, k, learners, window))
+            }
+            Number::Adaptive => Box::new(Adaptive::new(!cancels, update_times()?, window)),
+        })
     }
 
     /// Whether work of P = `learners` may be cancelled: an update finds some unfinished, and does not
@@ -281,7 +324,12 @@ impl Entrant {
 
     /// Whether K follows the training loss.
     pub fn adapts(&self) -> bool {
-        matches!(self.number, Number::AdaSync(_))
+        matches!(self.number, Number::AdaSync(_) | Number::Adaptive)
+    }
+
+    /// Whether K is measured, which takes looks at the loss besides the evaluations.
+    pub fn is_measured(&self) -> bool {
+        self.number == Number::Adaptive
     }
 }
 
@@ -293,6 +341,7 @@ impl fmt::Display for Entrant {
             Number::Of(number) => write!(f, ":{number}")?,
             Number::AdaSync(1) => write!(f, ":{ADASYNC}")?,
             Number::AdaSync(k) => write!(f, ":{ADASYNC}({k})")?,
+            Number::Adaptive => write!(f, ":{ADAPTIVE}")?,
         }
         match self.own.is_nothing() {
             true => Ok(()),
@@ -366,6 +415,9 @@ impl FromStr for Entrant {
 
 /// K as it is written in `text`: a number, or how it changes.
 fn k_of(text: &str, k: &str) -> Result<Number> {
+    if k == ADAPTIVE {
+        return Ok(Number::Adaptive);
+    }
     if !k.starts_with(|first: char| first.is_alphabetic()) {
         return Ok(Number::Of(count(text, "K", k)?));
     }
@@ -376,7 +428,7 @@ fn k_of(text: &str, k: &str) -> Result<Number> {
     if policy == ADASYNC {
         return Ok(Number::AdaSync(initial));
     }
-    let hint = suggest::nearest(policy, [ADASYNC, "adasync(K0)"]);
+    let hint = suggest::nearest(policy, [ADASYNC, "adasync(K0)", ADAPTIVE]);
     Err(Error::config(format!("{text}: K=\"{k}\" is not a whole number{hint}")))
 }
 
@@ -401,6 +453,7 @@ mod tests {
             "k-batch-sync:adasync(2)",
             "async@rate=0.1",
             "k-sync:adasync(2)@rate=1.5",
+            "k-batch-async:adaptive",
         ]) {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
@@ -465,6 +518,11 @@ mod tests {
                 "k-async:adasync(2)",
                 "the gradients of the first 2 learners, a number that grows as the loss falls, who wait \
                  for it; what is unfinished then goes on, and will be stale.",
+            ),
+            (
+                "k-sync:adaptive",
+                "the gradients of the first 1 learners, a number that grows as noise comes to outweigh \
+                 progress, who wait for it; what the others have not finished is cancelled.",
             ),
             (
                 "ringmaster:3",

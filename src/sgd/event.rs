@@ -114,6 +114,15 @@ pub trait Observer {
         Ok(None)
     }
 
+    /// Is asked for the training loss of these parameters, by whoever decides on K. It may look at a part
+    /// of the training set, always the same, and records nothing.
+    ///
+    /// # Errors
+    /// Whatever keeps it from going on; it ends the run.
+    fn loss(&mut self, _params: &[f32]) -> Result<Option<f64>> {
+        Ok(None)
+    }
+
     /// Is asked between two instants whether it wants to be shown the [`State`] of the run.
     fn wants_state(&mut self) -> bool {
         false

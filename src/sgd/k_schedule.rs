@@ -1,10 +1,13 @@
 //! How many gradients make an update, over time.
 
+mod adaptive;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Version;
+pub use self::adaptive::Adaptive;
+use crate::{Result, ids::Version};
 
 /// How far a run has come.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -18,24 +21,58 @@ pub struct Progress {
     pub loss: Option<f64>,
 }
 
+/// The training loss of parameters, on as much of the training set as is looked at for this; none where
+/// nobody computes it.
+pub type LossOf<'a> = dyn FnMut(&[f32]) -> Result<Option<f64>> + 'a;
+
 /// Answers with K when an update was made; the answer holds from the next update on.
 pub trait KSchedule {
+    /// Is shown the parameters at the start, and after each update before it is asked for K.
+    ///
+    /// # Errors
+    /// What `loss` returns.
+    fn see(&mut self, _progress: &Progress, _params: &[f32], _loss: &mut LossOf<'_>) -> Result<()> {
+        Ok(())
+    }
+
     /// K for the updates to come.
     fn next_k(&mut self, progress: &Progress) -> usize;
 
-    /// What has to be kept of it to go on later, beside its settings; none if nothing has.
-    fn adasync(&self) -> Option<&AdaSync> {
+    /// What has to be kept of it to go on later; none if nothing has.
+    fn following(&self) -> Option<Following> {
         None
     }
 }
 
 impl<S: KSchedule + ?Sized> KSchedule for Box<S> {
+    fn see(&mut self, progress: &Progress, params: &[f32], loss: &mut LossOf<'_>) -> Result<()> {
+        (**self).see(progress, params, loss)
+    }
+
     fn next_k(&mut self, progress: &Progress) -> usize {
         (**self).next_k(progress)
     }
 
-    fn adasync(&self) -> Option<&AdaSync> {
-        (**self).adasync()
+    fn following(&self) -> Option<Following> {
+        (**self).following()
+    }
+}
+
+/// A K that follows the loss, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Following {
+    /// By the loss alone.
+    AdaSync(AdaSync),
+    /// By measurement.
+    Adaptive(Box<Adaptive>),
+}
+
+impl From<Following> for Box<dyn KSchedule> {
+    fn from(following: Following) -> Self {
+        match following {
+            Following::AdaSync(adasync) => Box::new(adasync),
+            Following::Adaptive(adaptive) => adaptive,
+        }
     }
 }
 
@@ -135,8 +172,8 @@ impl KSchedule for AdaSync {
         self.k
     }
 
-    fn adasync(&self) -> Option<&AdaSync> {
-        Some(self)
+    fn following(&self) -> Option<Following> {
+        Some(Following::AdaSync(self.clone()))
     }
 }
 

@@ -7,9 +7,11 @@ use super::{
     entrant::Entrant,
     event::Observer,
     faults::Tolerance,
+    k_schedule::KSchedule,
     learning_rate::{RateRule, Ruled},
     scheduler::{Cancellation, Scheduler},
     server::ParameterServer,
+    simulate::{memoryless_update_times, update_times},
     train::{Ended, Limits, Run},
 };
 use crate::{
@@ -83,8 +85,9 @@ pub struct RunConfig {
     pub updates: Option<Version>,
     /// Run time between evaluations, in seconds; at the start and at the end there is always one.
     pub evaluate_every: Option<f64>,
-    /// Run time between looks of `AdaSync`, in seconds, at the loss that was evaluated last; as often
-    /// as it is evaluated, if nothing is said.
+    /// Run time between looks of `AdaSync`, in seconds, at the loss that was evaluated last, and the
+    /// longest between two looks where K is measured; as often as the loss is evaluated, if nothing is
+    /// said.
     pub adasync_every: Option<f64>,
     /// The faults that a run puts up with.
     pub tolerance: Tolerance,
@@ -248,16 +251,16 @@ impl RunConfig {
         let mut run = match start {
             Start::Initial(initial) => {
                 let scheduler = Scheduler::new(entrant.rules(), cancellation, learners, k);
-                let k_schedule = entrant.k_schedule(learners, window)?;
+                let k_schedule = self.k_schedule(entrant, window)?;
                 let server = ParameterServer::new(initial);
                 Run::new(scheduler, server, cluster, k_schedule, rate)
                     .with_tolerance(self.tolerance)
             }
             Start::Saved(state) => {
-                let State { scheduler, server, adasync, position, .. } = *state;
-                let k_schedule = match adasync {
-                    Some(adasync) => Box::new(adasync),
-                    None => entrant.k_schedule(learners, window)?,
+                let State { scheduler, server, following, position, .. } = *state;
+                let k_schedule = match following {
+                    Some(following) => following.into(),
+                    None => self.k_schedule(entrant, window)?,
                 };
                 Run::new(scheduler, ParameterServer::resume(server), cluster, k_schedule, rate)
                     .resume(position, abandoned)
@@ -265,6 +268,17 @@ impl RunConfig {
         };
         let ended = run.train(limits, observer)?;
         Ok(Finished { ended, params: run.server.pull() })
+    }
+
+    /// K over time; where it follows the loss, with a `window` of run time between two looks.
+    fn k_schedule(&self, entrant: &Entrant, window: Duration) -> Result<Box<dyn KSchedule>> {
+        let Self { learners, cancellation, .. } = *self;
+        entrant.k_schedule(learners, window, || match &self.delay {
+            Some(distribution) => {
+                update_times(entrant, cancellation, learners, || self.delays(distribution, 0))
+            }
+            None => Ok(memoryless_update_times(entrant, learners)),
+        })
     }
 
     /// Distribution of the time a minibatch takes.

@@ -94,6 +94,52 @@ pub fn simulate(
     Ok(window.times())
 }
 
+/// Mean times of an update for K = 1 to P = `learners`, for which the delays are drawn anew each time.
+/// Where there are many learners they are simulated for some of these K, and lie on lines between.
+///
+/// # Errors
+/// As [`simulate`] has them, and what `delays` returns.
+pub fn update_times<D: DelayModel>(
+    entrant: &Entrant,
+    cancellation: Cancellation,
+    learners: usize,
+    delays: impl Fn() -> Result<D>,
+) -> Result<Vec<f64>> {
+    let mut times: Vec<f64> = Vec::with_capacity(learners);
+    let mut k = 1;
+    loop {
+        let updates = (PUSHES / k as u64).max(FEWEST_UPDATES);
+        let entrant = entrant.with_number(k);
+        let warm_up = default_warm_up(learners, k);
+        let simulated = simulate(&entrant, cancellation, learners, delays()?, warm_up, updates)?;
+        let (time, before) = (simulated.mean_update_time, times.len());
+        let from = times.last().copied().unwrap_or(0.0);
+        let steps = (k - before) as f64;
+        times.extend((1..=k - before).map(|step| from + (time - from) * step as f64 / steps));
+        if k == learners {
+            return Ok(times);
+        }
+        k = (k + 1).max(k + k / 4).min(learners);
+    }
+}
+
+/// The ratios of these times where minibatches take exponential times and cancelled work stops at once:
+/// 1/P + ... + 1/(P - K + 1) for K learners, K/P for K minibatches, in units of the mean time of a
+/// minibatch (Dutta et al. 2018, section 3).
+pub fn memoryless_update_times(entrant: &Entrant, learners: usize) -> Vec<f64> {
+    let p = learners as f64;
+    let mut time = 0.0;
+    let next = |k: usize| {
+        time += if entrant.rules().waits { 1.0 / (learners - k + 1) as f64 } else { 1.0 / p };
+        time
+    };
+    (1..=learners).map(next).collect()
+}
+
+/// Gradients that each of [`update_times`] is measured over, at the least so many updates.
+const PUSHES: u64 = 20_000;
+const FEWEST_UPDATES: u64 = 200;
+
 /// A run whose learners compute nothing.
 ///
 /// # Errors

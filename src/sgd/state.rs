@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     faults::Faults,
-    k_schedule::{AdaSync, Progress},
+    k_schedule::{Following, Progress},
     scheduler::Scheduler,
     server::Saved,
 };
@@ -44,8 +44,8 @@ pub struct State {
     pub scheduler: Scheduler,
     /// The parameters, and the gradients gathered.
     pub server: Saved,
-    /// What K follows, if it follows the loss.
-    pub adasync: Option<AdaSync>,
+    /// How K follows the loss, if it does.
+    pub following: Option<Following>,
     /// How far it has come.
     pub position: Position,
     /// The parameters of what each learner has in hand, where the cluster keeps them.

@@ -152,6 +152,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             Some(evaluation) => evaluation,
             None => {
                 self.evaluate(Duration::ZERO, observer)?;
+                self.see(observer)?;
                 every
             }
         };
@@ -205,7 +206,7 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             now: self.cluster.now(),
             scheduler: self.scheduler.clone(),
             server: self.server.save(),
-            adasync: self.k_schedule.adasync().cloned(),
+            following: self.k_schedule.following(),
             position: self.position.clone(),
             held: (0..self.scheduler.learners())
                 .map(|learner| self.cluster.held(learner).cloned())
@@ -222,6 +223,12 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         let mean = (count > 0).then(|| sum / count as f64);
         progress.loss = evaluated.or(mean).or(progress.loss);
         Ok(())
+    }
+
+    /// Shows the parameters to whoever decides on K.
+    fn see(&mut self, observer: &mut impl Observer) -> Result<()> {
+        let (progress, params) = (&self.position.progress, self.server.params());
+        self.k_schedule.see(progress, params, &mut |params| observer.loss(params))
     }
 
     /// Counts what learners had in hand as lost, and lets all that are left start again.
@@ -253,7 +260,8 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                     if Some(version) == last {
                         return Ok(true);
                     }
-                    self.scheduler.set_k(self.k_schedule.next_k(progress));
+                    self.see(observer)?;
+                    self.scheduler.set_k(self.k_schedule.next_k(&self.position.progress));
                 }
                 Action::Assign { learner, version } => {
                     let params = self.server.pull_for(learner);

@@ -23,6 +23,8 @@ pub struct Objective {
     evaluator: RefCell<Box<dyn Engine>>,
     /// Evaluates over the whole training set, where the evaluator has a part of it.
     whole: Option<RefCell<Box<dyn Engine>>>,
+    /// Tells whoever decides on K the loss, where the evaluator does not.
+    sample: Option<RefCell<Box<dyn Engine>>>,
 }
 
 impl fmt::Debug for Objective {
@@ -35,7 +37,7 @@ impl Objective {
     /// Gradients from `queues`, the loss over the training set from `evaluator`.
     pub fn new(queues: EnginePool, evaluator: impl Engine + 'static) -> Self {
         let evaluator: RefCell<Box<dyn Engine>> = RefCell::new(Box::new(evaluator));
-        Self { queues, evaluator, whole: None }
+        Self { queues, evaluator, whole: None, sample: None }
     }
 
     /// The same where evaluating the whole training set each time would take too long: the loss is that
@@ -47,6 +49,13 @@ impl Objective {
         whole: impl Engine + 'static,
     ) -> Self {
         Self { whole: Some(RefCell::new(Box::new(whole))), ..Self::new(queues, part) }
+    }
+
+    /// The same where whoever decides on K is told the losses that this engine has over its training
+    /// samples, which may be some of all.
+    #[must_use]
+    pub fn with_sample(self, sample: impl Engine + 'static) -> Self {
+        Self { sample: Some(RefCell::new(Box::new(sample))), ..self }
     }
 
     /// w_0 of a run with this seed, as the evaluator has it.
@@ -69,10 +78,17 @@ impl Objective {
         initial: &[f32],
     ) -> Result<Trajectory> {
         let mut ratios = Ratios::default();
-        let mut watch = Points::new(|number, params: &[f32]| {
-            let loss = self.evaluator.borrow_mut().evaluate(params, Part::Train)?.loss;
-            if is_compared(number) {
-                ratios.measure(self, number, loss, params)?;
+        let mut watch = Points::new(|asked, params: &[f32]| {
+            let evaluator = match (asked, &self.sample) {
+                (Asked::Loss, Some(sample)) => sample,
+                _ => &self.evaluator,
+            };
+            let loss = evaluator.borrow_mut().evaluate(params, Part::Train)?.loss;
+            match asked {
+                Asked::Point(number) if is_compared(number) => {
+                    ratios.measure(self, number, loss, params)?;
+                }
+                _ => {}
             }
             Ok(loss)
         });
@@ -184,20 +200,33 @@ fn is_compared(number: usize) -> bool {
     number == 0 || number.is_power_of_two() && number.trailing_zeros().is_multiple_of(2)
 }
 
-/// Keeps the points of a run, and counts. `loss` has the loss of parameters, for the point of a number.
+/// Why a loss is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked {
+    /// For the point of this number.
+    Point(usize),
+    /// By whoever decides on K.
+    Loss,
+}
+
+/// Keeps the points of a run, and counts. `loss` has the loss of parameters.
 pub(crate) struct Points<L> {
     loss: L,
     pub(crate) points: Vec<Point>,
     tally: Tally,
 }
 
-impl<L: FnMut(usize, &[f32]) -> Result<f64>> Points<L> {
+impl<L: FnMut(Asked, &[f32]) -> Result<f64>> Points<L> {
     pub(crate) fn new(loss: L) -> Self {
         Self { loss, points: Vec::new(), tally: Tally::default() }
     }
 }
 
-impl<L: FnMut(usize, &[f32]) -> Result<f64>> Observer for Points<L> {
+impl<L: FnMut(Asked, &[f32]) -> Result<f64>> Observer for Points<L> {
+    fn loss(&mut self, params: &[f32]) -> Result<Option<f64>> {
+        (self.loss)(Asked::Loss, params).map(Some)
+    }
+
     fn event(&mut self, time: Duration, event: &Event) -> Result<()> {
         self.tally.count(time, event);
         Ok(())
@@ -212,7 +241,7 @@ impl<L: FnMut(usize, &[f32]) -> Result<f64>> Observer for Points<L> {
             // The same parameters have the same loss.
             Some(last) if last.updates == updates => Point { time, ..*last },
             _ => {
-                let loss = (self.loss)(self.points.len(), params)?;
+                let loss = (self.loss)(Asked::Point(self.points.len()), params)?;
                 Point { time, updates, loss, loss_se: None }
             }
         };

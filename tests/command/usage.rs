@@ -230,12 +230,12 @@ fn bash_completes_subcommands_entrants_options_and_their_words() {
         stdout(&output).trim().to_owned()
     };
     assert_eq!(complete("tortoise si"), "simulate");
-    assert_eq!(complete("tortoise race k-s"), "k-sync:4 k-sync:adasync");
+    assert_eq!(complete("tortoise race k-s"), "k-sync:4 k-sync:adasync k-sync:adaptive");
     assert_eq!(complete("tortoise train async --learn"), "--learning-rate --learners");
     assert_eq!(complete("tortoise race --delay wei"), "weibull:shape=0.5,scale=1");
     assert_eq!(complete("tortoise race --cancel on"), "on-arrival");
     // What stands before a : or a = stays where it is.
-    assert_eq!(complete("tortoise race k-sync:a"), "adasync");
+    assert_eq!(complete("tortoise race k-sync:a"), "adasync adaptive");
     assert_eq!(complete("tortoise race --delay=pareto:sh"), "shape=2,scale=1");
     assert_eq!(complete("tortoise race --delay pareto:shape=2,sc"), "2,scale=1");
     assert_eq!(complete("tortoise kernels check --kernels l"), "lanes");

@@ -19,9 +19,9 @@ use crate::{
     small_data::small_data,
 };
 
-/// Four entrants: one with stale work in hand, one with a K that grows, one that keeps what was read.
-const RACE: &str = "race sync k-async:2 k-batch-sync:adasync async --rate-rule compensated:c=0.01 \
-                    --device host --model logistic -p 4 --updates 400 --evaluate-every 30 \
+/// Four entrants, all of which keep what was read: one with stale work in hand, two with a K that grows.
+const RACE: &str = "race sync k-async:2 k-batch-sync:adasync k-batch-async:adaptive \
+                    --rate-rule compensated:c=0.01 --device host --model logistic -p 4 --updates 400 --evaluate-every 30 \
                     --learning-rate 0.1 --checkpoint-every 0.01 --events --tensorboard --quiet";
 const REAL: &str = "race sync async --clock real --device host --model logistic -p 4 \
                     --budget 1 --evaluate-every 0.1 --checkpoint-every 0.01 --events --tensorboard \

@@ -105,3 +105,16 @@ fn adasync_starts_as_its_k_0_and_stays_near_the_best_k() {
         }
     }
 }
+
+#[test]
+fn measured_k_starts_at_one_and_the_fixed_k_are_told_beside_it() {
+    let rows = run("adaptive", "adaptive");
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        let ratio = number(row, "adaptive");
+        assert!(ratio > 0.8 && ratio < 1.25, "{row:?}");
+        assert!(number(row, "adasync") > 0.99 * ratio, "{row:?}");
+    }
+    // At so small a rate K = 1 is the best for longer than this, and is what it stays at.
+    assert!((number(&rows[0], "adaptive") - 1.0).abs() < 0.05, "{:?}", rows[0]);
+}

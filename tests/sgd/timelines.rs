@@ -13,7 +13,7 @@ use tortoise::{
     ids::{LearnerId, Version},
     sgd::{
         Cancellation, Entrant, Event, Limits, Observer, ParameterServer, Run, Scheduler, Verdict,
-        entrant::FORMS, learning_rate::Constant,
+        entrant::FORMS, learning_rate::Constant, simulate::memoryless_update_times,
     },
     timeline::{Collector, text},
 };
@@ -112,7 +112,8 @@ fn draw(script: &str) -> String {
     let k = entrant.k(learners).unwrap();
     let scheduler = Scheduler::new(entrant.rules(), cancellation, learners, k);
     let cluster = Simulated::times_only(learners, Script(durations));
-    let k_schedule = entrant.k_schedule(learners, second).unwrap();
+    let update_times = || Ok(memoryless_update_times(&entrant, learners));
+    let k_schedule = entrant.k_schedule(learners, second, update_times).unwrap();
     let server = ParameterServer::new(&[]);
     let mut run = Run::new(scheduler, server, cluster, k_schedule, Constant(1.0));
     let evaluate_every = (!timeline.losses.is_empty()).then_some(second);
