@@ -80,6 +80,21 @@ impl Args {
         Ok((Objective::new(queues, evaluator), model))
     }
 
+    /// MNIST as `tortoise advise` sees it: most losses are over the first 10 000 training samples, and some
+    /// over all, which tell by how much the others are off.
+    pub(crate) fn mnist_sampled(
+        &self,
+        shape: &str,
+        minibatch: usize,
+    ) -> Result<(Objective, Model)> {
+        let (data, model, backend) = self.opened(shape, 0.0, minibatch)?;
+        let queues = EnginePool::here(backend.open(&model, minibatch, &data.train)?);
+        let backend = backend.for_evaluation();
+        let part = backend.open(&model, minibatch, data.train.first(10_000))?;
+        let whole = backend.open(&model, minibatch, &data)?;
+        Ok((Objective::sampled(queues, part, whole), model))
+    }
+
     /// That, where whoever decides on K looks at the first `sampled` samples.
     pub(crate) fn mnist_with_sample(
         &self,

@@ -89,7 +89,7 @@ pub fn advise_given(
         let step = Step { rate, k: times.k, minibatch };
         let bound = staleness::expected(entrant.rules(), delay, slow, p, times.k)
             .ok_or(NoBound::Unknown)
-            .and_then(|staleness| GammaPrime::of(&staleness, *gamma))
+            .and_then(|staleness| GammaPrime::of(&staleness, Some(*gamma)))
             .and_then(|gamma_prime| Bound::strongly_convex(constants, step, gamma_prime))
             .ok();
         let updates = match goal {

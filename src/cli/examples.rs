@@ -64,7 +64,7 @@ pub(super) const SIMULATE: &str = examples!(
 pub(super) const THEORY: &str = examples!(
     "tortoise theory k-sync:4"
     "tortoise theory k-batch-sync:4 --delay pareto:shape=2,scale=1 -p 16 --json"
-    "tortoise theory --delay exponential:mean=1 --out runs/tables   # all variants: tables, pictures"
+    "tortoise theory --delay exponential:mean=1 --gamma async=0.5 --out runs/tables   # all, drawn"
 );
 
 pub(super) const ADVISE: &str = examples!(

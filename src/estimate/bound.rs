@@ -39,7 +39,7 @@ impl Estimates {
     pub fn error_bound(&self, expected: &Expected) -> ErrorBound {
         let Settings { learning_rate: rate, k, minibatch, .. } = self.settings;
         let constants = self.constants();
-        let gamma_prime = GammaPrime::of(expected, self.gamma.value.max(0.0));
+        let gamma_prime = GammaPrime::of(expected, Some(self.gamma.value.max(0.0)));
         let bound = constants.check().map_err(|error| error.to_string()).and_then(|()| {
             let step = Step { rate, k, minibatch };
             gamma_prime

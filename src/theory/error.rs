@@ -119,6 +119,9 @@ pub enum NoBound {
     /// c = 0: the error may have a minimum that is not the least. [`NonConvex`] has a bound.
     #[error("the convexity c is 0, so that only the gradient has a bound")]
     NotConvex,
+    /// gamma is not known. There is one for each variant and K.
+    #[error("none: gamma, by how much its stale gradients are off, is not known")]
+    UnknownGamma,
     /// Theory does not say how stale gradients are under these rules.
     #[error("nothing is known of the staleness of its gradients")]
     Unknown,
@@ -157,14 +160,15 @@ impl GammaPrime {
     /// p0 is the larger of what staleness and gamma vouch for.
     ///
     /// # Errors
-    /// [`NoBound::TooStale`].
+    /// [`NoBound::TooStale`]; [`NoBound::UnknownGamma`] where some are stale and there is no gamma.
     ///
     /// # Panics
     /// If gamma is negative or no number.
-    pub fn of(expected: &Expected, gamma: f64) -> Result<Self, NoBound> {
-        match expected.fresh_at_least {
-            1.0 => Ok(Self::FRESH),
-            fresh => Self::new(gamma, fresh.max(p0_of_gamma(gamma))),
+    pub fn of(expected: &Expected, gamma: Option<f64>) -> Result<Self, NoBound> {
+        match (expected.fresh_at_least, gamma) {
+            (1.0, _) => Ok(Self::FRESH),
+            (fresh, Some(gamma)) => Self::new(gamma, fresh.max(p0_of_gamma(gamma))),
+            (_, None) => Err(NoBound::UnknownGamma),
         }
     }
 

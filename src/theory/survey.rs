@@ -107,7 +107,8 @@ pub struct ErrorRuntime {
 
 impl ErrorRuntime {
     /// Of `entrant` among P = `p` learners with updates as `rate` and `minibatch` make them, if its
-    /// stale gradients are as far off as `gamma` says (Dutta et al. 2018, theorem 3).
+    /// stale gradients are as far off as `gamma` says (Dutta et al. 2018, theorem 3); where there are
+    /// some and it says nothing, there is no bound.
     ///
     /// # Errors
     /// [`crate::Error::Config`] where the entrant does not fit the learners.
@@ -120,7 +121,7 @@ impl ErrorRuntime {
         p: usize,
         constants: &Constants,
         (rate, minibatch): (f64, usize),
-        gamma: f64,
+        gamma: Option<f64>,
     ) -> crate::Result<Self> {
         let (rules, k) = (entrant.rules(), entrant.fixed_k(p)?);
         let gamma_prime = staleness::expected(rules, distribution, &Slow::default(), p, k)

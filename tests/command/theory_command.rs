@@ -1,6 +1,7 @@
 //! `theory` without an entrant, `estimate` and `advise`, as a user meets them.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::Path,
     process::{Command, Output},
@@ -66,6 +67,34 @@ fn theory_says_what_it_does_not_know() {
     let output = tortoise("theory -p 4 --delay constant:1 --learning-rate 3", rate.path());
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("the learning rate 3 is above 5.000e-1"), "{text}");
+}
+
+#[test]
+fn stale_gradients_have_a_bound_where_their_gamma_is_given() {
+    let bounds = |gamma: &str| -> BTreeMap<String, Value> {
+        let folder = tempdir().unwrap();
+        let line = format!("theory -p 4 --delay exponential:mean=1 --json {gamma}");
+        let output = tortoise(&line, folder.path());
+        let tables: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let rows = tables["error_runtime"][0].as_array().unwrap();
+        let row = |row: &Value| (row["entrant"].as_str().unwrap().to_owned(), row.clone());
+        rows.iter().map(row).collect()
+    };
+    let has = |rows: &BTreeMap<String, Value>| -> Vec<String> {
+        let bound = rows.iter().filter(|(_, row)| !row["bound"].is_null());
+        bound.map(|(name, _)| name.clone()).collect()
+    };
+    let fresh = ["k-batch-sync:2", "k-sync:2", "sync"];
+    let none = bounds("");
+    assert_eq!(has(&none), fresh);
+    assert!(none["async"]["reason"].as_str().unwrap().contains("gamma, by how much"));
+    let one = bounds("--gamma async=0.5");
+    assert_eq!(has(&one), ["async", "k-batch-sync:2", "k-sync:2", "sync"]);
+    let all = bounds("--gamma 0.5,k-async=0.25");
+    assert_eq!(has(&all).len(), 6);
+    // gamma' = 1 - gamma + p0 / 2, where p0 is 1/P and K/P.
+    assert_eq!(all["async"]["gamma_prime"], 1.0 - 0.5 + 0.125);
+    assert_eq!(all["k-async:2"]["gamma_prime"], 1.0 - 0.25 + 0.25);
 }
 
 #[test]
@@ -149,6 +178,9 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         ("theory --convexity 2", "above the smoothness"),
         ("theory --variance=-1", "the variance sigma^2 is -1"),
         ("theory --gamma NaN", "--gamma must be 0 or above"),
+        ("theory --gamma async=x", "neither a number nor ENTRANT=GAMMA"),
+        ("theory --gamma k-async:3=0.1", "--gamma k-async:3: the tables have sync"),
+        ("theory --gamma asink=0.1", "unknown variant"),
         ("theory --learning-rate 0", "--learning-rate must be"),
         ("estimate", "required arguments were not provided"),
         ("estimate k-sync:9", "K must be at most P = 8"),

@@ -1,6 +1,9 @@
 //! Tables and pictures of all variants, a distribution each.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
 use clap::Args;
 use serde::Serialize;
@@ -62,10 +65,13 @@ pub(super) struct BoundArgs {
     #[arg(long, value_name = "GAP", default_value_t = 10.0, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
     initial_gap: f64,
-    /// gamma, the relative error that staleness adds to a gradient, from 0
-    #[arg(long, default_value_t = 0.5, conflicts_with = "entrant")]
-    #[arg(value_parser = number("a number"))]
-    gamma: f64,
+    /// gamma, the relative error that staleness adds to a gradient, from 0: for each entrant, as in
+    /// async=0.5,k-async:4=0.1, or a number for all whose gradients are stale
+    ///
+    /// It falls as K grows; `tortoise estimate` measures it. Where it is not given, stale gradients have no
+    /// bound.
+    #[arg(long, value_name = "ENTRANT=GAMMA", value_delimiter = ',', conflicts_with = "entrant")]
+    gamma: Vec<Gamma>,
     /// eta, the learning rate
     #[arg(long, default_value_t = 0.1, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
@@ -74,6 +80,39 @@ pub(super) struct BoundArgs {
     #[arg(long, value_name = "M", short = 'm', default_value_t = 1, conflicts_with = "entrant")]
     #[arg(value_parser = whole::<usize>("of 1 or more"))]
     minibatch: usize,
+}
+
+/// A gamma, of one entrant or of all.
+#[derive(Debug, Clone)]
+struct Gamma {
+    entrant: Option<Entrant>,
+    gamma: f64,
+}
+
+impl FromStr for Gamma {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (entrant, gamma) = match text.split_once('=') {
+            Some((entrant, gamma)) => (Some(entrant.parse()?), gamma),
+            None => (None, text),
+        };
+        let gamma = gamma.parse().map_err(|_| {
+            Error::config(format!(
+                "\"{text}\" is neither a number nor ENTRANT=GAMMA, as in async=0.5"
+            ))
+        })?;
+        Ok(Self { entrant, gamma })
+    }
+}
+
+impl fmt::Display for Gamma {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(entrant) = self.entrant {
+            write!(f, "{entrant} ")?;
+        }
+        Shown(self.gamma).fmt(f)
+    }
 }
 
 #[derive(Serialize)]
@@ -110,9 +149,13 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         )));
     }
     let constants = bounds.constants()?;
+    bounds.known(*learners)?;
     let step = (bounds.learning_rate, bounds.minibatch);
     let errors = |one: &Distribution| -> Result<Vec<ErrorRuntime>> {
-        let of = |e| ErrorRuntime::new(e, one, *learners, &constants, step, bounds.gamma);
+        let of = |entrant: Entrant| {
+            let gamma = bounds.gamma(entrant, *learners);
+            ErrorRuntime::new(entrant, one, *learners, &constants, step, gamma)
+        };
         Entrant::six(*learners).into_iter().map(of).collect()
     };
     let tables = Tables {
@@ -161,14 +204,39 @@ impl BoundArgs {
             true => Ok(()),
             false => Err(Error::config(what)),
         };
-        need(self.gamma.is_finite() && self.gamma >= 0.0, "--gamma must be 0 or above")?;
+        let holds = self.gamma.iter().all(|one| one.gamma.is_finite() && one.gamma >= 0.0);
+        need(holds, "--gamma must be 0 or above")?;
         let rate = self.learning_rate;
         need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
         need(self.minibatch > 0, "--minibatch (m) must be at least 1")?;
         Ok(constants)
     }
 
+    /// That each gamma is of an entrant of the tables.
+    fn known(&self, learners: usize) -> Result<()> {
+        let all = Entrant::six(learners);
+        for entrant in self.gamma.iter().filter_map(|one| one.entrant) {
+            if !all.contains(&entrant.among(learners)) {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                let all = all.join(", ");
+                return Err(Error::config(format!("--gamma {entrant}: the tables have {all}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// gamma of this entrant: its own, or else that of all.
+    fn gamma(&self, entrant: Entrant, learners: usize) -> Option<f64> {
+        let own = |one: &&Gamma| one.entrant.is_some_and(|own| own.among(learners) == entrant);
+        let of_all = || self.gamma.iter().find(|one| one.entrant.is_none());
+        self.gamma.iter().find(own).or_else(of_all).map(|one| one.gamma)
+    }
+
     fn caption(&self) -> String {
+        let gamma = match &*self.gamma {
+            [] => "unknown".to_owned(),
+            some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        };
         format!(
             "L={}, c={}, sigma^2={}, M_G={}, F(w_0)-F*={}, gamma={}, rate {}, m={}",
             Shown(self.smoothness),
@@ -176,7 +244,7 @@ impl BoundArgs {
             Shown(self.variance),
             Shown(self.gradient_variance),
             Shown(self.initial_gap),
-            Shown(self.gamma),
+            gamma,
             Shown(self.learning_rate),
             self.minibatch
         )
