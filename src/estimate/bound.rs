@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Estimates, Settings};
 use crate::theory::{
-    error::{Bound, Constants, GammaPrime, Step},
+    error::{Bound, Constants, GammaPrime, NonConvex, Step},
     staleness::Expected,
 };
 
@@ -18,6 +18,9 @@ pub struct ErrorBound {
     pub bound: Option<Bound>,
     /// Why there is none.
     pub reason: Option<String>,
+    /// The bound on the mean of ||grad F||^2 over n updates, which asks for no convexity.
+    #[serde(default)]
+    pub gradient: Option<NonConvex>,
 }
 
 impl Estimates {
@@ -32,21 +35,22 @@ impl Estimates {
         }
     }
 
-    /// Theorem 3 of Dutta et al. 2018 for the run, whose staleness is as `expected`.
+    /// Theorems 3 and 5 of Dutta et al. 2018 for the run, whose staleness is as `expected`.
     ///
     /// Constants that come from the run hold where it went; so this is what theory says of runs
     /// like it, and no guarantee.
     pub fn error_bound(&self, expected: &Expected) -> ErrorBound {
         let Settings { learning_rate: rate, k, minibatch, .. } = self.settings;
         let constants = self.constants();
+        let (f_star, step) = (self.f_star.value, Step { rate, k, minibatch });
+        if let Err(error) = constants.check() {
+            let reason = Some(error.to_string());
+            return ErrorBound { f_star, bound: None, reason, gradient: None };
+        }
         let gamma_prime = GammaPrime::of(expected, Some(self.gamma.value.max(0.0)));
-        let bound = constants.check().map_err(|error| error.to_string()).and_then(|()| {
-            let step = Step { rate, k, minibatch };
-            gamma_prime
-                .and_then(|gamma_prime| Bound::strongly_convex(&constants, step, gamma_prime))
-                .map_err(|none| none.to_string())
-        });
-        let reason = bound.as_ref().err().cloned();
-        ErrorBound { f_star: self.f_star.value, bound: bound.ok(), reason }
+        let bound = gamma_prime.and_then(|prime| Bound::strongly_convex(&constants, step, prime));
+        let gradient = gamma_prime.and_then(|prime| NonConvex::new(&constants, step, prime));
+        let reason = bound.err().map(|none| none.to_string());
+        ErrorBound { f_star, bound: bound.ok(), reason, gradient: gradient.ok() }
     }
 }

@@ -283,7 +283,7 @@ impl fmt::Display for Bound {
 
 /// The mean of E||grad F(w_j)||^2 over the parameters that n updates start from, w_0 to w_{n-1}, is
 /// at most floor + start / n.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct NonConvex {
     /// 2 (F(w_0) - F*) / (eta gamma'). In (loss / parameter)^2.
     pub start: f64,
@@ -318,5 +318,12 @@ impl NonConvex {
     /// The bound after n = `updates`, which is J + 1 in the paper.
     pub fn after(&self, updates: f64) -> f64 {
         self.floor + self.start / updates
+    }
+}
+
+/// As a formula in n, the number of updates.
+impl fmt::Display for NonConvex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.4} + {:.4} / n", Shown(self.floor), Shown(self.start))
     }
 }

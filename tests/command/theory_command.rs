@@ -120,6 +120,17 @@ fn estimates_come_with_their_uncertainty_and_a_race_draws_their_bound() {
     let (floor, f_star) = (&bound["bound"]["floor"], bound["f_star"].as_f64().unwrap());
     let loss = entrant["runs"][0]["train_loss"].as_f64().unwrap();
     assert!(floor.as_f64().unwrap() > 0.0 && f_star < loss, "{bound}");
+    // Theorem 5 by hand, from the constants in the record: 2 (F_0 - F*) / (eta gamma').
+    let of = &entrant["runs"][0]["estimates"];
+    let gap = of["initial-loss"].as_f64().unwrap() - f_star;
+    let rate = 0.02;
+    // By theorem 3 an update takes eta c gamma' of the distance away.
+    let c = of["convexity"]["value"].as_f64().unwrap();
+    let gamma_prime = bound["bound"]["progress"].as_f64().unwrap() / (rate * c);
+    let start = bound["gradient"]["start"].as_f64().unwrap();
+    assert!((start * rate * gamma_prime / (2.0 * gap) - 1.0).abs() < 1e-6, "{bound}");
+    let page = fs::read_to_string(race.join("report.html")).unwrap();
+    assert!(page.contains("bound on the mean of |grad F|^2 over the first n updates"));
     pictures(&race, &["loss-time", "race", "staleness"]);
     let drawn = fs::read_to_string(race.join("loss-time.svg")).unwrap();
     assert_eq!(drawn.matches("<polyline").count(), 2, "a course and its bound");

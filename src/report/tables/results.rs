@@ -110,12 +110,20 @@ pub(in crate::report) fn notes(entrants: &[Entrant<'_>], races: &[Race]) -> Vec<
         );
     }
     for Entrant { name, results, .. } in entrants {
-        let Some(ErrorBound { f_star, bound, reason }) = &results.error_bound else { continue };
+        let Some(ErrorBound { f_star, bound, reason, gradient }) = &results.error_bound else {
+            continue;
+        };
         let above = match (bound, reason) {
             (Some(bound), _) => format!("loss <= {f_star:.4} + {bound}"),
             (None, reason) => reason.clone().unwrap_or_default(),
         };
         notes.push(format!("{name}: bound on the training loss after J updates: {above}"));
+        if let Some(gradient) = gradient {
+            notes.push(format!(
+                "{name}: bound on the mean of |grad F|^2 over the first n updates, which asks for no \
+                 convexity: {gradient}"
+            ));
+        }
     }
     if races.iter().any(|race| race.summary.interrupted) {
         notes.push(
