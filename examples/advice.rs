@@ -25,7 +25,11 @@ fn main() -> Result<()> {
     let (distributions, seeds) = (&DISTRIBUTIONS[..args.size(4, 2)], args.size(3, 2));
     let (mut rows, mut charts) = (Vec::new(), Vec::new());
     for (shape, rate, target) in &MODELS[..args.size(2, 1)] {
-        let (objective, model) = args.mnist_sampled(shape, 32)?;
+        // Evaluating all samples now and then is most of what a small run would do.
+        let (objective, model) = match args.small {
+            true => args.mnist_in_part(shape, 0.0, 32, 5_000)?,
+            false => args.mnist_sampled(shape, 32)?,
+        };
         let initial = |seed| model.initial(seed);
         let mut lines = Vec::new();
         for distribution in distributions {

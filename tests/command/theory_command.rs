@@ -189,7 +189,7 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         ("theory --convexity 2", "above the smoothness"),
         ("theory --variance=-1", "the variance sigma^2 is -1"),
         ("theory --gamma NaN", "--gamma must be 0 or above"),
-        ("theory --gamma async=x", "neither a number nor ENTRANT=GAMMA"),
+        ("theory --gamma async=x", "must be a number or ENTRANT=GAMMA"),
         ("theory --gamma k-async:3=0.1", "--gamma k-async:3: the tables have sync"),
         ("theory --gamma asink=0.1", "unknown variant"),
         ("theory --learning-rate 0", "--learning-rate must be"),

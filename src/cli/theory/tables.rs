@@ -98,9 +98,7 @@ impl FromStr for Gamma {
             None => (None, text),
         };
         let gamma = gamma.parse().map_err(|_| {
-            Error::config(format!(
-                "\"{text}\" is neither a number nor ENTRANT=GAMMA, as in async=0.5"
-            ))
+            Error::config(format!("\"{text}\" must be a number or ENTRANT=GAMMA, as in async=0.5"))
         })?;
         Ok(Self { entrant, gamma })
     }

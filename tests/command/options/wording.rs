@@ -71,7 +71,7 @@ const NO_NUMBER: [&str; 5] = ["", "many", "0x10", "1_000", "-1"];
 #[test]
 fn a_wrong_number_is_told_its_option_and_what_it_may_be() {
     let run = "learners minibatch seed queues updates restarts quorum seeds : learning-rate l2 budget \
-               evaluate-every adasync-every patience checkpoint-every targets";
+               evaluate-every adasync-every patience checkpoint-every targets tune";
     let bounds = "learners minibatch : smoothness convexity variance gradient-variance initial-gap \
                   gamma learning-rate";
     for (command, options) in [
