@@ -18,9 +18,9 @@ pub(super) struct RaceArgs {
     /// k-sync:1, tuned]
     ///
     /// Without :K, K = P/2, rounded up. In place of K, adasync or adasync(K0): K grows as the training
-    /// loss falls; or adaptive: K is measured. Where none is named, in virtual time, this holds too: --model mlp:32 --seeds 3 --budget
-    /// 100 --evaluate-every 10, and --tune 0.05,0.1,0.2,0.4,0.8,1.6 unless --learning-rate is given. What is
-    /// given comes first.
+    /// loss falls; or adaptive: K is measured. Where none is named, in virtual time, this holds too:
+    /// --model mlp:32 --seeds 3 --budget 100 --evaluate-every 10, and --tune
+    /// 0.05,0.1,0.2,0.4,0.8,1.6 unless --learning-rate is given. What is given comes first.
     entrants: Vec<Entrant>,
     #[command(flatten)]
     flags: RaceFlags,

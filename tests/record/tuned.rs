@@ -153,6 +153,7 @@ fn rates_that_change_nothing_are_refused() {
         ("race async@rate=0.1 --tune 0.1,0.2", "each entrant has a rate of its own"),
         ("race async --tune 0.1,0.2 --learning-rate 0.2", "--tune finds a rate for each entrant"),
         ("race async --tune 0.1,0.1", "--tune names a rate twice"),
+        ("race async async@rate=0.1 --tune 0.1,0.2", "may give async the rate of async@rate=0.1"),
         ("race async --tune 0.1,0", "--tune must be numbers above 0"),
         ("race async --tune 0.1,x", "rates above 0"),
         ("race async@rate=0", "must be a number above 0"),

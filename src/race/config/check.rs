@@ -72,6 +72,11 @@ impl Config {
             entrant.k(self.learners)?;
             let again = self.entrants[..at].contains(entrant);
             need(!again, &format!("{entrant} is named twice (without :K, K is P/2)"))?;
+            // Tuned, one could become the other.
+            let rate = entrant.rate().filter(|rate| self.tune.contains(rate));
+            let plain = entrant.without_own();
+            let meets = rate.is_some() && self.entrants.contains(&plain);
+            need(!meets, &format!("--tune may give {plain} the rate of {entrant}: leave one out"))?;
             let sees_loss = !entrant.adapts() || self.evaluate_every.is_some();
             let remedy =
                 "give --evaluate-every, which says how often the loss is evaluated, or a --budget";
