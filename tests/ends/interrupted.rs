@@ -120,7 +120,8 @@ const fn asked(command: &'static str, records: bool) -> Asked {
     Asked { command, records }
 }
 
-/// Every command, with enough to do where it can have; RUN is a race that is over.
+/// Every command, with enough to do where it can have, and none that fails by itself; RUN is a race that
+/// is over.
 const ASKED: [Asked; 17] = [
     asked("race sync async --updates 1500 HOST", true),
     asked("race k-async:2 --estimate --updates 300 HOST", true),
@@ -128,8 +129,8 @@ const ASKED: [Asked; 17] = [
     asked("train k-batch-async:2 --updates 5000 --checkpoint-every 0.05 HOST", true),
     asked("estimate async --updates 300 HOST", true),
     asked("estimate sync -p 100000 --updates 2 HOST", false),
-    asked("advise --budget 20 HOST", false),
-    asked("advise --budget 20 --follow --pilot 20 HOST", false),
+    asked("advise --budget 20 --learning-rate 0.05 HOST", false),
+    asked("advise --budget 20 --learning-rate 0.05 --follow --pilot 20 HOST", false),
     asked("simulate k-async:4 --updates 100000000", false),
     asked("theory", false),
     asked("theory k-batch-sync:300 -p 1000 --delay pareto:shape=2,scale=1", false),
@@ -182,7 +183,8 @@ fn ask(asked: &Asked, number: u64, folder: &Path, race: &Path, data: Option<&Pat
         let mut child = spawn(asked.command, folder, race, data);
         wait_until_heard(&mut child);
         thread::sleep(Duration::from_secs_f64(rng.random_range(0.0..most)));
-        if child.try_wait().unwrap().is_some() {
+        if let Some(status) = child.try_wait().unwrap() {
+            assert!(status.success(), "{}: {status}, and nobody had asked", asked.command);
             most *= 0.7;
             continue;
         }
