@@ -3,6 +3,7 @@
 
 mod arrival;
 pub mod error;
+pub mod momentum;
 pub mod order_statistics;
 mod renewals;
 pub mod runtime;

@@ -98,6 +98,11 @@ fn text(estimates: &Estimates) -> String {
         ),
         ("delay", distribution, how),
     ];
+    let correlation = delay.correlation.map(|correlation| {
+        let how = "correlation of successive times of a learner; theory has 0".to_owned();
+        ("in time", correlation.to_string(), how)
+    });
+    let rows: Vec<_> = rows.into_iter().chain(correlation).collect();
     let width = rows.iter().map(|(_, value, _)| value.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for (name, value, how) in rows {

@@ -11,18 +11,30 @@ use super::{
     Exit,
     case::{self, Case},
     print, print_json,
+    report::said,
     values::{UNTRAINED, entrant_alone, whole},
 };
 use crate::{
     Error, Result,
     cluster::delay::{Distribution, Slow},
     numbers::Shown,
-    sgd::{Cancellation, Entrant},
+    record::RunDirectory,
+    report::{align, figures},
+    sgd::{Cancellation, Entrant, Variant},
     theory::{
+        momentum::HeavyBall,
         runtime::{self, Ageing, UpdateTime},
-        staleness::{self, Expected},
+        staleness::{
+            self, Expected,
+            chain::{Chain, State},
+        },
     },
 };
+
+/// Learners whose staleness is told state by state, at most.
+const FEW: usize = 3;
+/// States that are told.
+const STATES: usize = 8;
 
 #[derive(Debug, Args)]
 pub(super) struct TheoryArgs {
@@ -47,8 +59,9 @@ pub(super) struct TheoryArgs {
     cancel: Option<Cancellation>,
     #[command(flatten)]
     bounds: tables::BoundArgs,
-    /// Draw the tables as well, and write the pictures to this folder, new or empty
-    #[arg(long, value_name = "DIR", conflicts_with = "entrant")]
+    /// Draw the tables as well, or how the staleness of two learners changes from update to update (async
+    /// -p 2), and write the pictures to this folder, new or empty
+    #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print one JSON object
     #[arg(long)]
@@ -64,6 +77,17 @@ struct Theory<'a> {
     time: UpdateTime,
     /// None where nothing is known of it.
     staleness: Option<Expected>,
+    /// What the staleness is to the mean of the parameters, where times are memoryless.
+    momentum: Option<HeavyBall>,
+    /// How stale the parameters of the learners are, at the most likely of all updates.
+    states: Vec<Probable>,
+}
+
+/// A state of the learners, and its probability in the long run.
+#[derive(Serialize)]
+struct Probable {
+    state: State,
+    probability: f64,
 }
 
 pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
@@ -83,18 +107,59 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     let case = Case::new(entrant, args.learners, delay, args.slow.clone(), cancel)?;
     case.note_idle(args.cancel);
     let Case { entrant, learners, k, delay, slow, .. } = &case;
+    // Where any K learners are equally likely to be the next, the staleness of all is a Markov chain.
+    let walks = Variant::of(entrant.rules()) == Some(Variant::KAsync)
+        && slow.is_none()
+        && delay.is_memoryless()
+        && k < learners;
+    let chain = (walks && *learners <= FEW).then(|| Chain::new(*learners, *k));
+    let states = chain.map_or(Vec::new(), |chain| chain.likeliest(STATES));
     let theory = Theory {
         class: runtime::ageing(delay),
         time: case.update_time(),
         staleness: staleness::expected(entrant.rules(), delay, slow, *learners, *k),
+        momentum: walks.then(|| HeavyBall::of_stale(*learners, *k)),
+        states: states
+            .into_iter()
+            .map(|(state, probability)| Probable { state, probability })
+            .collect(),
         case: &case,
     };
+    let mut drawn = String::new();
+    if let Some(out) = &args.out {
+        if !(walks && *learners == 2) {
+            return Err(Error::config(
+                "with an entrant, --out draws how the staleness of two learners changes: that of async -p 2 \
+                 with exponential times. Without an entrant it draws the tables",
+            ));
+        }
+        let directory = RunDirectory::create(Some(out), "theory")?;
+        drawn = said(directory.path(), &figures::chain::draw(directory.path())?);
+    }
     if args.json {
         print_json(&theory)?;
     } else {
-        print(&text(&theory))?;
+        let chain = chain.map_or(String::new(), |chain| states_of(&chain, &theory.states));
+        print(&(text(&theory) + &chain + &drawn))?;
     }
     Ok(Exit::Done)
+}
+
+/// The states, and where each goes on to.
+fn states_of(chain: &Chain, states: &[Probable]) -> String {
+    let start = chain.start();
+    let share = 100.0 / chain.successors(&start).len() as f64;
+    let row = |state: &State, probability: String| {
+        let next = chain.successors(state).into_iter().map(|(next, _)| next.to_string());
+        vec![state.to_string(), probability, next.collect::<Vec<_>>().join("  ")]
+    };
+    let next = format!("after the next update, each {share:.0} %");
+    let mut cells = vec![vec!["staleness of the learners".to_owned(), "long run".to_owned(), next]];
+    cells.push(row(&start, "at first".to_owned()));
+    for Probable { state, probability } in states {
+        cells.push(row(state, format!("{:.2} %", 100.0 * probability)));
+    }
+    format!("\n{}", align(&cells))
 }
 
 /// The class of a distribution in words.
@@ -126,12 +191,18 @@ fn text(theory: &Theory<'_>) -> String {
             (least, most) => format!("from {:.2} to {:.2} %", 100.0 * least, 100.0 * most),
         }
     });
+    let momentum = theory.momentum.map_or(String::new(), |HeavyBall { beta, rate_ratio }| {
+        format!(
+            "on a quadratic    on average like momentum {beta:.4} at {rate_ratio:.4} of the rate\n"
+        )
+    });
     format!(
         "{entrant}, P={learners}, K={k}, {delay}\n\
          mean update time  {time}\n\
          distribution      {class}\n\
          mean staleness    {mean}\n\
-         fresh gradients   {fresh}\n",
+         fresh gradients   {fresh}\n\
+         {momentum}",
         time = case::in_words(time),
         class = class(theory.class),
     )

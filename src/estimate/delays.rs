@@ -6,6 +6,7 @@
 //! would look too fast, since it is the slow ones that are cancelled.
 
 mod families;
+mod independence;
 mod learners;
 mod newton;
 mod observed;
@@ -76,6 +77,10 @@ pub struct Fit {
     pub distance: f64,
     /// Whether that is no more than chance does.
     pub fits: bool,
+    /// How successive durations of a learner are correlated, for which theory has 0: where a device slows
+    /// down for a while it is above. None where there are too few durations, or all are the same.
+    #[serde(default)]
+    pub correlation: Option<Estimate>,
     /// Learners that differ from the others; the distribution is that of the others.
     pub slow: Vec<Factor>,
     /// Minibatches that were finished.
@@ -89,6 +94,9 @@ pub struct Fit {
 /// What Kolmogorov's statistic exceeds once in a hundred samples of a distribution that is known; of
 /// one that was fitted, less often.
 const CHANCE: f64 = 1.63;
+
+/// Standard errors that a correlation of independent durations exceeds about once in two thousand runs.
+const DEPENDENT: f64 = 3.5;
 
 /// Fits every parametric distribution of [`Distribution`] to durations.
 ///
@@ -146,8 +154,18 @@ pub fn fit(observed: &[Observed]) -> Result<Fit> {
     warnings.extend(slow.iter().map(|Factor { learner, factor }| {
         format!("learner {learner} takes {factor} times as long as the others")
     }));
+    let correlation = independence::correlation(observed);
+    if let Some(correlation) = correlation
+        && let Some(error) = correlation.standard_error()
+        && correlation.value.abs() > DEPENDENT * error
+    {
+        warnings.push(format!(
+            "the times of a learner are not independent, as theory assumes: the correlation of successive \
+             ones is {correlation}"
+        ));
+    }
     let unfinished = observed.len() - finished;
-    Ok(Fit { candidates, distance, fits, slow, finished, unfinished, warnings })
+    Ok(Fit { candidates, distance, fits, correlation, slow, finished, unfinished, warnings })
 }
 
 impl Fit {

@@ -7,6 +7,8 @@
 //! matters how long each learner has been at work. There are bounds on the share of fresh gradients
 //! then, and simulation gives the rest.
 
+pub mod chain;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};

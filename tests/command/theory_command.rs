@@ -70,6 +70,24 @@ fn theory_says_what_it_does_not_know() {
 }
 
 #[test]
+fn theory_draws_how_the_staleness_of_two_learners_changes() {
+    let folder = tempdir().unwrap();
+    let out = folder.path().join("chain");
+    let theory = json("theory async -p 2", &out);
+    pictures(&out, &["staleness-chain"]);
+    let states = theory["states"].as_array().unwrap();
+    assert_eq!(states[0], serde_json::json!({ "state": [0, 1], "probability": 0.25 }));
+    assert_eq!(theory["momentum"], serde_json::json!({ "beta": 0.5, "rate_ratio": 0.5 }));
+    for other in ["theory sync -p 2", "theory async", "theory async -p 2 --delay constant:1"] {
+        let out = folder.path().join("none");
+        let output = tortoise(other, &out);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(2) && !out.exists(), "{other}");
+        assert!(message.contains("that of async -p 2 with exponential times"), "{message}");
+    }
+}
+
+#[test]
 fn stale_gradients_have_a_bound_where_their_gamma_is_given() {
     let bounds = |gamma: &str| -> BTreeMap<String, Value> {
         let folder = tempdir().unwrap();

@@ -126,6 +126,25 @@ fn figure_5_ends_where_the_paper_has_it_end() {
 }
 
 #[test]
+fn stale_gradients_move_as_a_heavy_ball_and_keep_within_their_bound() {
+    let numbers = numbers("stale_gradients");
+    for p in ["2", "8", "24"] {
+        let what = format!("momentum P={p}");
+        let get = |column| numbers.get(&[("what", &what), ("updates", "20")], column);
+        let off = (get("measured") - get("theory")) / get("se");
+        assert!(off.abs() < 4.0, "P={p}: {off}");
+    }
+    for c in ["0.01", "0.1", "1"] {
+        let what = format!("compensated C={c}");
+        let get = |column| numbers.get(&[("what", &what), ("updates", "59")], column);
+        assert!(
+            0.0 < get("measured") && get("measured") + 4.0 * get("se") < get("theory"),
+            "{what}"
+        );
+    }
+}
+
+#[test]
 fn figure_6_has_the_closed_forms_and_measures_them() {
     let numbers = numbers("fig6_runtime");
     for k in 1..=20 {

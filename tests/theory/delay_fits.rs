@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use rand::{SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
 use tempfile::tempdir;
 use tortoise::{
     cluster::delay::{DelayModel, Delays, Distribution, Slow},
@@ -250,4 +252,54 @@ fn too_little_or_no_durations_are_refused() {
     assert!(error(&[cancelled; 5]).contains("and 0 did"));
     assert!(error(&Observed::finished(&[1.0])).contains("and 1 did"));
     assert!(error(&Observed::finished(&[1.0, -1.0])).contains("-1 s of learner 0"));
+}
+
+/// The correlation of successive durations, in its standard errors.
+fn in_errors(fit: &Fit) -> Option<f64> {
+    fit.correlation.map(|one| one.value / one.standard_error().unwrap())
+}
+
+#[test]
+fn independent_durations_are_not_correlated_whatever_is_cancelled() {
+    let mut all = Vec::new();
+    for distribution in DISTRIBUTIONS {
+        for entrant in ["async", "k-sync:4", "k-batch-sync:5", "k-batch-sync:12", "k-async:3"] {
+            let fit = fit(&run(entrant, Cancellation::Preempt, distribution, "2=3", 1500)).unwrap();
+            let off = in_errors(&fit);
+            // Where all take the same time there is nothing to correlate.
+            assert_eq!(
+                off.is_none(),
+                distribution.starts_with("constant"),
+                "{distribution}, {entrant}"
+            );
+            assert!(off.is_none_or(|z| z.abs() < 3.5), "{distribution}, {entrant}: {off:?}");
+            assert!(!fit.warnings.iter().any(|warning| warning.contains("not independent")));
+            all.extend(off);
+        }
+    }
+    let n = all.len() as f64;
+    let (mean, squares) = (all.iter().sum::<f64>() / n, all.iter().map(|z| z * z).sum::<f64>() / n);
+    assert!(n >= 35.0 && mean.abs() < 3.0 / n.sqrt() && (0.5..1.6).contains(&squares), "{all:?}");
+}
+
+#[test]
+fn a_device_that_slows_down_for_a_while_is_found() {
+    let whole = draws("exponential:mean=1", "", 1, 5);
+    let third = whole.len() / 3;
+    let throttled = |(n, one): (usize, &Observed)| {
+        let factor = if (third..2 * third).contains(&n) { 2.0 } else { 1.0 };
+        Observed { seconds: factor * one.seconds, ..*one }
+    };
+    let throttled: Vec<_> = whole.iter().enumerate().map(throttled).collect();
+    let slowed = fit(&throttled).unwrap();
+    assert!(in_errors(&slowed).unwrap() > 5.0, "{:?}", slowed.correlation);
+    let warned = slowed.warnings.iter().any(|warning| {
+        warning.starts_with("the times of a learner are not independent, as theory assumes")
+    });
+    assert!(warned, "{:?}", slowed.warnings);
+    // In another order the same durations are independent.
+    let mut shuffled = throttled;
+    shuffled.shuffle(&mut ChaCha8Rng::seed_from_u64(1));
+    let fit = fit(&shuffled).unwrap();
+    assert!(in_errors(&fit).unwrap().abs() < 3.0, "{:?}", fit.correlation);
 }

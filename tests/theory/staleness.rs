@@ -1,12 +1,9 @@
 //! Staleness of the scheduler itself beside its distributions: over all gradients, by their place in an
 //! update, and of all learners together. Distributions, chain and scheduler know nothing of each other.
 
-mod chain;
-
 use std::{collections::BTreeMap, time::Duration};
 
 use crate::distributions::DISTRIBUTIONS;
-use chain::{Chain, State};
 use tortoise::{
     Result,
     cluster::delay::{Delays, Distribution, Slow},
@@ -15,7 +12,13 @@ use tortoise::{
         simulate::{Times, default_warm_up, simulate, times_only},
     },
     statistics,
-    theory::staleness::{self, Expected, Staleness},
+    theory::{
+        momentum::HeavyBall,
+        staleness::{
+            self, Expected, Staleness,
+            chain::{Chain, State},
+        },
+    },
 };
 
 const EXPONENTIAL: &str = "exponential:mean=1";
@@ -352,4 +355,54 @@ fn the_learners_of_the_scheduler_walk_like_the_chain() {
         let (z, cells) = chi_square(starts, |state| after.get(state).copied().unwrap_or(0.0));
         assert!(cells > p && z.abs() < 4.0, "P={p} K={k}, 3 updates: {z} of {cells}");
     }
+}
+
+/// The mean of w over all ways in which learners can push, each as likely as the others: what the
+/// momentum is derived from, but walked through one by one.
+fn mean_of_all_orders(p: usize, k: usize, step: f64, updates: u32) -> Vec<f64> {
+    let mut ways = vec![(1.0, vec![1.0; p])];
+    let mut means = vec![1.0];
+    for _ in 0..updates {
+        let mut next = Vec::new();
+        for (w, read) in ways {
+            for learners in (0..1_u32 << p).filter(|set| set.count_ones() as usize == k) {
+                let pushes = |learner: usize| learners >> learner & 1 == 1;
+                let gradients: f64 = (0..p).filter(|i| pushes(*i)).map(|i| step * read[i]).sum();
+                let w = w - gradients / k as f64;
+                let read = (0..p).map(|i| if pushes(i) { w } else { read[i] }).collect();
+                next.push((w, read));
+            }
+        }
+        ways = next;
+        means.push(ways.iter().map(|(w, _)| w).sum::<f64>() / ways.len() as f64);
+    }
+    means
+}
+
+/// Slide 76 of the talk; Mitliagkas et al. 2016.
+#[test]
+fn the_mean_of_stale_updates_is_that_of_a_heavy_ball() {
+    for (p, k, updates) in [(1, 1, 5), (2, 1, 12), (3, 1, 9), (3, 2, 9), (4, 2, 6), (2, 2, 5)] {
+        for step in [0.1, 0.9] {
+            let ball = HeavyBall::of_stale(p, k);
+            assert_eq!(
+                (ball.beta, ball.rate_ratio),
+                (1.0 - k as f64 / p as f64, k as f64 / p as f64)
+            );
+            let means = mean_of_all_orders(p, k, step, updates);
+            for (mean, expected) in means.iter().zip(ball.course(step, 1.0)) {
+                assert!((mean - expected).abs() < 1e-12, "P={p} K={k}: {mean}, not {expected}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_likeliest_states_come_first() {
+    let states = Chain::new(2, 1).likeliest(5);
+    let states: Vec<_> = states.iter().map(|(state, p)| (state.to_string(), *p)).collect();
+    let expected =
+        [("(0,1)", 0.25), ("(1,0)", 0.25), ("(0,2)", 0.125), ("(2,0)", 0.125), ("(0,3)", 0.0625)];
+    assert_eq!(states, expected.map(|(state, p)| (state.to_owned(), p)));
+    assert_eq!(Chain::new(3, 3).likeliest(4), [(State(vec![0, 0, 0]), 1.0)]);
 }

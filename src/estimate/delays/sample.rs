@@ -57,6 +57,16 @@ impl Sample {
         self.finished.chunk_by(|a, b| a == b).map(|equal| (equal[0], equal.len()))
     }
 
+    /// The cumulative hazard from each finished duration on (Nelson 1972, Aalen 1978).
+    pub(super) fn hazard(&self) -> Vec<(f64, f64)> {
+        let mut hazard = 0.0;
+        let step = |(t, count): (f64, usize)| {
+            hazard += count as f64 / self.at_risk(t, is_atom(count, self.finished.len()));
+            (t, hazard)
+        };
+        self.distinct().map(step).collect()
+    }
+
     /// How far Pr(X > t) is from that of a distribution, whose Pr(X >= t) and Pr(X > t) are given: at
     /// most (Kolmogorov and Smirnov, from the product-limit estimate of Kaplan and Meier 1958), and in
     /// units of what chance allows (Hall and Wellner 1980, without cancelled ones sqrt(n) times that).

@@ -1,12 +1,20 @@
 //! The staleness of all learners together, from update to update: a Markov chain where times are
-//! memoryless.
+//! memoryless. The talk on Dutta et al. 2018 begins it for two learners (slide 87).
 
 use std::{collections::BTreeMap, fmt};
+
+use serde::{Serialize, Serializer};
 
 /// The staleness of each learner's parameters, by id: the updates made since it read them. Written
 /// `(0,2)`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct State(pub(crate) Vec<u64>);
+pub struct State(pub Vec<u64>);
+
+impl Serialize for State {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
 
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -19,27 +27,27 @@ impl fmt::Display for State {
 /// are equally likely to have made it. They read the new parameters, and are at 0; the others are
 /// one update further behind. The gradients of the update were as stale as its learners before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Chain {
+pub struct Chain {
     p: usize,
     k: usize,
 }
 
 impl Chain {
     /// Most learners whose chain can be walked.
-    pub(crate) const MOST: usize = 20;
+    pub const MOST: usize = 20;
 
     /// Of P = `p` learners.
     ///
     /// # Panics
     /// If K is not from 1 to P, or P is above [`MOST`](Self::MOST): there are C(P, K) ways to go on.
-    pub(crate) fn new(p: usize, k: usize) -> Self {
+    pub fn new(p: usize, k: usize) -> Self {
         assert!((1..=p).contains(&k), "K is from 1 to P");
         assert!(p <= Self::MOST, "a chain is of at most {} learners", Self::MOST);
         Self { p, k }
     }
 
     /// Where it starts: all have read w_0.
-    pub(crate) fn start(&self) -> State {
+    pub fn start(&self) -> State {
         State(vec![0; self.p])
     }
 
@@ -47,7 +55,7 @@ impl Chain {
     ///
     /// # Panics
     /// If the state is not one of P learners.
-    pub(crate) fn successors(&self, state: &State) -> Vec<(State, f64)> {
+    pub fn successors(&self, state: &State) -> Vec<(State, f64)> {
         assert_eq!(state.0.len(), self.p, "a state has the staleness of every learner");
         let pushes = |learners: u32, learner: usize| learners >> learner & 1 == 1;
         let next = |learners: u32| {
@@ -67,7 +75,7 @@ impl Chain {
     ///
     /// Those in which nobody is as stale as there are updates have reached their
     /// [long-run](Self::stationary) probability.
-    pub(crate) fn after(&self, updates: u64) -> BTreeMap<State, f64> {
+    pub fn after(&self, updates: u64) -> BTreeMap<State, f64> {
         let mut states = BTreeMap::from([(self.start(), 1.0)]);
         for _ in 0..updates {
             let mut next = BTreeMap::new();
@@ -89,7 +97,7 @@ impl Chain {
     ///
     /// # Panics
     /// If the state is not one of P learners.
-    pub(crate) fn stationary(&self, state: &State) -> f64 {
+    pub fn stationary(&self, state: &State) -> f64 {
         assert_eq!(state.0.len(), self.p, "a state has the staleness of every learner");
         let oldest = state.0.iter().copied().max().unwrap_or(0);
         let (mut probability, mut later) = (1.0, 0);
@@ -104,9 +112,23 @@ impl Chain {
         probability
     }
 
+    /// The `count` states that are most likely in the long run, each with its probability; equally likely
+    /// ones in the order of their staleness. Fewer if there are fewer.
+    ///
+    /// Walks through all that are [possible](Self::after) after so many updates: for few learners.
+    pub fn likeliest(&self, count: usize) -> Vec<(State, f64)> {
+        let states = self.after(count as u64).into_keys();
+        let mut states: Vec<_> = states
+            .map(|state| (self.stationary(&state), state))
+            .filter(|one| one.0 > 0.0)
+            .collect();
+        states.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+        states.into_iter().map(|(probability, state)| (state, probability)).take(count).collect()
+    }
+
     /// Pr(s = 0), Pr(s = 1), ... of a learner, mean over all of them, from states and their
     /// probabilities.
-    pub(crate) fn marginal<'a>(states: impl IntoIterator<Item = (&'a State, &'a f64)>) -> Vec<f64> {
+    pub fn marginal<'a>(states: impl IntoIterator<Item = (&'a State, &'a f64)>) -> Vec<f64> {
         let mut marginal = Vec::new();
         for (State(state), probability) in states {
             for &staleness in state {
