@@ -40,7 +40,7 @@ fn main() -> Result<()> {
         let mut run_config = RunConfig { updates: Some(updates), ..RunConfig::new(LEARNERS, 0.01) };
         // Evaluated at even distances up to the time that theory expects 500 updates to take.
         let (variant, k) = (entrant.rules(), entrant.k(LEARNERS)?);
-        let time = update_time(variant, run_config.distribution()?, LEARNERS, k).mean_update_time;
+        let time = update_time(variant, &run_config.distribution()?, LEARNERS, k).mean_update_time;
         let end = time.expect("it is known for exponential times") * updates as f64;
         run_config.evaluate_every = Some(end / args.size(100.0, 5.0));
         let trajectories = common::trajectories(&task, &run_config, &entrant, args.size(5, 2))?;

@@ -1,4 +1,5 @@
-//! Which variant and K to choose: from the distribution of the delays and a few short runs.
+//! Which variant and K to choose, and which m and rate if asked: from the distribution of the delays and a
+//! few short runs.
 //!
 //! How many updates a loss takes depends on K and on how stale the gradients are. This is learned
 //! from a few [`pilot`] runs, and a [`model`] of these two effects carries it over to all variants.
@@ -37,6 +38,10 @@ pub enum Goal {
 pub struct Forecast {
     /// Who is meant.
     pub entrant: Entrant,
+    /// m, the samples of a gradient.
+    pub minibatch: usize,
+    /// The learning rate.
+    pub learning_rate: f64,
     /// Mean of the staleness s = j - tau, in updates.
     pub mean_staleness: f64,
     /// Long-run mean time per update in seconds.
@@ -57,9 +62,11 @@ pub struct Forecast {
 
 impl Forecast {
     /// Of an entrant that is not expected to get anywhere.
-    fn unknown(entrant: &Entrant, times: &UpdateTimes) -> Self {
+    fn unknown(entrant: &Entrant, run_config: &RunConfig, times: &UpdateTimes) -> Self {
         Self {
             entrant: *entrant,
+            minibatch: run_config.minibatch,
+            learning_rate: run_config.learning_rate,
             mean_staleness: times.mean_staleness,
             mean_update_time: times.mean_update_time,
             updates: None,
@@ -77,13 +84,32 @@ impl Forecast {
 pub struct Advice {
     /// The loss or the run time that was asked for.
     pub goal: Goal,
-    /// One an entrant; those that do not get there last.
+    /// One an entrant with each m and rate; those that do not get there last.
     pub forecasts: Vec<Forecast>,
     /// What the pilot runs showed; none where bounds were gone by.
     pub pilots: Vec<pilot::Shown>,
+    /// Of which m and rates the pilot runs showed nothing.
+    pub left_out: Vec<LeftOut>,
     #[serde(skip)]
+    weighed: Vec<Weighed>,
+}
+
+/// A minibatch and a rate of which nothing can be forecast.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LeftOut {
+    /// m, the samples of a gradient.
+    pub minibatch: usize,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What the pilots taught of a minibatch and a rate, and how long the updates of each entrant take.
+#[derive(Debug, Clone)]
+struct Weighed {
+    run_config: RunConfig,
     models: Vec<Model>,
-    #[serde(skip)]
     times: Vec<(Entrant, UpdateTimes)>,
 }
 
@@ -150,13 +176,46 @@ pub fn advise(
     for entrant in entrants {
         times.push((*entrant, UpdateTimes::of(entrant, run_config)?));
     }
-    let mut advice =
-        Advice { goal, forecasts: Vec::new(), pilots: runs.shown(target), models, times };
-    for (entrant, times) in &advice.times {
-        advice.forecasts.push(advice.forecast(entrant, times));
+    let weighed = Weighed { run_config: run_config.clone(), models, times };
+    let forecasts =
+        weighed.times.iter().map(|(entrant, times)| weighed.forecast(goal, entrant, times));
+    let mut forecasts: Vec<Forecast> = forecasts.collect();
+    sort(&mut forecasts, goal);
+    let (pilots, weighed) = (runs.shown(run_config, target), vec![weighed]);
+    Ok(Advice { goal, forecasts, pilots, left_out: Vec::new(), weighed })
+}
+
+/// Advice that also chooses among minibatches and rates, each given as m and eta: what `advice` says of the
+/// run with each of them, the best first. Those of which the pilot runs show nothing are left out.
+///
+/// # Errors
+/// What `advice` returns, where it returns no advice at all.
+///
+/// # Panics
+/// If there is no m and rate to choose.
+pub fn among(
+    run_config: &RunConfig,
+    choices: &[(usize, f64)],
+    mut advice: impl FnMut(&RunConfig) -> Result<Advice>,
+) -> Result<Advice> {
+    let (mut all, mut left_out): (Option<Advice>, Vec<LeftOut>) = (None, Vec::new());
+    let mut first = None;
+    for &(minibatch, learning_rate) in choices {
+        let of = RunConfig { minibatch, learning_rate, ..run_config.clone() };
+        match (advice(&of), &mut all) {
+            (Ok(more), Some(all)) => all.add(more),
+            (Ok(more), None) => all = Some(more),
+            (Err(Error::Config(reason)), _) => {
+                left_out.push(LeftOut { minibatch, learning_rate, reason: reason.clone() });
+                first.get_or_insert(Error::Config(reason));
+            }
+            (Err(error), _) => return Err(error),
+        }
     }
-    sort(&mut advice.forecasts, goal);
-    Ok(advice)
+    let Some(mut all) = all else { return Err(first.expect("there is something to choose from")) };
+    all.left_out = left_out;
+    sort(&mut all.forecasts, all.goal);
+    Ok(all)
 }
 
 fn check(goal: Goal) -> Result<()> {
@@ -193,13 +252,41 @@ impl Advice {
         })
     }
 
+    fn add(&mut self, other: Self) {
+        self.forecasts.extend(other.forecasts);
+        self.pilots.extend(other.pilots);
+        self.weighed.extend(other.weighed);
+    }
+
+    /// The course that is expected, down to what is `forecast`; none where there were no pilots.
+    pub fn course(&self, forecast: &Forecast) -> Vec<Point> {
+        let Forecast { entrant, minibatch, learning_rate, loss, .. } = *forecast;
+        let is_of = |weighed: &&Weighed| {
+            let RunConfig { minibatch: m, learning_rate: rate, .. } = weighed.run_config;
+            (m, rate) == (minibatch, learning_rate)
+        };
+        let weighed = self.weighed.iter().find(is_of);
+        let times = |weighed: &'_ Weighed| {
+            weighed
+                .times
+                .iter()
+                .find(|(weighed, _)| *weighed == entrant)
+                .map(|(_, times)| times.clone())
+        };
+        weighed
+            .and_then(|weighed| Some(weighed.course(self.goal, &times(weighed)?, loss?)))
+            .unwrap_or_default()
+    }
+}
+
+impl Weighed {
     /// What all models say; none where one says nothing.
     fn all(&self, of: impl Fn(&Model) -> Option<f64>) -> Option<Vec<f64>> {
         self.models.iter().map(of).collect()
     }
 
-    fn forecast(&self, entrant: &Entrant, times: &UpdateTimes) -> Forecast {
-        let mut forecast = Forecast::unknown(entrant, times);
+    fn forecast(&self, goal: Goal, entrant: &Entrant, times: &UpdateTimes) -> Forecast {
+        let mut forecast = Forecast::unknown(entrant, &self.run_config, times);
         let UpdateTimes { k, mean_staleness, .. } = *times;
         let deviation = |values: &[f64], of_delays: f64| {
             let n = values.len() as f64;
@@ -207,7 +294,7 @@ impl Advice {
             // Of a run to come: its own deviation and the error of the mean.
             (error.powi(2) * (n + 1.0) + of_delays.powi(2)).sqrt()
         };
-        match self.goal {
+        match goal {
             Goal::Target(loss) => {
                 let updates = |model: &Model| model.updates_to(loss, k, mean_staleness);
                 let Some(counts) = self.all(|model| Some(updates(model)?.count)) else {
@@ -244,16 +331,9 @@ impl Advice {
         forecast
     }
 
-    /// The course that is expected of an entrant that was weighed, down to what is forecast of it;
-    /// none where there were no pilots.
-    pub fn course(&self, entrant: &Entrant) -> Vec<Point> {
+    /// The course down to the `end` that is forecast of it.
+    fn course(&self, goal: Goal, times: &UpdateTimes, end: f64) -> Vec<Point> {
         const POINTS: i32 = 60;
-        let forecast = self.forecasts.iter().find(|forecast| forecast.entrant == *entrant);
-        let Some((Forecast { loss: Some(end), .. }, (_, times))) =
-            forecast.zip(self.times.iter().find(|(weighed, ..)| weighed == entrant))
-        else {
-            return Vec::new();
-        };
         let start = mean(&self.models.iter().map(Model::start).collect::<Vec<_>>());
         let point = |n: i32| {
             let loss = start * (end / start).powf(f64::from(n) / f64::from(POINTS));
@@ -267,10 +347,10 @@ impl Advice {
             course[at].time = course[at].time.max(course[at - 1].time);
             course[at].updates = course[at].updates.max(course[at - 1].updates);
         }
-        if let Goal::Budget(time) = self.goal {
+        if let Goal::Budget(time) = goal {
             course.retain(|point| point.time < time);
             let updates = times.updates_within(time);
-            course.push(Point { time, updates, loss: *end, loss_se: None });
+            course.push(Point { time, updates, loss: end, loss_se: None });
         }
         course
     }

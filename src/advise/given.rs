@@ -87,7 +87,7 @@ pub fn advise_given(
     for entrant in entrants {
         let times = UpdateTimes::of(entrant, run_config)?;
         let step = Step { rate, k: times.k, minibatch };
-        let bound = staleness::expected(entrant.rules(), delay, slow, p, times.k)
+        let bound = staleness::expected(entrant.rules(), &delay, slow, p, times.k)
             .ok_or(NoBound::Unknown)
             .and_then(|staleness| GammaPrime::of(&staleness, Some(*gamma)))
             .and_then(|gamma_prime| Bound::strongly_convex(constants, step, gamma_prime))
@@ -105,9 +105,10 @@ pub fn advise_given(
             time,
             time_deviation: time.map(|time| times.deviation_of(time)),
             loss: bound.zip(updates).map(|(bound, updates)| bound.after(updates)),
-            ..Forecast::unknown(entrant, &times)
+            ..Forecast::unknown(entrant, run_config, &times)
         });
     }
     sort(&mut forecasts, goal);
-    Ok(Advice { goal, forecasts, pilots: Vec::new(), models: Vec::new(), times: Vec::new() })
+    let (pilots, left_out, weighed) = (Vec::new(), Vec::new(), Vec::new());
+    Ok(Advice { goal, forecasts, pilots, left_out, weighed })
 }

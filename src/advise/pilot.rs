@@ -40,6 +40,10 @@ struct Pilot {
 pub struct Shown {
     /// Who ran.
     pub entrant: Entrant,
+    /// m, the samples of a gradient.
+    pub minibatch: usize,
+    /// The learning rate.
+    pub learning_rate: f64,
     /// Minibatches it computed, over all repetitions.
     pub gradients: u64,
     /// Mean of the staleness s = j - tau, in updates.
@@ -94,12 +98,14 @@ impl Pilots {
     }
 
     /// What they showed.
-    pub(super) fn shown(&self, target: Option<f64>) -> Vec<Shown> {
+    pub(super) fn shown(&self, run_config: &RunConfig, target: Option<f64>) -> Vec<Shown> {
         let shown = |pilot: &Pilot| {
             let n = pilot.courses.len() as f64;
             let last = |course: &PilotRun| course.points[course.points.len() - 1].loss;
             Shown {
                 entrant: pilot.entrant,
+                minibatch: run_config.minibatch,
+                learning_rate: run_config.learning_rate,
                 gradients: pilot.gradients,
                 mean_staleness: pilot.courses.iter().map(|c| c.mean_staleness).sum::<f64>() / n,
                 updates_to_target: pilot.updates_to(target),

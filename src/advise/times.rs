@@ -56,7 +56,7 @@ impl UpdateTimes {
         let means: Vec<f64> = (0..all).map(|n| mean(&at(n))).collect();
         let error = statistics::standard_error(&at(all - 1)).expect("there are several");
         let theory =
-            runtime::update_time_of(entrant.rules(), delay, slow, cancellation, learners, k);
+            runtime::update_time_of(entrant.rules(), &delay, slow, cancellation, learners, k);
         let half = all / 2;
         let slope = (means[all - 1] - means[half - 1]) / (all - half) as f64;
         let mean_update_time = theory.mean_update_time.filter(|_| theory.exact).unwrap_or(slope);

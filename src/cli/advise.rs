@@ -15,7 +15,7 @@ use super::{
 use crate::{
     Error, Result,
     advise::{
-        self, Advice, Forecast, Goal,
+        self, Advice, Forecast, Goal, LeftOut,
         given::{Given, advise_given},
         pilot::PilotBudget,
     },
@@ -57,6 +57,16 @@ pub(super) struct AdviseArgs {
     /// if left out. Losses then are F - F*, the distance to the lowest loss.
     #[arg(long, conflicts_with = "follow", conflicts_with_all = OF_PILOTS)]
     constants: Option<Given>,
+    /// Minibatches to choose from as well, in place of --minibatch
+    ///
+    /// A minibatch takes longer the larger it is where --per-sample says so.
+    #[arg(long, value_name = "M", value_delimiter = ',', conflicts_with = "minibatch")]
+    #[arg(value_parser = whole::<usize>("from 1 to the samples of the training set"))]
+    minibatches: Vec<usize>,
+    /// Learning rates to choose from as well, in place of --learning-rate
+    #[arg(long, value_name = "RATE", value_delimiter = ',', conflicts_with = "learning_rate")]
+    #[arg(value_parser = number("rates above 0"))]
+    rates: Vec<f64>,
     /// Updates of each pilot run
     #[arg(long, value_name = "UPDATES", default_value_t = 600)]
     #[arg(value_parser = whole::<u64>("from 10 to 1000000"))]
@@ -135,11 +145,14 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     for entrant in &entrants {
         entrant.fixed_k(config.learners)?;
     }
+    let choices = choices(args, &mut config)?;
     if !args.follow {
         without_follow(args)?;
     }
     if let Some(constants) = &args.constants {
-        let advice = advise_given(constants, &config.run_config(), &entrants, goal)?;
+        let given = |run_config: &_| advise_given(constants, run_config, &entrants, goal);
+        let advice = advise::among(&config.run_config(), &choices, given)?;
+        choose(&mut config, &advice);
         let caption = config.caption();
         return tell(&advice, &caption, output.show.json).map(|()| Exit::Done);
     }
@@ -154,8 +167,11 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
     let run_config = race.config.run_config();
     let objective = race.pilot_objective()?;
     let initial = |seed| objective.initial(seed);
-    let advice = advise::advise(&run_config, &objective, &initial, &entrants, goal, &budget)?;
+    let advice = advise::among(&run_config, &choices, |run_config| {
+        advise::advise(run_config, &objective, &initial, &entrants, goal, &budget)
+    })?;
     drop(objective);
+    choose(&mut race.config, &advice);
     let caption = race.config.caption();
     let followed = match (args.follow, advice.best()) {
         (true, Some(best)) => {
@@ -173,6 +189,39 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
         print(&said(directory.path(), &pictures))?;
     }
     Ok(if summary.interrupted { Exit::Interrupted } else { Exit::Done })
+}
+
+/// The m and rates to choose from; the configuration gets the largest m, for which engines have to be made.
+fn choices(args: &AdviseArgs, config: &mut Config) -> Result<Vec<(usize, f64)>> {
+    let wrong = args.minibatches.contains(&0);
+    let rates = args.rates.iter().all(|rate| rate.is_finite() && *rate > 0.0);
+    if wrong || !rates {
+        return Err(Error::config("--minibatches must be 1 or more, and --rates numbers above 0"));
+    }
+    let mut minibatches = args.minibatches.clone();
+    let mut rates = args.rates.clone();
+    minibatches.sort_unstable();
+    rates.sort_by(f64::total_cmp);
+    minibatches.dedup();
+    rates.dedup();
+    if minibatches.is_empty() {
+        minibatches.push(config.minibatch);
+    }
+    if rates.is_empty() {
+        rates.push(config.learning_rate);
+    }
+    config.minibatch = minibatches[minibatches.len() - 1];
+    config.learning_rate = rates[rates.len() - 1];
+    let with_each = |m: &usize| rates.iter().map(|rate| (*m, *rate)).collect::<Vec<_>>();
+    Ok(minibatches.iter().flat_map(with_each).collect())
+}
+
+/// Gives the race the m and the rate that are advised.
+fn choose(config: &mut Config, advice: &Advice) {
+    if let Some(best) = advice.forecasts.first() {
+        config.minibatch = best.minibatch;
+        config.learning_rate = best.learning_rate;
+    }
 }
 
 fn tell(advice: &Advice, caption: &str, json: bool) -> Result<()> {
@@ -207,31 +256,48 @@ fn text(advice: &Advice) -> String {
             (format!("a low training loss within {} s", Shown(time)), "loss".to_owned())
         }
     };
-    let head = ["entrant", "s/update", "staleness", "updates", &what].map(str::to_owned);
-    let mut cells = vec![head.to_vec()];
+    let (several_m, several_rates) = choice(advice);
+    let mut head = vec!["entrant"];
+    head.extend(several_m.then_some("m"));
+    head.extend(several_rates.then_some("rate"));
+    head.extend(["s/update", "staleness", "updates", &what]);
+    let mut cells = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
     for forecast in advice.forecasts.iter().take(SHOWN) {
         let value = match advice.goal {
             Goal::Target(_) => with_deviation(forecast.time, forecast.time_deviation, 1),
             Goal::Budget(_) => with_deviation(forecast.loss, forecast.loss_deviation, 4),
         };
         let beyond = if forecast.within_pilots { "" } else { " *" };
-        cells.push(vec![
-            forecast.entrant.to_string(),
+        let mut row = vec![forecast.entrant.to_string()];
+        row.extend(several_m.then(|| forecast.minibatch.to_string()));
+        row.extend(several_rates.then(|| Shown(forecast.learning_rate).to_string()));
+        row.extend([
             format!("{:.4}", Shown(forecast.mean_update_time)),
             format!("{:.2}", forecast.mean_staleness),
             forecast.updates.map_or("-".to_owned(), |updates| format!("{:.0}", Shown(updates))),
             format!("{value}{beyond}"),
         ]);
+        cells.push(row);
     }
     let mut text = format!("goal: {goal}\n\n{}", report::align(&cells));
     let more = advice.forecasts.len().saturating_sub(SHOWN);
     if more > 0 {
-        let _ = writeln!(text, "... and {more} more entrants");
+        let what = if several_m || several_rates { "choices" } else { "entrants" };
+        let _ = writeln!(text, "... and {more} more {what}");
     }
     if advice.forecasts.iter().take(SHOWN).any(|forecast| !forecast.within_pilots) {
         text.push_str("* extrapolated: the pilot runs were shorter\n");
     }
-    let pilots: Vec<_> = advice.pilots.iter().map(|pilot| pilot.entrant.to_string()).collect();
+    for LeftOut { minibatch, learning_rate, reason } in &advice.left_out {
+        let rate = Shown(*learning_rate);
+        let _ = writeln!(text, "m={minibatch}, rate {rate}: left out: {reason}");
+    }
+    let mut pilots: Vec<String> = Vec::new();
+    for name in advice.pilots.iter().map(|pilot| pilot.entrant.to_string()) {
+        if !pilots.contains(&name) {
+            pilots.push(name);
+        }
+    }
     let gradients: u64 = advice.pilots.iter().map(|pilot| pilot.gradients).sum();
     let basis = match &*pilots {
         [] => "from the bounds on F - F* that --constants give".to_owned(),
@@ -257,9 +323,29 @@ fn verdict(advice: &Advice) -> String {
             .to_owned();
     };
     let close = advice.forecasts[1..].iter().filter(|other| advice.too_close(best, other));
-    let close: Vec<String> = close.map(|other| other.entrant.to_string()).collect();
+    let (several_m, several_rates) = choice(advice);
+    let name = |forecast: &Forecast| {
+        let m = several_m.then(|| format!(" with m={}", forecast.minibatch));
+        let rate = several_rates.then(|| format!(" at rate {}", Shown(forecast.learning_rate)));
+        format!("{}{}{}", forecast.entrant, m.unwrap_or_default(), rate.unwrap_or_default())
+    };
+    let close: Vec<String> = close.map(name).collect();
     match &close[..] {
-        [] => format!("advice: {}\n", best.entrant),
-        _ => format!("advice: {} (no clear difference to {})\n", best.entrant, close.join(", ")),
+        [] => format!("advice: {}\n", name(best)),
+        few if few.len() <= SHOWN => {
+            format!("advice: {} (no clear difference to {})\n", name(best), close.join(", "))
+        }
+        many => format!("advice: {} (no clear difference to {} others)\n", name(best), many.len()),
     }
+}
+
+/// Whether several m were weighed, and several rates.
+fn choice(advice: &Advice) -> (bool, bool) {
+    let all = || {
+        let forecast = |one: &Forecast| (one.minibatch, one.learning_rate);
+        let left_out = |one: &LeftOut| (one.minibatch, one.learning_rate);
+        advice.forecasts.iter().map(forecast).chain(advice.left_out.iter().map(left_out))
+    };
+    let Some((minibatch, rate)) = all().next() else { return (false, false) };
+    (all().any(|(m, _)| m != minibatch), all().any(|(_, other)| other != rate))
 }

@@ -23,6 +23,25 @@ pub(super) struct Case {
     pub(super) cancel: Cancellation,
 }
 
+/// Why a minibatch is refused where nothing is trained.
+pub(super) const MINIBATCH_ALONE: &str =
+    "--minibatch (m) says how long a minibatch takes, which it does with --per-sample only";
+
+/// The time of a minibatch of so many samples, each of which adds `per_sample` seconds to `delay`.
+pub(super) fn with_samples(
+    delay: Distribution,
+    per_sample: f64,
+    minibatch: usize,
+) -> Result<Distribution> {
+    if !(0.0..=1e9).contains(&per_sample) {
+        return Err(Error::config("--per-sample must be from 0 to 1e9 seconds"));
+    }
+    if minibatch == 0 {
+        return Err(Error::config("--minibatch (m) must be at least 1"));
+    }
+    Ok(delay.later(per_sample * minibatch as f64))
+}
+
 impl Case {
     /// With a K that is a number, where the learners fit the variant and its update time has a mean.
     pub(super) fn new(

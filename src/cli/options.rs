@@ -144,6 +144,10 @@ pub(super) struct Setup {
     /// real time the default is "measured": a minibatch takes as long as its computation does.
     #[arg(long, value_name = "DISTRIBUTION", help_heading = LEARNERS)]
     delay: Option<Delay>,
+    /// Seconds that each sample of a minibatch adds to its time [default: 0]
+    #[arg(long, value_name = "SECONDS", help_heading = LEARNERS, hide_short_help = true)]
+    #[arg(value_parser = number("0 seconds or more"))]
+    per_sample: Option<f64>,
     /// Learners that are slower than the distribution says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     slow: Option<Slow>,

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Exit,
-    case::{self, Case},
+    case::{self, Case, MINIBATCH_ALONE, with_samples},
     print, print_json, settings,
-    values::{UNTRAINED, entrant_alone, whole},
+    values::{UNTRAINED, entrant_alone, number, whole},
 };
 use crate::{
     Error, Result,
@@ -39,6 +39,12 @@ pub(super) struct SimulateArgs {
     /// Distribution of the time a minibatch takes, in seconds; `tortoise race --help` lists them
     #[arg(long)]
     delay: Option<Delay>,
+    /// Seconds that each sample of a minibatch adds to its time [default: 0]
+    #[arg(long, value_name = "SECONDS", value_parser = number("0 seconds or more"))]
+    per_sample: Option<f64>,
+    /// Samples in a minibatch, m, for --per-sample
+    #[arg(long, value_name = "M", short = 'm', value_parser = whole::<usize>("of 1 or more"))]
+    minibatch: Option<usize>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long)]
     slow: Option<Slow>,
@@ -70,6 +76,8 @@ const DEFAULTS: &str = r#"
 entrants = []
 learners = 8
 delay = "exponential:mean=1"
+per-sample = 0.0
+minibatch = 32
 slow = ""
 cancel = "preempt"
 updates = 10000
@@ -83,6 +91,8 @@ struct Settings {
     entrants: Vec<Entrant>,
     learners: usize,
     delay: Delay,
+    per_sample: f64,
+    minibatch: usize,
     slow: Slow,
     cancel: Cancellation,
     updates: u64,
@@ -116,6 +126,10 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
             "simulate needs a distribution, and \"measured\" is none: name one with --delay",
         ));
     };
+    if args.minibatch.is_some() && wanted.per_sample == 0.0 {
+        return Err(Error::config(MINIBATCH_ALONE));
+    }
+    let delay = with_samples(delay, wanted.per_sample, wanted.minibatch)?;
     let case = Case::new(entrant.without_own(), learners, delay, slow, cancel)?;
     case.note_idle(args.cancel);
     if updates == 0 {

@@ -9,10 +9,10 @@ use serde::Serialize;
 
 use super::{
     Exit,
-    case::{self, Case},
+    case::{self, Case, MINIBATCH_ALONE, with_samples},
     print, print_json,
     report::said,
-    values::{UNTRAINED, entrant_alone, whole},
+    values::{UNTRAINED, entrant_alone, number, whole},
 };
 use crate::{
     Error, Result,
@@ -50,6 +50,10 @@ pub(super) struct TheoryArgs {
     /// Tables take several [default: exponential:mean=1; for tables one of each kind]
     #[arg(long)]
     delay: Vec<Distribution>,
+    /// Seconds that each sample of a minibatch (--minibatch) adds to its time
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, hide_default_value = true)]
+    #[arg(value_parser = number("0 seconds or more"))]
+    per_sample: f64,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says; not for tables
     #[arg(long, default_value = "", hide_default_value = true)]
     slow: Slow,
@@ -104,6 +108,10 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         }
     };
     let cancel = args.cancel.unwrap_or_default();
+    if args.bounds.minibatch.is_some() && args.per_sample == 0.0 {
+        return Err(Error::config(MINIBATCH_ALONE));
+    }
+    let delay = with_samples(delay, args.per_sample, args.bounds.minibatch.unwrap_or(1))?;
     let case = Case::new(entrant, args.learners, delay, args.slow.clone(), cancel)?;
     case.note_idle(args.cancel);
     let Case { entrant, learners, k, delay, slow, .. } = &case;

@@ -8,7 +8,9 @@ use std::{
 use clap::Args;
 
 use super::{
-    Exit, print, print_styled, say,
+    Exit,
+    case::{MINIBATCH_ALONE, with_samples},
+    print, print_styled, say,
     values::{UNTRAINED, ending, entrant_alone, number, whole},
 };
 use crate::{
@@ -31,6 +33,8 @@ const ENDINGS: [&str; 3] = ["svg", "png", "json"];
 const MOST_EVENTS: usize = 100_000;
 /// Updates of the first entrant, if nothing is said.
 const UPDATES: u64 = 4;
+/// Samples in a minibatch, if nothing is said.
+const MINIBATCH: usize = 32;
 /// Columns of text where there is no terminal.
 const COLUMNS: usize = 100;
 /// What a moment may be.
@@ -52,6 +56,13 @@ pub(super) struct TimelineArgs {
     /// trace:FILE with lines LEARNER,SECONDS gives each learner the times you choose
     #[arg(long, default_value = "exponential:mean=1")]
     delay: Distribution,
+    /// Seconds that each sample of a minibatch adds to its time
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.0, hide_default_value = true)]
+    #[arg(value_parser = number(SECONDS))]
+    per_sample: f64,
+    /// Samples in a minibatch, m, for --per-sample [default: 32]
+    #[arg(long, value_name = "M", short = 'm', value_parser = whole::<usize>("of 1 or more"))]
+    minibatch: Option<usize>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long, default_value = "", hide_default_value = true)]
     slow: Slow,
@@ -68,7 +79,9 @@ pub(super) struct TimelineArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["entrants", "learners", "delay", "slow", "cancel", "seed", "updates"]
+        conflicts_with_all = [
+            "entrants", "learners", "delay", "per_sample", "minibatch", "slow", "cancel", "seed", "updates"
+        ]
     )]
     events: Option<PathBuf>,
     /// Run time to draw from, in seconds
@@ -136,6 +149,10 @@ fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String
     if !(1..=1 << 20).contains(learners) {
         return Err(Error::config("--learners (P) must be from 1 to 1048576"));
     }
+    if args.minibatch.is_some() && args.per_sample == 0.0 {
+        return Err(Error::config(MINIBATCH_ALONE));
+    }
+    let delay = with_samples(delay.clone(), args.per_sample, args.minibatch.unwrap_or(MINIBATCH))?;
     if *updates == Some(0) {
         return Err(Error::config("--updates must be at least 1"));
     }

@@ -48,6 +48,12 @@ pub(crate) const DEFAULT_DELAYS: [&str; 2] = ["exponential:mean=1", "measured"];
 /// Evaluations of a run if not said otherwise, after the one at the start.
 const EVALUATIONS: f64 = 15.0;
 
+/// Whether a setting is left out where it is recorded.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds == 0.0
+}
+
 /// The shortest and the longest time that may be set, in seconds: what clocks tell apart, and 30 years.
 const SECONDS: std::ops::RangeInclusive<f64> = 1e-9..=1e9;
 
@@ -76,6 +82,9 @@ pub struct Config {
     pub(crate) rate_rule: RateRule,
     pub(crate) l2: f64,
     pub(crate) delay: Delay,
+    /// What each sample of a minibatch adds to a delay, in seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) per_sample: f64,
     #[serde(default, skip_serializing_if = "Slow::is_none")]
     pub(crate) slow: Slow,
     pub(crate) clock: Clock,
@@ -117,6 +126,7 @@ minibatch = 32
 learning-rate = 0.4
 rate-rule = "constant"
 l2 = 0.0
+per-sample = 0.0
 clock = "virtual"
 cancel = "preempt"
 targets = [0.5, 0.3, 0.2]
@@ -262,6 +272,7 @@ impl Config {
             learning_rate: self.learning_rate,
             rate_rule: self.rate_rule,
             delay: self.distribution().cloned(),
+            per_sample: self.per_sample,
             slow: self.slow.clone(),
             cancellation: self.cancel,
             budget: self.budget,
@@ -280,7 +291,7 @@ impl Config {
         }
     }
 
-    /// Distribution of the delays; none where they are measured.
+    /// Distribution of the delays, without the part of the samples; none where they are measured.
     pub(crate) fn distribution(&self) -> Option<&Distribution> {
         match &self.delay {
             Delay::Distribution(distribution) => Some(distribution),
@@ -356,6 +367,10 @@ impl Config {
         let minimised = self.objective.clone().unwrap_or_else(|| self.model.to_string());
         let slow =
             if self.slow.is_none() { String::new() } else { format!(", slow {}", self.slow) };
+        let samples = match self.per_sample {
+            0.0 => String::new(),
+            seconds => format!(" and {} s a sample", Shown(seconds)),
+        };
         let rule = match self.rate_rule {
             RateRule::Constant => String::new(),
             rule => format!(" {rule}"),
@@ -370,7 +385,7 @@ impl Config {
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
         let extended: String = self.extended.iter().map(|one| format!(", {one}")).collect();
         format!(
-            "{minimised}, P={learners}, m={minibatch}{rates}{rule}, {delay}{slow}, {clock} time, \
+            "{minimised}, P={learners}, m={minibatch}{rates}{rule}, {delay}{samples}{slow}, {clock} time, \
              {cancel}{repeats}{chaos}{extended}",
             rates = self.rates(),
         )

@@ -292,7 +292,9 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
     // Where delays are measured, theory goes by the distribution that fits them; and what a device is at
     // work on is not cancelled, but dropped on arrival.
     let delays = match (config.distribution(), &first.delays) {
-        (Some(distribution), _) => Some((distribution.clone(), config.slow.clone(), config.cancel)),
+        (Some(_), _) => {
+            Some((config.run_config().distribution()?, config.slow.clone(), config.cancel))
+        }
         (None, fit) => fit
             .as_ref()
             .map(|fit| (fit.best().distribution.clone(), fit.slow(), Cancellation::OnArrival)),

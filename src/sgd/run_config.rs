@@ -75,6 +75,8 @@ pub struct RunConfig {
     /// Distribution of the time a minibatch takes; none in real time, where it takes as long as it
     /// takes.
     pub delay: Option<Distribution>,
+    /// What each sample of a minibatch adds to that time, in seconds.
+    pub per_sample: f64,
     /// Learners that are slower than the distribution says.
     pub slow: Slow,
     /// What becomes of cancelled work.
@@ -131,6 +133,7 @@ impl RunConfig {
             learning_rate,
             rate_rule: RateRule::Constant,
             delay: Some(Distribution::Exponential { mean: 1.0 }),
+            per_sample: 0.0,
             slow: Slow::default(),
             cancellation: Cancellation::Preempt,
             budget: None,
@@ -213,8 +216,7 @@ impl RunConfig {
         assert_eq!(learners.count(), self.learners, "there are P learners");
         let (start, patience) = (start.into(), self.patience());
         let minibatches = Minibatches::new(seed, learners.samples(), self.minibatch);
-        let delays =
-            self.delay.as_ref().map(|distribution| self.delays(distribution, seed)).transpose()?;
+        let delays = self.time_of_a_minibatch().map(|time| self.delays(time, seed)).transpose()?;
         let (now, started) = match &start {
             Start::Saved(state) => (state.now, state.position.in_flight.started()),
             Start::Initial(_) => (Duration::ZERO, &[][..]),
@@ -273,26 +275,29 @@ impl RunConfig {
     /// K over time; where it follows the loss, with a `window` of run time between two looks.
     fn k_schedule(&self, entrant: &Entrant, window: Duration) -> Result<Box<dyn KSchedule>> {
         let Self { learners, cancellation, .. } = *self;
-        entrant.k_schedule(learners, window, || match &self.delay {
-            Some(distribution) => {
-                update_times(entrant, cancellation, learners, || self.delays(distribution, 0))
+        entrant.k_schedule(learners, window, || match self.time_of_a_minibatch() {
+            Some(time) => {
+                update_times(entrant, cancellation, learners, || self.delays(time.clone(), 0))
             }
             None => Ok(memoryless_update_times(entrant, learners)),
         })
     }
 
-    /// Distribution of the time a minibatch takes.
+    /// Distribution of the time a minibatch takes, with the part of its samples.
     ///
     /// # Errors
     /// [`Error::Config`] where it takes as long as it takes.
-    pub fn distribution(&self) -> Result<&Distribution> {
-        self.delay
-            .as_ref()
+    pub fn distribution(&self) -> Result<Distribution> {
+        self.time_of_a_minibatch()
             .ok_or_else(|| Error::config("in virtual time the delays need a distribution"))
     }
 
-    fn delays(&self, distribution: &Distribution, seed: u64) -> Result<Delays> {
-        Delays::new(distribution.clone(), &self.slow, self.learners, seed)
+    fn time_of_a_minibatch(&self) -> Option<Distribution> {
+        self.delay.clone().map(|delay| delay.later(self.per_sample * self.minibatch as f64))
+    }
+
+    fn delays(&self, distribution: Distribution, seed: u64) -> Result<Delays> {
+        Delays::new(distribution, &self.slow, self.learners, seed)
     }
 
     fn patience(&self) -> Duration {

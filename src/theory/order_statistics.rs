@@ -48,6 +48,7 @@ pub fn expected(distribution: &Distribution, k: usize, p: usize) -> f64 {
                 rises.map(|(pair, i)| (pair[1] - pair[0]) * binomial_below(p, f64::from(i) / n, k));
             times[0] + rises.sum::<f64>()
         }
+        Distribution::Shifted { shift, ref of } => shift + expected(of, k, p),
     }
 }
 

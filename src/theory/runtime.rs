@@ -33,6 +33,11 @@ pub fn ageing(distribution: &Distribution) -> Ageing {
         Distribution::Constant(_)
         | Distribution::ShiftedExponential { .. }
         | Distribution::Uniform { .. } => Ageing::NewLonger,
+        // A shift keeps what is new longer than used so, and makes it of what is memoryless.
+        Distribution::Shifted { ref of, .. } => match ageing(of) {
+            Ageing::NewLonger | Ageing::Memoryless => Ageing::NewLonger,
+            Ageing::NewShorter | Ageing::Neither => Ageing::Neither,
+        },
         Distribution::Weibull { shape, .. } if shape > 1.0 => Ageing::NewLonger,
         // The exponential distribution is memoryless, and does not come here.
         Distribution::Exponential { .. }
@@ -130,14 +135,14 @@ pub fn has_mean(
     p: usize,
     k: usize,
 ) -> bool {
-    let Distribution::Pareto { shape, .. } = *distribution else { return true };
+    let power = distribution.tail_power();
     let Some(variant) = Variant::of(rules.into()) else { return true };
     let fresh = match variant {
         Variant::KSync if preempts => p - k + 1,
         Variant::KBatchSync if preempts => p,
         _ => 1,
     };
-    fresh as f64 * shape > 1.0
+    fresh as f64 * power > 1.0
 }
 
 /// [`update_time`] of learners as they are configured. Where some are slower than others, K-async has a

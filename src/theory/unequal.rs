@@ -116,12 +116,9 @@ fn order_statistic(distribution: &Distribution, groups: &[Group], k: usize) -> O
     }
     // Pr(X > t) of a Pareto distribution falls with the power shape, and that of all that have to be
     // late with the sum of these.
-    let mut power = f64::INFINITY;
-    if let Distribution::Pareto { shape, .. } = *distribution {
-        power = (p - k + 1) as f64 * shape;
-        if power <= 1.0 {
-            return Some(f64::INFINITY);
-        }
+    let power = (p - k + 1) as f64 * distribution.tail_power();
+    if power <= 1.0 {
+        return Some(f64::INFINITY);
     }
     let least = groups.iter().map(|(factor, _)| *factor).fold(f64::INFINITY, f64::min);
     let typical = least * distribution.quantile(0.5);
@@ -158,6 +155,10 @@ fn edges(distribution: &Distribution) -> Vec<f64> {
         Distribution::Bimodal { fast, slow, .. } => vec![fast, slow],
         Distribution::Trace(ref trace) => {
             trace.distribution().expect("a replayed trace is no distribution").to_vec()
+        }
+        Distribution::Shifted { shift, ref of } => {
+            let edges = edges(of).into_iter().map(|edge| shift + edge);
+            [shift].into_iter().chain(edges).collect()
         }
         Distribution::Exponential { .. }
         | Distribution::Weibull { .. }

@@ -10,6 +10,8 @@ use std::{
 use serde_json::Value;
 use tempfile::tempdir;
 
+use crate::small_data::first_images;
+
 fn tortoise(arguments: &str, out: &Path) -> Output {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin!("tortoise"));
     let words = arguments.split(' ').filter(|word| !word.is_empty());
@@ -233,4 +235,43 @@ fn bad_usage_is_refused_with_code_2_and_the_reason() {
         assert!(message.contains(fragment), "{arguments}: \"{fragment}\" is not in: {message}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "nothing is written");
+}
+
+#[test]
+fn advice_chooses_a_minibatch_and_a_rate_if_asked() {
+    let folder = tempdir().unwrap();
+    let data = first_images();
+    let line = format!(
+        "advise sync k-sync:1 --model logistic -p 4 --device host --pilot 40 --repetitions 2 \
+         --target 0.9 --minibatches 64,4 --rates 0.2,0.02 --per-sample 0.1 --data {}",
+        data.path().display()
+    );
+    let line = line.as_str();
+    let advice = json(line, folder.path());
+    let forecasts = advice["forecasts"].as_array().unwrap();
+    // Two entrants, two minibatches, two rates.
+    assert_eq!(forecasts.len(), 8);
+    let of = |name: &str, m: u64, rate: f64| {
+        let is = |one: &&Value| {
+            (&one["entrant"], &one["minibatch"], &one["learning_rate"])
+                == (&name.into(), &m.into(), &rate.into())
+        };
+        forecasts.iter().find(is).unwrap()
+    };
+    // sync takes H_4 s and a tenth of a second a sample.
+    for (m, time) in [(4, 25.0 / 12.0 + 0.4), (64, 25.0 / 12.0 + 6.4)] {
+        let measured = of("sync", m, 0.2)["mean_update_time"].as_f64().unwrap();
+        assert!((measured - time).abs() < 1e-6, "{measured}");
+    }
+    let text = String::from_utf8(tortoise(line, folder.path()).stdout).unwrap();
+    assert!(text.contains("entrant") && text.contains("  m  rate  "), "{text}");
+    let best = &forecasts[0];
+    let advised = format!(
+        "advice: {} with m={} at rate {}",
+        best["entrant"].as_str().unwrap(),
+        best["minibatch"],
+        best["learning_rate"]
+    );
+    assert!(text.contains(&advised), "{text}");
+    assert!(text.starts_with(&format!("logistic, P=4, m={}, ", best["minibatch"])), "{text}");
 }

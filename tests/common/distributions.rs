@@ -1,6 +1,6 @@
-//! A distribution of each kind, with a variance that standard errors can be told from.
+//! A distribution of each kind, two of them with a shift, with a variance that standard errors can be told from.
 
-pub(crate) const DISTRIBUTIONS: [&str; 9] = [
+pub(crate) const DISTRIBUTIONS: [&str; 11] = [
     "exponential:mean=1",
     "shifted-exponential:shift=1,mean=1",
     "uniform:low=0,high=2",
@@ -10,4 +10,6 @@ pub(crate) const DISTRIBUTIONS: [&str; 9] = [
     "pareto:shape=3,scale=1",
     "bimodal:fast=1,slow=10,p=0.4",
     "constant:1",
+    "weibull:shape=0.5,scale=1,shift=0.5",
+    "pareto:shape=3,scale=1,shift=0.5",
 ];

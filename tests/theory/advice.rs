@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tortoise::{
     Error, Result,
     advise::{
-        Advice, Goal, advise, entrants,
+        Advice, Goal, advise, among, entrants,
         model::{Model, PilotRun, Updates},
         pilot::PilotBudget,
         times::UpdateTimes,
@@ -87,7 +87,7 @@ fn times_of_updates_are_those_of_theory() {
     let mut run_config = RunConfig::new(8, 0.1);
     run_config.delay = Some("uniform:low=0,high=2".parse().unwrap());
     let times = UpdateTimes::of(&Entrant::with_k(Variant::KSync, 4), &run_config).unwrap();
-    let each = order_statistics::expected(run_config.distribution().unwrap(), 4, 8);
+    let each = order_statistics::expected(&run_config.distribution().unwrap(), 4, 8);
     for n in [1.0, 100.0, 1000.0, 5000.0] {
         let off = times.of_update(n) - n * each;
         assert!(off.abs() < 4.0 * times.deviation_of(n * each).max(0.1), "{n}: {off}");
@@ -228,7 +228,7 @@ fn a_budget_is_forecast_by_the_loss_at_its_end() {
     };
     let loss = mean(&(0..8).map(loss).collect::<Vec<_>>()).unwrap();
     assert!((loss / best.loss.unwrap() - 1.0).abs() < 0.3, "{loss} for {best:?}");
-    let course = advice.course(&best.entrant);
+    let course = advice.course(best);
     assert!(course.windows(2).all(|pair| pair[0].time <= pair[1].time));
     let (first, last) = (course[0], course[course.len() - 1]);
     assert_eq!((first.time, last.time, Some(last.loss)), (0.0, 20.0, best.loss));
@@ -242,4 +242,63 @@ fn a_goal_that_is_none_is_refused() {
     }
     let unreachable = coins.advise(&RunConfig::new(8, 0.1), Goal::Target(1e-9)).unwrap();
     assert!(unreachable.best().is_none());
+}
+
+/// A part of the time that grows with m, against the same shift written out, and against simulation.
+#[test]
+fn each_sample_adds_to_the_time_of_a_minibatch() {
+    let of = |delay: &str, per_sample: f64, minibatch: usize| RunConfig {
+        delay: delay.parse().ok(),
+        per_sample,
+        minibatch,
+        ..RunConfig::new(8, 0.1)
+    };
+    for (delay, total) in [
+        ("exponential:mean=1", "shifted-exponential:shift=0.5,mean=1"),
+        ("shifted-exponential:shift=1,mean=1", "shifted-exponential:shift=1.5,mean=1"),
+        ("uniform:low=0,high=2", "uniform:low=0.5,high=2.5"),
+        ("constant:1", "constant:1.5"),
+        ("bimodal:fast=1,slow=10,p=0.1", "bimodal:fast=1.5,slow=10.5,p=0.1"),
+        ("pareto:shape=2,scale=1", "pareto:shape=2,scale=1,shift=0.5"),
+        ("weibull:shape=0.5,scale=1,shift=1", "weibull:shape=0.5,scale=1,shift=1.5"),
+    ] {
+        let later = of(delay, 0.125, 4).distribution().unwrap();
+        assert_eq!(later.to_string(), total);
+        assert_eq!(later, total.parse().unwrap());
+        assert_eq!(of(delay, 0.0, 4).distribution().unwrap(), delay.parse().unwrap());
+    }
+    // 1 + m / 4 s a minibatch: 8 s of run time are 4 updates of sync with m = 4, and 2 with m = 12.
+    for (minibatch, updates) in [(4, 4), (12, 2)] {
+        let times = UpdateTimes::of(&Entrant::SYNC, &of("constant:1", 0.25, minibatch)).unwrap();
+        assert_eq!(times.updates_within(8.0), f64::from(updates));
+    }
+}
+
+#[test]
+fn the_best_minibatch_and_rate_are_chosen_with_the_entrant() {
+    let coins = Coins::new();
+    let run_config = RunConfig { per_sample: 0.05, ..RunConfig::new(8, 0.1) };
+    let goal = Goal::Target(0.04 * 100.0 / 8.0);
+    let choices = [(1, 0.05), (16, 0.05), (16, 0.4), (256, 0.4), (16, 4.0)];
+    let mut alone = Vec::new();
+    let advice = among(&run_config, &choices, |run_config| {
+        let advice = coins.advise(run_config, goal)?;
+        alone.extend(advice.forecasts.clone());
+        Ok(advice)
+    });
+    let advice = advice.unwrap();
+    let best = advice.best().unwrap();
+    assert_eq!((best.minibatch, best.learning_rate), (16, 0.4), "{best:?}");
+    assert_eq!(advice.forecasts.len(), alone.len());
+    let times: Vec<f64> = advice.forecasts.iter().filter_map(|one| one.time).collect();
+    assert!(
+        times.is_sorted() && alone.iter().all(|one| one.time.is_none_or(|time| time >= times[0]))
+    );
+    // At a rate of 4 over a curvature of 1 nothing converges.
+    assert_eq!(advice.left_out.len(), 1);
+    assert_eq!((advice.left_out[0].minibatch, advice.left_out[0].learning_rate), (16, 4.0));
+    assert!(advice.left_out[0].reason.contains("no pilot run lowers the loss"));
+    assert!(!advice.course(best).is_empty());
+    let none = among(&run_config, &[(16, 4.0)], |run_config| coins.advise(run_config, goal));
+    assert!(matches!(none, Err(Error::Config(_))));
 }

@@ -282,7 +282,8 @@ fn update_times_of_slow_learners_and_of_late_cancellation_match() {
                         "{case}"
                     );
                 }
-                let above = theory.lower.is_none_or(|lower| z(distribution, &times, lower) > -4.0);
+                // What is known exactly is its own bound, and may be as far off by chance.
+                let above = theory.lower.is_none_or(|lower| z(distribution, &times, lower) > -4.5);
                 assert!(above, "{case}");
             }
         }

@@ -12,7 +12,9 @@ use super::{TheoryArgs, class};
 use crate::{
     Error, Result,
     cli::{
-        Exit, print, print_json,
+        Exit,
+        case::with_samples,
+        print, print_json,
         report::said,
         values::{number, whole},
     },
@@ -76,10 +78,9 @@ pub(super) struct BoundArgs {
     #[arg(long, default_value_t = 0.1, conflicts_with = "entrant")]
     #[arg(value_parser = number("a number"))]
     learning_rate: f64,
-    /// Samples in a minibatch, m
-    #[arg(long, value_name = "M", short = 'm', default_value_t = 1, conflicts_with = "entrant")]
-    #[arg(value_parser = whole::<usize>("of 1 or more"))]
-    minibatch: usize,
+    /// Samples in a minibatch, m; also for --per-sample [default: 1]
+    #[arg(long, value_name = "M", short = 'm', value_parser = whole::<usize>("of 1 or more"))]
+    pub(super) minibatch: Option<usize>,
 }
 
 /// A gamma, of one entrant or of all.
@@ -140,15 +141,20 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         [] => DISTRIBUTIONS.iter().map(|one| one.parse()).collect::<Result<Vec<_>>>()?,
         given => given.to_vec(),
     };
+    let minibatch = bounds.minibatch.unwrap_or(1);
     let replayed = |one: &&Distribution| matches!(one, Distribution::Trace(t) if t.is_replay());
     if let Some(one) = distributions.iter().find(replayed) {
         return Err(Error::config(format!(
             "{one} gives each learner its own times; the tables need a distribution, or durations alone"
         )));
     }
+    let distributions: Vec<Distribution> = distributions
+        .into_iter()
+        .map(|one| with_samples(one, args.per_sample, minibatch))
+        .collect::<Result<_>>()?;
     let constants = bounds.constants()?;
     bounds.known(*learners)?;
-    let step = (bounds.learning_rate, bounds.minibatch);
+    let step = (bounds.learning_rate, minibatch);
     let errors = |one: &Distribution| -> Result<Vec<ErrorRuntime>> {
         let of = |entrant: Entrant| {
             let gamma = bounds.gamma(entrant, *learners);
@@ -206,7 +212,6 @@ impl BoundArgs {
         need(holds, "--gamma must be 0 or above")?;
         let rate = self.learning_rate;
         need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
-        need(self.minibatch > 0, "--minibatch (m) must be at least 1")?;
         Ok(constants)
     }
 
@@ -244,7 +249,7 @@ impl BoundArgs {
             Shown(self.initial_gap),
             gamma,
             Shown(self.learning_rate),
-            self.minibatch
+            self.minibatch.unwrap_or(1)
         )
     }
 }

@@ -45,6 +45,9 @@ pub enum Distribution {
     Bimodal { fast: f64, slow: f64, p: f64 },
     /// Times that were measured. `trace:FILE`
     Trace(Trace),
+    /// `shift` plus a time of one of the distributions that have no shift themselves: see
+    /// [`later`](Distribution::later). `pareto:shape=2,scale=1,shift=0.5`
+    Shifted { shift: f64, of: Box<Self> },
 }
 
 /// Names, and the parameters of each in the order of [`Distribution::from_values`].
@@ -60,7 +63,40 @@ const GRAMMAR: [(&str, &[&str]); 9] = [
     ("trace", &[]),
 ];
 
+/// What may have a shift besides its parameters.
+const SHIFTABLE: [&str; 3] = ["pareto", "weibull", "hyperexponential"];
+
 impl Distribution {
+    /// The distribution of X + `seconds`.
+    ///
+    /// # Panics
+    /// If that is negative or no number.
+    #[must_use]
+    pub fn later(self, seconds: f64) -> Self {
+        assert!(seconds >= 0.0, "time is added");
+        if seconds == 0.0 {
+            return self;
+        }
+        match self {
+            Self::Constant(constant) => Self::Constant(constant + seconds),
+            Self::Exponential { mean } => Self::ShiftedExponential { shift: seconds, mean },
+            Self::ShiftedExponential { shift, mean } => {
+                Self::ShiftedExponential { shift: shift + seconds, mean }
+            }
+            Self::Uniform { low, high } => {
+                Self::Uniform { low: low + seconds, high: high + seconds }
+            }
+            Self::Bimodal { fast, slow, p } => {
+                Self::Bimodal { fast: fast + seconds, slow: slow + seconds, p }
+            }
+            Self::Trace(trace) => Self::Trace(trace.later(seconds)),
+            Self::Shifted { shift, of } => Self::Shifted { shift: shift + seconds, of },
+            of @ (Self::Pareto { .. } | Self::Weibull { .. } | Self::Hyperexponential { .. }) => {
+                Self::Shifted { shift: seconds, of: Box::new(of) }
+            }
+        }
+    }
+
     /// The time that X stays below with probability `u`, for `u` in `[0, 1)`.
     pub fn quantile(&self, u: f64) -> f64 {
         // 1 - u is exact: u is a multiple of 2^-53.
@@ -79,6 +115,7 @@ impl Distribution {
             Self::Hyperexponential { p, mean1, .. } if u < p => exponential(u / p, mean1),
             Self::Hyperexponential { p, mean2, .. } => exponential((u - p) / (1.0 - p), mean2),
             Self::Trace(ref trace) => trace.draw(u),
+            Self::Shifted { shift, ref of } => shift + of.quantile(u),
         }
     }
 
@@ -97,6 +134,7 @@ impl Distribution {
             Self::Hyperexponential { p, mean1, mean2 } => {
                 p * (-t / mean1).exp() + (1.0 - p) * (-t / mean2).exp()
             }
+            Self::Shifted { shift, ref of } => of.survival((t - shift).max(0.0)),
             Self::Bimodal { fast, .. } if t < fast => 1.0,
             Self::Bimodal { slow, p, .. } => p * f64::from(t < slow),
             Self::Trace(ref trace) => {
@@ -121,6 +159,16 @@ impl Distribution {
             Self::Hyperexponential { p, mean1, mean2 } => p * mean1 + (1.0 - p) * mean2,
             Self::Bimodal { fast, slow, p } => p * slow + (1.0 - p) * fast,
             Self::Trace(ref trace) => trace.mean(),
+            Self::Shifted { shift, ref of } => shift + of.mean(),
+        }
+    }
+
+    /// The power of t with which Pr(X > t) falls in the end: finite for Pareto distributions only.
+    pub(crate) fn tail_power(&self) -> f64 {
+        match *self {
+            Self::Pareto { shape, .. } => shape,
+            Self::Shifted { ref of, .. } => of.tail_power(),
+            _ => f64::INFINITY,
         }
     }
 
@@ -142,7 +190,7 @@ impl Distribution {
         self.parts().0
     }
 
-    /// Its parameters by name, times in seconds; none of a trace.
+    /// Its parameters by name, times in seconds; none of a trace, and without a shift that comes on top.
     pub fn parameters(&self) -> impl Iterator<Item = (&'static str, f64)> {
         let (name, values) = self.parts();
         let grammar = GRAMMAR.iter().find(|(known, _)| *known == name);
@@ -164,6 +212,7 @@ impl Distribution {
             }
             Self::Bimodal { fast, slow, p } => ("bimodal", vec![fast, slow, p]),
             Self::Trace(_) => ("trace", Vec::new()),
+            Self::Shifted { ref of, .. } => of.parts(),
         }
     }
 
@@ -220,13 +269,20 @@ impl FromStr for Distribution {
             "trace" => return Trace::read(rest.as_ref()).map(Self::Trace),
             _ => {}
         }
-        let values = spec::values(name, rest, parameters)?;
+        let mut keys = parameters.to_vec();
+        keys.extend(SHIFTABLE.contains(&name).then_some("shift"));
+        let values = spec::values(name, rest, &keys)?;
+        let shift = values.get(parameters.len()).copied().flatten();
         let value = |(key, value): (&&str, Option<&str>)| match value {
             Some(value) => spec::number(name, key, value),
             None => Err(Error::config(format!("{name} needs {key}, as in {key}=1"))),
         };
         let values = parameters.iter().zip(values).map(value).collect::<Result<Vec<_>>>()?;
-        Self::from_values(name, parameters, &values)
+        let shift = shift.map_or(Ok(0.0), |shift| spec::number(name, "shift", shift))?;
+        if !(shift.is_finite() && shift >= 0.0) {
+            return Err(Error::config(format!("{name}: shift must not be negative")));
+        }
+        Ok(Self::from_values(name, parameters, &values)?.later(shift))
     }
 }
 
@@ -236,6 +292,7 @@ impl fmt::Display for Distribution {
         match self {
             Self::Constant(seconds) => write!(f, "{name}:{}", Shown(*seconds)),
             Self::Trace(trace) => write!(f, "{name}:{}", trace.path().display()),
+            Self::Shifted { shift, of } => write!(f, "{of},shift={}", Shown(*shift)),
             _ => {
                 let pair = |(parameter, value)| format!("{parameter}={}", Shown(value));
                 let pairs: Vec<String> = self.parameters().map(pair).collect();

@@ -132,6 +132,24 @@ impl Trace {
         Self { path: path.into(), ..self.clone() }
     }
 
+    /// The durations of the file with `more` seconds added to each.
+    #[must_use]
+    pub(super) fn later(&self, more: f64) -> Self {
+        let times = match &self.times {
+            Times::Distribution(all) => {
+                Times::Distribution(all.iter().map(|seconds| seconds + more).collect())
+            }
+            Times::Replay(all) => {
+                let later = |own: &Own| Own {
+                    seconds: own.seconds.iter().map(|seconds| seconds + more).collect(),
+                    ..*own
+                };
+                Times::Replay(all.iter().map(later).collect())
+            }
+        };
+        Self { times, ..self.clone() }
+    }
+
     /// What the file holds.
     pub fn text(&self) -> &str {
         &self.text

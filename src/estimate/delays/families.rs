@@ -70,6 +70,7 @@ pub(super) fn log_from(distribution: &Distribution, t: f64) -> f64 {
         Distribution::Uniform { .. } | Distribution::Pareto { .. } | Distribution::Trace(_) => {
             distribution.survival(t).ln()
         }
+        Distribution::Shifted { shift, ref of } => log_from(of, (t - shift).max(0.0)),
     }
 }
 
@@ -94,6 +95,8 @@ fn log_probability(distribution: &Distribution, t: f64) -> f64 {
         Distribution::Hyperexponential { p, mean1, mean2 } => {
             ln_sum(p.ln() - mean1.ln() - t / mean1, (-p).ln_1p() - mean2.ln() - t / mean2)
         }
+        Distribution::Shifted { shift, .. } if t < shift => return f64::NEG_INFINITY,
+        Distribution::Shifted { shift, ref of } => return log_probability(of, t - shift),
         Distribution::Trace(_) => unreachable!("a trace is no parametric distribution"),
     };
     density + RESOLUTION.ln()

@@ -82,9 +82,15 @@ impl Config {
                 "give --evaluate-every, which says how often the loss is evaluated, or a --budget";
             need(sees_loss, &format!("{entrant} changes K with the training loss: {remedy}"))?;
         }
-        if let Some(distribution) = self.distribution() {
-            Delays::new(distribution.clone(), &self.slow, self.learners, self.seed)?;
+        let per_sample = (0.0..=*SECONDS.end()).contains(&self.per_sample);
+        need(per_sample, "--per-sample must be from 0 to 1e9 seconds")?;
+        if self.distribution().is_some() {
+            let distribution = self.run_config().distribution()?;
+            Delays::new(distribution, &self.slow, self.learners, self.seed)?;
         }
+        let added = "--per-sample adds to delays that are drawn, and here they are measured: name a \
+                     distribution with --delay";
+        need(self.distribution().is_some() || self.per_sample == 0.0, added)?;
         let slow = "--slow multiplies delays that are drawn, and here they are measured: name a \
                     distribution with --delay";
         need(self.distribution().is_some() || self.slow.is_none(), slow)

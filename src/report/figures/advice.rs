@@ -26,7 +26,7 @@ pub fn draw<C>(
     for (entrant, forecast) in summary.entrants.iter().zip(advice.best()) {
         let measured = race::mean(entrant);
         let measured = measured.iter().map(|p| Dot { x: p.time, y: p.loss, error: p.loss_se });
-        let expected = advice.course(&forecast.entrant);
+        let expected = advice.course(forecast);
         let expected = expected.iter().map(|point| Dot::from((point.time, point.loss)));
         lines.push(Line::new(&*entrant.entrant, Look::Curve, measured));
         lines.push(Line::new(&*entrant.entrant, Look::Thin, expected));
