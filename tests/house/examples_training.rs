@@ -118,3 +118,18 @@ fn measured_k_starts_at_one_and_the_fixed_k_are_told_beside_it() {
     // At so small a rate K = 1 is the best for longer than this, and is what it stays at.
     assert!((number(&rows[0], "adaptive") - 1.0).abs() < 0.05, "{:?}", rows[0]);
 }
+
+#[test]
+fn a_larger_minibatch_costs_time_and_its_updates_go_further() {
+    let rows = run("fig13_choice_of_m", "fig13-choice-of-m");
+    let column = |name| -> Vec<f64> { rows.iter().map(|row| number(row, name)).collect() };
+    // H_4, and 0.02 s a sample.
+    for (row, m) in rows.iter().zip([2.0, 16.0, 128.0]) {
+        let expected = 25.0 / 12.0 + 0.02 * m;
+        assert!((number(row, "theory") - expected).abs() < 1e-3, "m={m}");
+        assert!((number(row, "s_per_update") / expected - 1.0).abs() < 0.25, "m={m}");
+    }
+    let losses = column("loss");
+    assert!(losses.iter().all(|loss| (0.2..3.0).contains(loss)), "{losses:?}");
+    assert!(losses[1] < losses[0], "with two samples there is mostly noise: {losses:?}");
+}
