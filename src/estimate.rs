@@ -189,7 +189,7 @@ pub struct Estimates {
     pub smoothness: Estimate,
     /// c of assumption 2 in the form that the theorems use, 2 c (F(w) - F*) <= ||grad F(w)||^2 (Polyak
     /// and Lojasiewicz): the least over the iterates with [`f_star`](Self::f_star) for F*, and not below
-    /// what is known of the objective. It grows with F*; its range is that of F*.
+    /// what is known of the objective. Between the iterates it may be smaller. It grows with F*; its range is that of F*.
     pub convexity: Estimate,
     /// sigma^2 of assumption 4, E||g - grad F||^2 <= sigma^2/m + (M_G/m) ||grad F||^2.
     pub variance: Estimate,

@@ -41,10 +41,11 @@
 //! | `async` | one gradient | starts again at once | goes on | 0, 1, ... |
 //! | `k-async:K` | the first K learners | waits for the update | goes on | 0, 1, ... |
 //! | `k-batch-async:K` | the first K minibatches | starts another minibatch | goes on | 0, 1, ... |
-//! | `ringmaster:R` | one gradient | starts again at once | goes on | below R |
+//! | `ringmaster:R` | one gradient | starts again at once | goes on until it is stale by R | below R |
+//! | `ssp:S` | one gradient | starts again unless S ahead | goes on | 0, 1, ... |
 //!
 //! K learners are K different ones; of K minibatches, two may come from one learner. One state
-//! machine, [`sgd::scheduler`], serves all variants. It is told K, and the answers to four
+//! machine, [`sgd::scheduler`], serves all variants. It is told K, and the answers to three
 //! questions, the [`Rules`](sgd::scheduler::Rules) of the variant. Cancelled work stops at once, or
 //! it is finished and dropped when it arrives ([`sgd::Cancellation`]).
 //!

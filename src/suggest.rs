@@ -68,8 +68,9 @@ const MEANINGS: &[(&[&str], &[&str])] = &[
     // Entrants.
     (&["ssgd", "bsp", "synchronous", "allreduce", "all-reduce", "barrier"], &["sync"]),
     (&["asgd", "hogwild", "asp", "asynchronous"], &["async"]),
-    (&["backup", "backup-workers"], &["k-sync"]),
-    (&["softsync", "n-softsync"], &["k-async"]),
+    (&["backup-workers", "sync-replicas"], &["backup"]),
+    (&["softsync"], &["n-softsync"]),
+    (&["stale-synchronous", "bounded-staleness"], &["ssp"]),
     // Distributions, rules, models and what options choose from.
     (&["exp", "memoryless", "poisson"], &["exponential"]),
     (&["const", "fixed", "deterministic", "none"], &["constant"]),

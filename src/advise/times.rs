@@ -55,8 +55,14 @@ impl UpdateTimes {
         let all = SIMULATED as usize;
         let means: Vec<f64> = (0..all).map(|n| mean(&at(n))).collect();
         let error = statistics::standard_error(&at(all - 1)).expect("there are several");
-        let theory =
-            runtime::update_time_of(entrant.rules(), &delay, slow, cancellation, learners, k);
+        let theory = runtime::update_time_of(
+            entrant.rules(),
+            &delay,
+            slow,
+            entrant.cancellation(cancellation),
+            learners,
+            k,
+        );
         let half = all / 2;
         let slope = (means[all - 1] - means[half - 1]) / (all - half) as f64;
         let mean_update_time = theory.mean_update_time.filter(|_| theory.exact).unwrap_or(slope);

@@ -56,6 +56,7 @@ impl Case {
             return Err(Error::config("--learners (P) must be from 1 to 1048576"));
         }
         let k = entrant.fixed_k(learners)?;
+        let cancel = entrant.cancellation(cancel);
         let preempts = cancel == Cancellation::Preempt;
         if !runtime::has_mean(entrant.rules(), preempts, &delay, learners, k) {
             return Err(Error::config(format!(

@@ -125,7 +125,7 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
     let theory = Theory {
         class: runtime::ageing(delay),
         time: case.update_time(),
-        staleness: staleness::expected(entrant.rules(), delay, slow, *learners, *k),
+        staleness: staleness::expected_of(entrant.rules(), delay, slow, case.cancel, *learners, *k),
         momentum: walks.then(|| HeavyBall::of_stale(*learners, *k)),
         states: states
             .into_iter()

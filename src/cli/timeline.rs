@@ -181,7 +181,11 @@ fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String
         run.train(&limits, &mut drawing)?;
         let timeline = drawing.0.finish_at(run.cluster.now());
         let cancel = match cancel {
-            Cancellation::OnArrival if entrant.rules().cancels => ", cancel on-arrival",
+            Cancellation::OnArrival
+                if entrant.cancellation(*cancel) == *cancel && entrant.rules().cancels() =>
+            {
+                ", cancel on-arrival"
+            }
             _ => "",
         };
         drawn.push((format!("{entrant}, P={learners}{cancel}"), timeline));

@@ -12,6 +12,7 @@ use clap::{
 
 use crate::{
     Error, Result,
+    numbers::Shown,
     race::Clock,
     sgd::{
         Cancellation, Entrant,
@@ -108,15 +109,15 @@ pub(super) fn named_folder(option: &'static str) -> impl TypedValueParser<Value 
     })
 }
 
-/// Reads an entrant where nothing that it may have of its own counts, and says `why` if it has.
+/// Reads an entrant where a learning rate of its own does not count, and says `why` if it has one.
 pub(super) fn entrant_alone(
     why: &'static str,
 ) -> impl Fn(&str) -> std::result::Result<Entrant, String> + Clone {
     move |text| {
         let entrant: Entrant = text.parse().map_err(|error: Error| error.to_string())?;
-        match entrant.own() {
-            own if own.is_empty() => Ok(entrant),
-            own => Err(format!("{why}: leave @{own} out")),
+        match entrant.rate() {
+            None => Ok(entrant),
+            Some(rate) => Err(format!("{why}: leave @rate={} out", Shown(rate))),
         }
     }
 }

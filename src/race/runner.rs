@@ -302,8 +302,10 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
     // While K grows there is no long run.
     if let Some((distribution, slow, cancel)) = delays.filter(|_| !entrant.adapts()) {
         let rules = entrant.rules();
+        let cancel = entrant.cancellation(cancel);
         summary.theory = runtime::update_time_of(rules, &distribution, &slow, cancel, learners, k);
-        summary.staleness_theory = staleness::expected(rules, &distribution, &slow, learners, k);
+        summary.staleness_theory =
+            staleness::expected_of(rules, &distribution, &slow, cancel, learners, k);
     }
     // The bound is one of a constant rate, and of one K.
     if config.rate_rule == RateRule::Constant

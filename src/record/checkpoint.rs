@@ -24,7 +24,7 @@ pub(super) const FILE: &str = "checkpoint.safetensors";
 /// What tells it from other safetensors files.
 const FORMAT: &str = "tortoise checkpoint";
 /// Of this form of it; others are refused.
-const VERSION: &str = "5";
+const VERSION: &str = "6";
 
 /// What a checkpoint must belong to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

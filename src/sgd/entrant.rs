@@ -11,7 +11,7 @@ use serde_with::{DeserializeFromStr, SerializeDisplay};
 use self::own::Own;
 use super::{
     k_schedule::{AdaSync, Adaptive, FixedK, KSchedule, Rule},
-    scheduler::{Rules, Variant},
+    scheduler::{Cancellation, Rules, Variant},
 };
 use crate::{Error, Result, suggest};
 
@@ -39,10 +39,12 @@ pub enum Takes {
     K,
     /// The bound R on the staleness; K is 1.
     Bound,
+    /// S, by how much one may be ahead of the slowest; K is 1.
+    Lead,
 }
 
 /// Every row. The six variants stand first, in the order in which a race runs them.
-pub static FORMS: [Form; 7] = [
+pub static FORMS: [Form; 8] = [
     Form::of("sync", Takes::AllLearners, &["sync"], |_| Variant::KSync.into()),
     Form::of("k-sync", Takes::K, &["k-sync:4", "k-sync:adasync", "k-sync:adaptive"], |_| {
         Variant::KSync.into()
@@ -66,7 +68,44 @@ pub static FORMS: [Form; 7] = [
     Form::of("ringmaster", Takes::Bound, &["ringmaster:8"], |bound| {
         Rules::ringmaster(bound as u64)
     }),
+    Form::of("ssp", Takes::Lead, &["ssp:4"], |lead| Rules::stale_synchronous(lead as u64)),
 ];
+
+/// Names under which the literature has entrants that are in the table under others.
+const ALIASES: [(&str, Alias); 4] = [
+    ("rennala", Alias::Same(Variant::KBatchSync)),
+    ("m-sync", Alias::Same(Variant::KSync)),
+    ("backup", Alias::Backup),
+    ("n-softsync", Alias::Softsync),
+];
+
+/// What a name of the literature stands for.
+#[derive(Debug, Clone, Copy)]
+enum Alias {
+    /// A base variant with the number as K: Rennala SGD of Tyurin and Richtarik 2023, whose batch is K, and
+    /// m-synchronous SGD.
+    Same(Variant),
+    /// B backup workers: K-sync with K = P - B, in which late gradients are dropped on arrival (Chen et al.
+    /// 2016).
+    Backup,
+    /// N splits: K-batch-async with K = P / N, rounded down (Zhang et al. 2016).
+    Softsync,
+}
+
+impl Alias {
+    /// The entrant, by the number behind the colon; it needs one.
+    fn entrant(self, number: usize) -> Entrant {
+        match self {
+            Self::Same(variant) => Entrant::with_k(variant, number),
+            Self::Backup => {
+                let own = Own::NOTHING.or_cancel(Some(Cancellation::OnArrival));
+                let plain = Entrant::plain(row(Variant::KSync), Number::AllBut(number));
+                Entrant { own, ..plain }
+            }
+            Self::Softsync => Entrant::plain(row(Variant::KBatchAsync), Number::PartOfAll(number)),
+        }
+    }
+}
 
 /// How many of the rows are the six variants.
 const SIX: usize = 6;
@@ -85,12 +124,13 @@ impl Form {
         Self { name, takes, examples, rules }
     }
 
-    /// How it is written: `sync`, `k-sync:K`, `ringmaster:R`.
+    /// How it is written: `sync`, `k-sync:K`, `ringmaster:R`, `ssp:S`.
     pub fn grammar(&self) -> String {
         match self.takes {
             Takes::AllLearners | Takes::OneGradient => self.name.to_owned(),
             Takes::K => format!("{}:K", self.name),
             Takes::Bound => format!("{}:R", self.name),
+            Takes::Lead => format!("{}:S", self.name),
         }
     }
 }
@@ -114,6 +154,10 @@ enum Number {
     AdaSync(usize),
     /// K is measured.
     Adaptive,
+    /// K is P less this, once P is known.
+    AllBut(usize),
+    /// K is P divided by this, once P is known.
+    PartOfAll(usize),
 }
 
 impl Entrant {
@@ -166,15 +210,22 @@ impl Entrant {
         self.own.rate()
     }
 
-    /// What it has of its own, as it is written behind the `@`; empty if that is nothing.
-    pub fn own(&self) -> String {
-        self.own.to_string()
+    /// The same at the learning rate of the race.
+    #[must_use]
+    pub fn without_rate(self) -> Self {
+        Self { own: self.own.without_rate(), ..self }
     }
 
-    /// The same with nothing of its own.
-    #[must_use]
-    pub fn without_own(self) -> Self {
-        Self { own: Own::NOTHING, ..self }
+    /// What becomes of its cancelled work: its own answer, or else that of the race.
+    pub fn cancellation(&self, of_race: Cancellation) -> Cancellation {
+        self.own.cancel.unwrap_or(of_race)
+    }
+
+    /// The same with the `settings` that stand behind the `@` of `text`, on top of those it has.
+    fn with_settings(self, text: &str, settings: Option<&str>) -> Result<Self> {
+        let Some(settings) = settings else { return Ok(self) };
+        let own = Own::read(text, settings, self.rules())?.or_cancel(self.own.cancel);
+        Ok(Self { own, ..self })
     }
 
     fn form(&self) -> &'static Form {
@@ -202,7 +253,7 @@ impl Entrant {
         let grows = match self.number {
             Number::AdaSync(_) => ", a number that grows as the loss falls",
             Number::Adaptive => ", a number that grows as noise comes to outweigh progress",
-            Number::None | Number::Of(_) => "",
+            _ => "",
         };
         let takes = match (rules.waits, k) {
             (true, k) if k == learners && !self.adapts() => {
@@ -218,32 +269,43 @@ impl Entrant {
                 "the first {k} gradients{grows}; a learner starts another as soon as it has pushed one"
             ),
         };
-        let unfinished = match (rules.cancels, rules.most_stale) {
-            (true, _) => "what the others have not finished is cancelled".to_owned(),
-            (false, None) => "what is unfinished then goes on, and will be stale".to_owned(),
-            (false, Some(most)) => format!(
-                "what is unfinished then goes on, and is dropped if it is stale by {} updates or more",
+        let unfinished = match rules.most_stale {
+            Some(0) => "what the others have not finished is cancelled".to_owned(),
+            None => "what is unfinished then goes on, and will be stale".to_owned(),
+            Some(most) => format!(
+                "what is unfinished then goes on, until it is stale by {} updates and is cancelled",
                 most + 1
             ),
         };
-        Ok(format!("An update takes {takes}; {unfinished}."))
+        let ahead = match rules.most_ahead {
+            None => String::new(),
+            Some(0) => "; who has pushed more minibatches than the slowest waits for it".to_owned(),
+            Some(most) => format!(
+                "; who has pushed more than {most} minibatches more than the slowest waits for it"
+            ),
+        };
+        Ok(format!("An update takes {takes}; {unfinished}{ahead}."))
     }
 
     /// The same among P = `learners`, with a K that is a number where it was P/2.
     #[must_use]
     pub fn among(self, learners: usize) -> Self {
-        match (self.form().takes, self.number) {
-            (Takes::K, Number::None) => Self { number: Number::Of(half(learners)), ..self },
-            _ => self,
-        }
+        let k = match (self.form().takes, self.number) {
+            (Takes::K, Number::None) => half(learners),
+            (_, Number::AllBut(_) | Number::PartOfAll(_)) => match self.k(learners) {
+                Ok(k) => k,
+                Err(_) => return self,
+            },
+            _ => return self,
+        };
+        self.with_number(k)
     }
 
     /// What tells it from others.
     pub fn rules(&self) -> Rules {
-        match self.number {
-            Number::Of(number) => (self.form().rules)(number),
-            Number::None | Number::AdaSync(_) | Number::Adaptive => (self.form().rules)(0),
-        }
+        let number = if let Number::Of(number) = self.number { number } else { 0 };
+        let rules = (self.form().rules)(number);
+        self.own.stale.map_or(rules, |bound| rules.with_cap(bound))
     }
 
     /// K among P = `learners`, at the start if it grows.
@@ -254,9 +316,17 @@ impl Entrant {
     pub fn k(&self, learners: usize) -> Result<usize> {
         match (self.form().takes, self.number) {
             (Takes::AllLearners, _) => Ok(learners),
-            (Takes::OneGradient | Takes::Bound, _) => Ok(1),
+            (Takes::OneGradient | Takes::Bound | Takes::Lead, _) => Ok(1),
+            (_, Number::AllBut(spare)) if spare >= learners => Err(Error::config(format!(
+                "{spare} backup workers leave none of {learners} learners to wait for"
+            ))),
+            (_, Number::AllBut(spare)) => Ok(learners - spare),
+            (_, Number::PartOfAll(parts)) if parts > learners => Err(Error::config(format!(
+                "n-softsync:{parts} splits {learners} learners into more parts than there are"
+            ))),
+            (_, Number::PartOfAll(parts)) => Ok(learners / parts),
             (Takes::K, Number::None) => Ok(half(learners)),
-            (Takes::K, Number::Adaptive) if self.rules().cancels => Ok(1),
+            (Takes::K, Number::Adaptive) if self.rules().only_fresh() => Ok(1),
             (Takes::K, Number::Adaptive) => Ok(learners),
             (Takes::K, Number::Of(k)) if self.rules().waits && k > learners => {
                 Err(Error::config(format!(
@@ -303,23 +373,27 @@ impl Entrant {
         window: Duration,
         update_times: impl FnOnce() -> Result<Vec<f64>>,
     ) -> Result<Box<dyn KSchedule>> {
-        let (k, Rules { waits, cancels, .. }) = (self.k(learners)?, self.rules());
+        let (k, rules) = (self.k(learners)?, self.rules());
         Ok(match self.number {
-            Number::None | Number::Of(_) => Box::new(FixedK(k)),
+            Number::None | Number::Of(_) | Number::AllBut(_) | Number::PartOfAll(_) => {
+                Box::new(FixedK(k))
+            }
             Number::AdaSync(_) => {
-                let rule = if waits { Rule::Quadratic } else { Rule::SquareRoot };
+                let rule = if rules.waits { Rule::Quadratic } else { Rule::SquareRoot };
                 Box::new(AdaSync::new(rule, k, learners, window))
             }
-            Number::Adaptive => Box::new(Adaptive::new(!cancels, update_times()?, window)),
+            Number::Adaptive => {
+                Box::new(Adaptive::new(!rules.only_fresh(), update_times()?, window))
+            }
         })
     }
 
     /// Whether work of P = `learners` may be cancelled: an update finds some unfinished, and does not
     /// let it go on.
     pub fn cancels(&self, learners: usize) -> bool {
-        let Rules { waits, cancels, .. } = self.rules();
-        let all = waits && self.k(learners).is_ok_and(|k| k == learners);
-        cancels && learners > 1 && !all
+        let rules = self.rules();
+        let all = rules.waits && self.k(learners).is_ok_and(|k| k == learners);
+        rules.cancels() && learners > 1 && !all
     }
 
     /// Whether K follows the training loss.
@@ -335,9 +409,13 @@ impl Entrant {
 
 impl fmt::Display for Entrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.form().name)?;
         match self.number {
-            Number::None => {}
+            Number::AllBut(spare) => return write!(f, "backup:{spare}"),
+            Number::PartOfAll(parts) => return write!(f, "n-softsync:{parts}"),
+            _ => f.write_str(self.form().name)?,
+        }
+        match self.number {
+            Number::None | Number::AllBut(_) | Number::PartOfAll(_) => {}
             Number::Of(number) => write!(f, ":{number}")?,
             Number::AdaSync(1) => write!(f, ":{ADASYNC}")?,
             Number::AdaSync(k) => write!(f, ":{ADASYNC}({k})")?,
@@ -376,17 +454,27 @@ impl FromStr for Entrant {
 
     fn from_str(text: &str) -> Result<Self> {
         let (variant, own) = match text.split_once('@') {
-            Some((variant, own)) => (variant, Own::read(text, own)?),
-            None => (text, Own::NOTHING),
+            Some((variant, own)) => (variant, Some(own)),
+            None => (text, None),
         };
         let (name, number) = match variant.split_once(':') {
             Some((name, number)) => (name, Some(number)),
             None => (variant, None),
         };
+        if let Some((_, alias)) = ALIASES.iter().find(|(known, _)| *known == name) {
+            let Some(number) = number else {
+                return Err(Error::config(format!("{name} needs a number, as in {name}:2")));
+            };
+            let entrant = alias.entrant(count(text, "the number", number)?);
+            return entrant.with_settings(text, own);
+        }
         let Some(form) = FORMS.iter().position(|form| form.name == name) else {
             let hint = match name.contains(',') {
                 true => "; entrants have spaces between them".to_owned(),
-                false => suggest::nearest(name, FORMS.iter().map(|form| form.name)),
+                false => suggest::nearest(
+                    name,
+                    FORMS.iter().map(|form| form.name).chain(ALIASES.map(|(name, _)| name)),
+                ),
             };
             return Err(Error::config(format!("unknown variant \"{name}\"{hint}")));
         };
@@ -405,11 +493,21 @@ impl FromStr for Entrant {
                      {name}:8"
                 )));
             }
+            (Takes::Lead, None) => {
+                return Err(Error::config(format!(
+                    "{name} needs a lead S, by how many minibatches a learner may be ahead of the slowest, as \
+                     in {name}:4"
+                )));
+            }
             (_, None) => Number::None,
+            (Takes::Lead, Some(lead)) => {
+                let wrong = || format!("{text}: S=\"{lead}\" is not a whole number");
+                Number::Of(lead.parse().map_err(|_| Error::config(wrong()))?)
+            }
             (Takes::Bound, Some(bound)) => Number::Of(count(text, "R", bound)?),
             (Takes::K, Some(k)) => k_of(text, k)?,
         };
-        Ok(Self { form, number, own })
+        Self::plain(form, number).with_settings(text, own)
     }
 }
 
@@ -454,6 +552,9 @@ mod tests {
             "async@rate=0.1",
             "k-sync:adasync(2)@rate=1.5",
             "k-batch-async:adaptive",
+            "k-async:4@rate=0.1,cancel=on-arrival,stale=8",
+            "k-sync:3@cancel=preempt",
+            "ssp:0@rate=2",
         ]) {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
@@ -482,10 +583,7 @@ mod tests {
         assert_eq!(entrant.among(8).to_string(), "k-async:4@rate=0.1");
         assert_eq!(Entrant::ASYNC.at_rate(0.25).unwrap().to_string(), "async@rate=0.25");
         assert!(Entrant::ASYNC.at_rate(f64::NAN).is_err());
-        assert_eq!(
-            (entrant.own(), entrant.without_own().own()),
-            ("rate=0.1".into(), String::new())
-        );
+        assert_eq!(entrant.without_rate().to_string(), "k-async");
         for (wrong, why) in [
             ("async@rate=0", "must be a number above 0"),
             ("async@rate=inf", "must be a number above 0"),
@@ -497,6 +595,42 @@ mod tests {
         ] {
             let error = wrong.parse::<Entrant>().unwrap_err().to_string();
             assert!(error.contains(why) && error.starts_with(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_literature_are_what_they_are() {
+        for (alias, entrant) in [
+            ("rennala:3", "k-batch-sync:3"),
+            ("m-sync:3", "k-sync:3"),
+            ("backup:3", "k-sync:5@cancel=on-arrival"),
+            ("backup:3@cancel=preempt", "k-sync:5@cancel=preempt"),
+            ("backup:1@rate=0.1", "k-sync:7@rate=0.1,cancel=on-arrival"),
+            ("n-softsync:3", "k-batch-async:2"),
+            ("n-softsync:1@stale=4", "k-batch-async:8@stale=4"),
+        ] {
+            let among: Entrant = alias.parse::<Entrant>().unwrap().among(8);
+            assert_eq!(among, entrant.parse().unwrap(), "{alias}");
+            assert_eq!(among.to_string(), entrant);
+        }
+        for (wrong, why) in [
+            ("rennala", "needs a number"),
+            ("backup:0", "at least 1"),
+            ("ssp", "needs a lead S"),
+            ("ssp:-1", "is not a whole number"),
+            ("async@cancel=preempt", "it cancels nothing"),
+            ("k-sync:2@stale=3", "has a bound on the staleness already"),
+            ("ringmaster:2@stale=3", "has a bound on the staleness already"),
+            ("async@stale=0", "of 1 or more"),
+            ("k-sync@cancel=never", "must be preempt or on-arrival"),
+        ] {
+            let error = wrong.parse::<Entrant>().unwrap_err().to_string();
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
+        for (wrong, why) in [("backup:8", "leave none"), ("n-softsync:9", "more parts")] {
+            let entrant = wrong.parse::<Entrant>().unwrap().among(8);
+            assert!(entrant.k(8).unwrap_err().to_string().contains(why), "{wrong}");
+            assert_eq!(entrant.to_string(), wrong);
         }
     }
 
@@ -526,8 +660,13 @@ mod tests {
             ),
             (
                 "ringmaster:3",
-                "one gradient, whoever pushes it; what is unfinished then goes on, and is dropped if it \
-                 is stale by 3 updates or more.",
+                "one gradient, whoever pushes it; what is unfinished then goes on, until it is stale by 3 \
+                 updates and is cancelled.",
+            ),
+            (
+                "ssp:2",
+                "one gradient, whoever pushes it; what is unfinished then goes on, and will be stale; who \
+                 has pushed more than 2 minibatches more than the slowest waits for it.",
             ),
         ] {
             let entrant: Entrant = entrant.parse().unwrap();

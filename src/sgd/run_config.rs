@@ -252,7 +252,12 @@ impl RunConfig {
         let (k, rate) = (entrant.k(learners)?, Ruled { rule, most });
         let mut run = match start {
             Start::Initial(initial) => {
-                let scheduler = Scheduler::new(entrant.rules(), cancellation, learners, k);
+                let scheduler = Scheduler::new(
+                    entrant.rules(),
+                    entrant.cancellation(cancellation),
+                    learners,
+                    k,
+                );
                 let k_schedule = self.k_schedule(entrant, window)?;
                 let server = ParameterServer::new(initial);
                 Run::new(scheduler, server, cluster, k_schedule, rate)

@@ -3,20 +3,22 @@
 //! The scheduler is a state machine on ids of learners and on versions. It knows no parameters, no
 //! time and no threads.
 //!
-//! A variant is the answers to four questions, its [`Rules`], and a number K:
+//! A variant is the answers to three questions, its [`Rules`], and a number K:
 //!
-//! | variant | does a learner wait after its push? | does an update cancel unfinished work? | how stale may a gradient be? | how far may a learner be ahead? |
-//! |---|---|---|---|---|
-//! | [K-sync](Variant::KSync) | yes | yes | 0 | any |
-//! | [K-batch-sync](Variant::KBatchSync) | no | yes | 0 | any |
-//! | [K-async](Variant::KAsync) | yes | no | any | any |
-//! | [K-batch-async](Variant::KBatchAsync) | no | no | any | any |
-//! | [Ringmaster](Rules::ringmaster) | no | no | below R | any |
-//! | [stale synchronous parallel](Rules::stale_synchronous) | no | no | any | S |
+//! | variant | does a learner wait after its push? | how stale may a gradient be? | how far may a learner be ahead? |
+//! |---|---|---|---|
+//! | [K-sync](Variant::KSync) | yes | 0 | any |
+//! | [K-batch-sync](Variant::KBatchSync) | no | 0 | any |
+//! | [K-async](Variant::KAsync) | yes | any | any |
+//! | [K-batch-async](Variant::KBatchAsync) | no | any | any |
+//! | [Ringmaster](Rules::ringmaster) | no | below R | any |
+//! | [stale synchronous parallel](Rules::stale_synchronous) | no | any | S |
 //!
-//! Sync is K-sync with K = P, async is K-async with K = 1 (Dutta et al. 2018, section 2.3).
+//! Sync is K-sync with K = P, async is K-async with K = 1 (Dutta et al. 2018, section 2.3). Unfinished
+//! work that has become too stale to count is cancelled: where nothing stale counts, every update cancels
+//! all that is unfinished.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
@@ -28,10 +30,8 @@ pub struct Rules {
     /// Whether a learner that has pushed waits for the update, so that K counts learners; else K counts
     /// minibatches, whoever computed them.
     pub waits: bool,
-    /// Whether an update cancels the work that is not finished.
-    pub cancels: bool,
     /// The most updates that may have been made since a gradient's parameters were read, if it is to
-    /// count; any number where there is none.
+    /// count; any number where there is none. Unfinished work of which more have been made is cancelled.
     pub most_stale: Option<Version>,
     /// The most minibatches that a learner may have pushed more than the slowest before it starts
     /// another; any number where there is none. Where an update lets all of them start together, they
@@ -40,8 +40,9 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Asynchronous SGD without gradients of staleness R = `bound` or more: with K = 1 Ringmaster ASGD
-    /// without stops (arXiv:2501.16168).
+    /// Asynchronous SGD without gradients of staleness R = `bound` or more: with K = 1 Ringmaster ASGD,
+    /// with stops where cancelled work stops at once, and else without (arXiv:2501.16168). With R = 1 it
+    /// is K-batch-sync.
     ///
     /// # Panics
     /// If the bound is zero: no gradient would count.
@@ -54,6 +55,26 @@ impl Rules {
     /// stale synchronous parallel model (Ho et al. 2013, section 3).
     pub fn stale_synchronous(lead: u64) -> Self {
         Self { most_ahead: Some(lead), ..Variant::KBatchAsync.into() }
+    }
+
+    /// The same where no gradient of staleness R = `bound` or more counts.
+    ///
+    /// # Panics
+    /// If the bound is zero: no gradient would count.
+    #[must_use]
+    pub fn with_cap(self, bound: Version) -> Self {
+        let most = Self::ringmaster(bound).most_stale;
+        Self { most_stale: self.most_stale.into_iter().chain(most).min(), ..self }
+    }
+
+    /// Whether no stale gradient counts, so that an update cancels all work that is not finished.
+    pub fn only_fresh(self) -> bool {
+        self.most_stale == Some(0)
+    }
+
+    /// Whether work is cancelled at all.
+    pub fn cancels(self) -> bool {
+        self.most_stale.is_some()
     }
 }
 
@@ -86,23 +107,23 @@ impl Variant {
 
     /// Whether an update cancels the work that is not finished, so that no gradient is stale.
     pub fn cancels(self) -> bool {
-        Rules::from(self).cancels
+        Rules::from(self).cancels()
     }
 }
 
 impl From<Variant> for Rules {
     fn from(variant: Variant) -> Self {
-        let (waits, cancels) = match variant {
-            Variant::KSync => (true, true),
-            Variant::KBatchSync => (false, true),
-            Variant::KAsync => (true, false),
-            Variant::KBatchAsync => (false, false),
+        let (waits, most_stale) = match variant {
+            Variant::KSync => (true, Some(0)),
+            Variant::KBatchSync => (false, Some(0)),
+            Variant::KAsync => (true, None),
+            Variant::KBatchAsync => (false, None),
         };
-        Self { waits, cancels, most_stale: cancels.then_some(0), most_ahead: None }
+        Self { waits, most_stale, most_ahead: None }
     }
 }
 
-/// What becomes of the unfinished work that an update of a cancelling variant leaves behind.
+/// What becomes of unfinished work that is cancelled: that has become too stale to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Cancellation {
@@ -190,6 +211,9 @@ pub struct Scheduler {
     waiting: Vec<LearnerId>,
     /// Who starts another minibatch, at once or when others have caught up.
     starting: VecDeque<LearnerId>,
+    /// Who is at work, and on a gradient at which version: kept where an update may cancel some of the
+    /// work, but not all of it.
+    at_work: BTreeSet<(Version, LearnerId)>,
     /// Minibatches that each learner has pushed, whatever became of them, since all of them started
     /// together last.
     pushed: Vec<u64>,
@@ -218,6 +242,7 @@ impl Scheduler {
             accepted: 0,
             waiting: Vec::with_capacity(learners),
             starting: (0..learners).collect(),
+            at_work: BTreeSet::new(),
             pushed: vec![0; learners],
         };
         scheduler.set_k(k);
@@ -227,6 +252,7 @@ impl Scheduler {
     /// Takes in that `learner` pushed the gradient it computed at `version`.
     pub fn on_push(&mut self, learner: LearnerId, version: Version) -> Verdict {
         self.pushed[learner] += 1;
+        self.at_work.remove(&(version, learner));
         let staleness = self.version - version;
         let verdict = match self.rules.most_stale {
             Some(most) if staleness > most => Verdict::Discard,
@@ -238,7 +264,7 @@ impl Scheduler {
         if self.rules.waits && verdict == Verdict::Accept {
             self.waiting.push(learner);
         } else {
-            self.starting.push_back(learner);
+            self.start(learner);
         }
         verdict
     }
@@ -246,7 +272,8 @@ impl Scheduler {
     /// Takes in that `learner` pushed what is no gradient: it starts another minibatch.
     pub fn on_reject(&mut self, learner: LearnerId) -> Verdict {
         self.pushed[learner] += 1;
-        self.starting.push_back(learner);
+        self.at_work.retain(|(_, other)| *other != learner);
+        self.start(learner);
         Verdict::Reject
     }
 
@@ -257,6 +284,7 @@ impl Scheduler {
             self.learners[learner] = Presence::Away;
         }
         self.starting.retain(|&other| other != learner);
+        self.at_work.retain(|(_, other)| *other != learner);
     }
 
     /// Takes in that `learner` is there again, with nothing in hand. If its gradient is in the update
@@ -291,6 +319,9 @@ impl Scheduler {
             return Some(Action::Apply { version: self.version });
         }
         let learner = self.next_start()?;
+        if self.stops_some() {
+            self.at_work.insert((self.version, learner));
+        }
         Some(Action::Assign { learner, version: self.version })
     }
 
@@ -306,8 +337,26 @@ impl Scheduler {
 
     /// How many more pushes can count before unfinished work is cancelled; no bound where none is.
     pub fn wanted(&self) -> Option<usize> {
-        (self.rules.cancels && self.cancellation == Cancellation::Preempt)
-            .then(|| self.quota().saturating_sub(self.accepted))
+        self.stops_all().then(|| self.quota().saturating_sub(self.accepted))
+    }
+
+    /// Whether an update stops all work that is not finished.
+    fn stops_all(&self) -> bool {
+        self.rules.only_fresh() && self.cancellation == Cancellation::Preempt
+    }
+
+    /// Whether an update stops work that has become too stale, and no other.
+    fn stops_some(&self) -> bool {
+        let Rules { most_stale, .. } = self.rules;
+        most_stale.is_some_and(|most| most > 0) && self.cancellation == Cancellation::Preempt
+    }
+
+    /// Lets `learner` start another minibatch. Who is to be stopped, but too far ahead to start again, may
+    /// push before it is.
+    fn start(&mut self, learner: LearnerId) {
+        if self.rules.most_ahead.is_none() || !self.starting.contains(&learner) {
+            self.starting.push_back(learner);
+        }
     }
 
     /// P, the number of learners, lost ones among them.
@@ -360,10 +409,19 @@ impl Scheduler {
     }
 
     /// Who starts at the parameters just made: all learners if unfinished work stops now, else those
-    /// who have none.
+    /// who have none, and those whose work has become too stale.
     fn release(&mut self) {
+        if self.stops_some() {
+            let most = self.rules.most_stale.unwrap_or(Version::MAX);
+            while let Some(&(version, learner)) = self.at_work.first()
+                && self.version - version > most
+            {
+                self.at_work.pop_first();
+                self.start(learner);
+            }
+        }
         let here = |learner: &LearnerId| self.learners[*learner] == Presence::Here;
-        if self.rules.cancels && self.cancellation == Cancellation::Preempt {
+        if self.stops_all() {
             self.waiting.clear();
             self.starting.clear();
             self.pushed.fill(0);

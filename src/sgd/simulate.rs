@@ -151,7 +151,8 @@ pub fn times_only<D: DelayModel>(
     delays: D,
 ) -> Result<Run<Simulated<'static, D>, FixedK, Constant>> {
     let k = entrant.fixed_k(learners)?;
-    let scheduler = Scheduler::new(entrant.rules(), cancellation, learners, k);
+    let scheduler =
+        Scheduler::new(entrant.rules(), entrant.cancellation(cancellation), learners, k);
     let (server, cluster) = (ParameterServer::new(&[]), Simulated::times_only(learners, delays));
     Ok(Run::new(scheduler, server, cluster, FixedK(k), Constant(1.0)))
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 pub use super::update_time::UpdateTime;
-use super::{arrival, order_statistics, renewals, unequal};
+use super::{arrival, order_statistics, renewals, staleness, unequal};
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::{
@@ -147,7 +147,9 @@ pub fn has_mean(
 
 /// [`update_time`] of learners as they are configured. Where some are slower than others, K-async has a
 /// bound only; where cancelled work runs to its end, something is known for exponential delays only, and
-/// nothing where both is so.
+/// nothing where both is so. Of async with a bound on the staleness (Ringmaster) it is known where times are
+/// exponential and what is too stale stops at once: all that arrives counts then, and whoever starts again
+/// is as far from its end as before, so that an update takes E\[X\] / P.
 pub fn update_time_of(
     rules: impl Into<Rules>,
     distribution: &Distribution,
@@ -160,9 +162,12 @@ pub fn update_time_of(
     let replayed = matches!(distribution, Distribution::Trace(trace) if trace.is_replay());
     // Sync leaves nothing unfinished.
     let leaves_none = rules.waits && k >= p;
-    let lazy = cancellation == Cancellation::OnArrival && rules.cancels && !leaves_none;
+    let lazy = cancellation == Cancellation::OnArrival && rules.cancels() && !leaves_none;
     let Some(variant) = Variant::of(rules).filter(|_| !replayed) else {
-        return UpdateTime::default();
+        return match staleness::capped(rules, distribution, slow, cancellation, p, k) {
+            Some(_) => UpdateTime::exactly(distribution.mean() / p as f64),
+            None => UpdateTime::default(),
+        };
     };
     match (slow.is_none(), lazy) {
         (true, false) => update_time(variant, distribution, p, k),

@@ -259,12 +259,12 @@ fn a_checkpoint_that_is_torn_or_foreign_is_refused_with_the_reason() {
     }
     with(&fs::read(run.join("initial.safetensors")).unwrap(), "is no checkpoint of a run");
     let text = String::from_utf8_lossy(&whole).into_owned();
-    let (from, to) = (r#""version":"5""#, r#""version":"0""#);
+    let (from, to) = (r#""version":"6""#, r#""version":"0""#);
     assert!(text.contains(from));
     let at = whole.windows(from.len()).position(|window| window == from.as_bytes()).unwrap();
     let mut older = whole.clone();
     older[at..at + to.len()].copy_from_slice(to.as_bytes());
-    with(&older, "has the form 0, and this tortoise reads 5");
+    with(&older, "has the form 0, and this tortoise reads 6");
 
     fs::write(&path, &whole).unwrap();
     let config = folder.join("config.toml");

@@ -172,7 +172,7 @@ fn what_is_overtaken_is_cancelled_and_late_at_most_once() {
         let Counts { tally, .. } = counts;
         assert_eq!(tally.updates, 500, "{entrant}");
         assert!(tally.late <= tally.cancelled, "{entrant}: {tally:?}");
-        let cancels = entrant.rules().cancels;
+        let cancels = entrant.rules().cancels();
         assert_eq!(tally.cancelled > 0, cancels, "{entrant}: {tally:?}");
         assert!(tally.in_flight() as usize <= LEARNERS, "{entrant}: {tally:?}");
     }

@@ -52,15 +52,15 @@ enum Changes {
     AdaSync,
 }
 
-/// The base variants, those of the literature, and any others that the four questions allow.
+/// The base variants, those of the literature, and any others that the three questions allow.
 fn rules() -> impl Strategy<Value = scheduler::Rules> {
-    let any = (any::<bool>(), any::<bool>(), option::of(0..5_u64), option::of(0..4_u64));
+    let any = (any::<bool>(), option::of(0..5_u64), option::of(0..4_u64));
     prop_oneof![
         3 => prop::sample::select(&Variant::ALL[..]).prop_map(scheduler::Rules::from),
         1 => (1..6_u64).prop_map(scheduler::Rules::ringmaster),
         1 => (0..4_u64).prop_map(scheduler::Rules::stale_synchronous),
-        2 => any.prop_map(|(waits, cancels, most_stale, most_ahead)| {
-            scheduler::Rules { waits, cancels, most_stale, most_ahead }
+        2 => any.prop_map(|(waits, most_stale, most_ahead)| {
+            scheduler::Rules { waits, most_stale, most_ahead }
         }),
     ]
 }
@@ -292,7 +292,7 @@ fn schedule(case: &Case) -> u64 {
         }
         assert_eq!(scheduler.poll(), None);
         assert_eq!((scheduler.version(), scheduler.live()), (naive.version(), naive.live()));
-        let bound = variant.cancels && cancellation == Cancellation::Preempt;
+        let bound = variant.only_fresh() && cancellation == Cancellation::Preempt;
         let quota = if variant.waits { k.min(naive.live()) } else { k };
         let missing = quota - naive.pending() as usize;
         assert_eq!(scheduler.wanted(), bound.then_some(missing));

@@ -44,10 +44,19 @@ fn updates(
     seed: u64,
     n: u64,
 ) -> Vec<Update> {
+    updates_of(&Entrant::with_k(variant, k), learners, distribution, seed, n)
+}
+
+fn updates_of(
+    entrant: &Entrant,
+    learners: usize,
+    distribution: &str,
+    seed: u64,
+    n: u64,
+) -> Vec<Update> {
     let distribution: Distribution = distribution.parse().unwrap();
     let delays = Delays::new(distribution, &Slow::default(), learners, seed).unwrap();
-    let entrant = Entrant::with_k(variant, k);
-    let mut run = simulate::times_only(&entrant, Cancellation::Preempt, learners, delays).unwrap();
+    let mut run = simulate::times_only(entrant, Cancellation::Preempt, learners, delays).unwrap();
     let mut updates = Updates::default();
     run.train(&Limits { updates: Some(n), ..Limits::default() }, &mut updates).unwrap();
     assert_eq!(updates.made.len() as u64, n);
@@ -191,4 +200,103 @@ fn staleness_telescopes_to_the_versions_last_read() {
             assert_eq!(sum, read.iter().sum::<u64>(), "{distribution} P={p} K={k}");
         }
     });
+}
+
+/// The methods since 2018 are the base variants where their number says so.
+#[test]
+fn a_bound_and_a_lead_reduce_to_what_they_bound() {
+    for (one, other) in [
+        ("ringmaster:1000000000", "async"),
+        ("ringmaster:1", "k-sync:1"),
+        ("ringmaster:1@cancel=on-arrival", "k-sync:1@cancel=on-arrival"),
+        ("ssp:1000000000", "async"),
+        ("k-batch-async:3@stale=1000000000", "k-batch-async:3"),
+        ("k-batch-async:3@stale=1", "k-batch-sync:3"),
+        ("k-batch-async:3@stale=1,cancel=on-arrival", "k-batch-sync:3@cancel=on-arrival"),
+        ("k-batch-async:1@stale=4", "ringmaster:4"),
+        ("ssp:1000000000@stale=4", "ringmaster:4"),
+    ] {
+        let [one, other]: [Entrant; 2] = [one, other].map(|entrant| entrant.parse().unwrap());
+        everywhere(|p, distribution, seed| {
+            assert_eq!(
+                updates_of(&one, p, distribution, seed, UPDATES),
+                updates_of(&other, p, distribution, seed, UPDATES),
+                "{one} and {other}, {distribution}, P={p}"
+            );
+        });
+    }
+    // With K learners an update too: those that are waited for.
+    for (one, other) in [("k-async:2@stale=1", "k-sync:2"), ("k-async:2@stale=900000", "k-async:2")]
+    {
+        let [one, other]: [Entrant; 2] = [one, other].map(|entrant| entrant.parse().unwrap());
+        for seed in 0..5 {
+            let of = |entrant| updates_of(entrant, 5, NARROW, seed, UPDATES);
+            assert_eq!(of(&one), of(&other), "{one} and {other}");
+        }
+    }
+}
+
+/// Looks at every accepted push, and at how far learners are ahead when they start.
+struct Bounded {
+    most_stale: u64,
+    most_ahead: u64,
+    version: u64,
+    pushed: Vec<u64>,
+    /// The largest of both that came up.
+    seen: [u64; 2],
+}
+
+impl Observer for Bounded {
+    fn event(&mut self, _: Duration, event: &Event) -> Result<()> {
+        match *event {
+            Event::Push { learner, version, verdict, .. } => {
+                self.pushed[learner] += 1;
+                if verdict == Verdict::Accept {
+                    self.seen[0] = self.seen[0].max(self.version - version);
+                }
+            }
+            Event::Assign { learner, .. } => {
+                let slowest = self.pushed.iter().min().unwrap();
+                self.seen[1] = self.seen[1].max(self.pushed[learner] - slowest);
+            }
+            Event::Update { version, .. } => self.version = version,
+            _ => {}
+        }
+        assert!(self.seen[0] <= self.most_stale && self.seen[1] <= self.most_ahead, "{event:?}");
+        Ok(())
+    }
+}
+
+#[test]
+fn staleness_stays_below_the_cap_and_nobody_gets_further_ahead_than_the_lead() {
+    let any = u64::MAX;
+    for (entrant, most_stale, most_ahead) in [
+        ("ringmaster:3", 2, any),
+        ("ringmaster:3@cancel=on-arrival", 2, any),
+        ("k-async:2@stale=2", 1, any),
+        ("k-batch-async:3@stale=2,cancel=on-arrival", 1, any),
+        ("ssp:0", any, 0),
+        ("ssp:3", any, 3),
+        ("ssp:3@stale=5", 4, 3),
+    ] {
+        let entrant: Entrant = entrant.parse().unwrap();
+        everywhere(|p, distribution, seed| {
+            if entrant.k(p).is_err() {
+                return;
+            }
+            let slow: Slow = if p > 2 { "0=3,2=7".parse().unwrap() } else { Slow::default() };
+            let delays = Delays::new(distribution.parse().unwrap(), &slow, p, seed).unwrap();
+            let mut run = simulate::times_only(&entrant, Cancellation::Preempt, p, delays).unwrap();
+            let (version, pushed, seen) = (0, vec![0; p], [0; 2]);
+            let mut bounded = Bounded { most_stale, most_ahead, version, pushed, seen };
+            run.train(&Limits { updates: Some(300), ..Limits::default() }, &mut bounded).unwrap();
+            // The bounds bite.
+            if p == 13 && most_stale != any {
+                assert_eq!(bounded.seen[0], most_stale, "{entrant} {distribution}");
+            }
+            if p == 13 && most_ahead != any {
+                assert_eq!(bounded.seen[1], most_ahead, "{entrant} {distribution}");
+            }
+        });
+    }
 }

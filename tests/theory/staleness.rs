@@ -406,3 +406,38 @@ fn the_likeliest_states_come_first() {
     assert_eq!(states, expected.map(|(state, p)| (state.to_owned(), p)));
     assert_eq!(Chain::new(3, 3).likeliest(4), [(State(vec![0, 0, 0]), 1.0)]);
 }
+
+#[test]
+fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
+    for (p, bound) in [(1, 4), (4, 1), (4, 3), (8, 8), (8, 30), (20, 5)] {
+        let entrant: Entrant = format!("ringmaster:{bound}").parse().unwrap();
+        let (rules, cancellation) = (entrant.rules(), Cancellation::Preempt);
+        let (exponential, none) = (EXPONENTIAL.parse().unwrap(), Slow::default());
+        let law = staleness::capped(rules, &exponential, &none, cancellation, p, 1).unwrap();
+        assert!((law.iter().sum::<f64>() - 1.0).abs() < 1e-12 && law.len() <= bound);
+        let delays = delays(EXPONENTIAL, "", p, bound as u64);
+        let (warm_up, updates) = (default_warm_up(p, 1), 200_000);
+        let times = simulate(&entrant, cancellation, p, delays, warm_up, updates).unwrap();
+        let error = times.mean_update_time_se.unwrap();
+        let z = (times.mean_update_time - 1.0 / p as f64) / error;
+        assert!(z.abs() < 4.0, "P={p} R={bound}: {z}");
+        let expected = staleness::expected_of(rules, &exponential, &none, cancellation, p, 1);
+        let mean = expected.unwrap().mean.unwrap();
+        assert!((times.mean_staleness - mean).abs() < 0.02 * mean.max(0.1), "P={p} R={bound}");
+        for (s, share) in law.iter().enumerate() {
+            let seen = times.staleness_histogram.get(s).copied().unwrap_or(0) as f64;
+            // Successive gradients are alike, so that there are fewer than it seems.
+            let error = (share / updates as f64 * 4.0 * p as f64).sqrt();
+            assert!((seen / updates as f64 - share).abs() <= 4.0 * error, "P={p} R={bound} s={s}");
+        }
+    }
+    let of = |entrant: &str, delay: &str, slow: &str, cancellation| {
+        let rules = entrant.parse::<Entrant>().unwrap().rules();
+        let (delay, slow) = (delay.parse().unwrap(), slow.parse().unwrap());
+        staleness::capped(rules, &delay, &slow, cancellation, 8, 1)
+    };
+    assert!(of("ringmaster:4", EXPONENTIAL, "", Cancellation::OnArrival).is_none());
+    assert!(of("ringmaster:4", EXPONENTIAL, "1=2", Cancellation::Preempt).is_none());
+    assert!(of("ringmaster:4", "constant:1", "", Cancellation::Preempt).is_none());
+    assert!(of("ssp:4", EXPONENTIAL, "", Cancellation::Preempt).is_none());
+}

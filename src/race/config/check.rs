@@ -74,7 +74,7 @@ impl Config {
             need(!again, &format!("{entrant} is named twice (without :K, K is P/2)"))?;
             // Tuned, one could become the other.
             let rate = entrant.rate().filter(|rate| self.tune.contains(rate));
-            let plain = entrant.without_own();
+            let plain = entrant.without_rate();
             let meets = rate.is_some() && self.entrants.contains(&plain);
             need(!meets, &format!("--tune may give {plain} the rate of {entrant}: leave one out"))?;
             let sees_loss = !entrant.adapts() || self.evaluate_every.is_some();

@@ -1,16 +1,26 @@
-//! What an entrant has of its own, where the others have what the race says: `rate=0.1`.
+//! What an entrant has of its own, where the others have what the race says: `rate=0.1`,
+//! `cancel=on-arrival`, `stale=8`.
 
 use std::{
     fmt,
     hash::{Hash, Hasher},
 };
 
-use crate::{Error, Result, numbers::Shown, suggest};
+use crate::{
+    Error, Result,
+    ids::Version,
+    numbers::Shown,
+    sgd::{Cancellation, scheduler::Rules},
+    suggest,
+};
 
 /// Settings of one entrant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Own {
     rate: Option<Rate>,
+    pub(super) cancel: Option<Cancellation>,
+    /// Gradients of this staleness or more do not count.
+    pub(super) stale: Option<Version>,
 }
 
 /// A learning rate, finite and above 0, so that it equals itself.
@@ -25,11 +35,16 @@ impl Hash for Rate {
     }
 }
 
-/// The key of the learning rate.
+/// The keys.
 const RATE: &str = "rate";
+const CANCEL: &str = "cancel";
+const STALE: &str = "stale";
+/// What `cancel` can be, as `--cancel` has it.
+const CANCELLATIONS: [(&str, Cancellation); 2] =
+    [("preempt", Cancellation::Preempt), ("on-arrival", Cancellation::OnArrival)];
 
 impl Own {
-    pub(super) const NOTHING: Self = Self { rate: None };
+    pub(super) const NOTHING: Self = Self { rate: None, cancel: None, stale: None };
 
     pub(super) fn is_nothing(&self) -> bool {
         *self == Self::NOTHING
@@ -41,30 +56,65 @@ impl Own {
 
     pub(super) fn with_rate(self, rate: f64) -> Result<Self> {
         match rate.is_finite() && rate > 0.0 {
-            true => Ok(Self { rate: Some(Rate(rate)) }),
+            true => Ok(Self { rate: Some(Rate(rate)), ..self }),
             false => Err(Error::config(format!("{RATE}={rate}: must be a number above 0"))),
         }
     }
 
-    /// What stands behind the `@` of the entrant `text`: settings, with a comma between.
-    pub(super) fn read(text: &str, settings: &str) -> Result<Self> {
+    /// The same with this answer, where there is none yet.
+    pub(super) fn or_cancel(self, cancel: Option<Cancellation>) -> Self {
+        Self { cancel: self.cancel.or(cancel), ..self }
+    }
+
+    pub(super) fn without_rate(self) -> Self {
+        Self { rate: None, ..self }
+    }
+
+    /// What stands behind the `@` of the entrant `text`: settings, with a comma between. Each must make a
+    /// difference to these rules.
+    pub(super) fn read(text: &str, settings: &str, rules: Rules) -> Result<Self> {
         let mut own = Self::NOTHING;
+        let mut seen = Vec::new();
         for setting in settings.split(',') {
             let problem = |what: &str| Error::config(format!("{text}: {what}"));
             let Some((key, value)) = setting.split_once('=') else {
                 return Err(problem(&format!("\"{setting}\" is not KEY=VALUE, as in @{RATE}=0.1")));
             };
-            if key != RATE {
-                let hint = suggest::nearest(key, [RATE]);
-                return Err(problem(&format!("unknown setting \"{key}\"{hint}")));
-            }
-            if own.rate.is_some() {
+            if seen.contains(&key) {
                 return Err(problem(&format!("{key} is set twice")));
             }
-            let rate = value.parse().unwrap_or(f64::NAN);
-            own = own
-                .with_rate(rate)
-                .map_err(|_| problem(&format!("{RATE}=\"{value}\" must be a number above 0")))?;
+            seen.push(key);
+            match key {
+                RATE => {
+                    let rate = value.parse().unwrap_or(f64::NAN);
+                    let wrong =
+                        |_| problem(&format!("{RATE}=\"{value}\" must be a number above 0"));
+                    own = own.with_rate(rate).map_err(wrong)?;
+                }
+                CANCEL => {
+                    let known = CANCELLATIONS.iter().find(|(name, _)| *name == value);
+                    let names = CANCELLATIONS.map(|(name, _)| name);
+                    let wrong = || format!("{CANCEL}=\"{value}\" must be {}", names.join(" or "));
+                    own.cancel = Some(known.ok_or_else(|| problem(&wrong()))?.1);
+                }
+                STALE => {
+                    let stale = value.parse().ok().filter(|stale| *stale > 0);
+                    let wrong =
+                        || format!("{STALE}=\"{value}\" must be a whole number of 1 or more");
+                    own.stale = Some(stale.ok_or_else(|| problem(&wrong()))?);
+                }
+                _ => {
+                    let hint = suggest::nearest(key, [RATE, CANCEL, STALE]);
+                    return Err(problem(&format!("unknown setting \"{key}\"{hint}")));
+                }
+            }
+        }
+        let problem = |what| Err(Error::config(format!("{text}: {what}")));
+        if own.stale.is_some() && rules.most_stale.is_some() {
+            return problem("it has a bound on the staleness already: leave stale out");
+        }
+        if own.cancel.is_some() && !rules.cancels() && own.stale.is_none() {
+            return problem("it cancels nothing: leave cancel out");
         }
         Ok(own)
     }
@@ -72,9 +122,13 @@ impl Own {
 
 impl fmt::Display for Own {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.rate {
-            Some(Rate(rate)) => write!(f, "{RATE}={}", Shown(rate)),
-            None => Ok(()),
-        }
+        let cancel = |own| CANCELLATIONS.iter().find(|(_, known)| *known == own);
+        let settings = [
+            self.rate.map(|Rate(rate)| format!("{RATE}={}", Shown(rate))),
+            self.cancel.and_then(cancel).map(|(name, _)| format!("{CANCEL}={name}")),
+            self.stale.map(|stale| format!("{STALE}={stale}")),
+        ];
+        let settings: Vec<String> = settings.into_iter().flatten().collect();
+        f.write_str(&settings.join(","))
     }
 }

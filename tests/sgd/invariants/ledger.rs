@@ -65,7 +65,8 @@ impl Ledger {
             Event::Cancel { learner, task, version } => {
                 assert_eq!(self.open.remove(&(learner, task)), Some(version));
                 let preempt = self.cancellation == Cancellation::Preempt;
-                assert!(self.variant.cancels && preempt && version < self.version);
+                let most = self.variant.most_stale.expect("something is too stale");
+                assert!(preempt && version + most < self.version);
             }
             Event::Lost { learner, task, .. } => {
                 let had: Vec<_> = self.open.keys().filter(|(who, _)| *who == learner).collect();

@@ -14,7 +14,7 @@ use tortoise::{
 /// What a run is told at its start.
 #[derive(Debug, Clone)]
 pub(crate) struct Rules {
-    /// The four answers.
+    /// The three answers.
     pub(crate) variant: scheduler::Rules,
     pub(crate) cancellation: Cancellation,
     pub(crate) learners: usize,
@@ -251,13 +251,14 @@ impl Naive {
     /// The update, if it is complete, and then the starts.
     fn settle(&mut self, k: usize, events: &mut Vec<Event>) {
         let Rules { variant, cancellation, learners, updates, .. } = self.rules;
-        let scheduler::Rules { waits: by_learner, cancels, .. } = variant;
+        let scheduler::Rules { waits: by_learner, most_stale, .. } = variant;
+        let most_stale = most_stale.filter(|_| cancellation == Cancellation::Preempt);
         let wanted = if by_learner { k.min(self.live()) } else { k };
         let counted = self.pending() as usize;
         let update = counted > 0 && counted >= wanted;
         if update {
             self.updates.push(Vec::new());
-            if cancels && cancellation == Cancellation::Preempt {
+            if most_stale == Some(0) {
                 self.together = self.started.len();
             }
             events.push(Event::Update { version: self.version(), k: counted });
@@ -269,7 +270,10 @@ impl Naive {
         for learner in 0..learners {
             let here = self.life[learner] == Life::Here;
             let free = self.in_hand(learner).is_none() && !(by_learner && self.counts(learner));
-            let stopped = update && cancels && cancellation == Cancellation::Preempt;
+            let current = self.version();
+            let stopped = self
+                .in_hand(learner)
+                .is_some_and(|hand| most_stale.is_some_and(|most| hand.version + most < current));
             if here && (free || stopped) && !self.is_too_far_ahead(learner) {
                 if let Some(hand) = self.in_hand(learner) {
                     hand.fate = Fate::Cancelled;
