@@ -33,6 +33,8 @@ const MEANINGS: &[(&[&str], &[&str])] = &[
     (&["fault", "faults", "fault-rate", "inject"], &["chaos"]),
     (&["eval-every", "eval-interval", "eval-freq", "val-every"], &["evaluate-every"]),
     (&["schedule", "scheduler", "lr-schedule", "lr-decay", "rule"], &["rate-rule"]),
+    (&["beta"], &["momentum"]),
+    (&["clip-norm", "max-norm", "gradient-clip", "clipping"], &["clip"]),
     (&["cancellation", "cancel-mode", "preempt"], &["cancel"]),
     (&["real-time", "wall-clock", "real", "virtual", "virtual-time"], &["clock"]),
     (&["sandbox", "subprocess"], &["isolate"]),
@@ -96,8 +98,8 @@ const MEANINGS: &[(&[&str], &[&str])] = &[
 /// What people look for that is not there, and what is said to them.
 const ABSENT: &[(&[&str], &str)] = &[
     (
-        &["momentum", "nesterov", "optimizer", "optimiser", "adam", "beta"],
-        "updates are plain SGD: there is no momentum and no other optimiser",
+        &["nesterov", "optimizer", "optimiser", "adam"],
+        "updates are SGD, with --momentum if you like: there is no other optimiser",
     ),
     (
         &["checkpoint", "resume", "restore", "continue"],
@@ -180,7 +182,7 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_said_to_be_none() {
-        assert!(nearest("momentum", ["model", "minibatch"]).contains("plain SGD"));
+        assert!(nearest("adam", ["model", "minibatch"]).contains("no other optimiser"));
         assert!(nearest("normal", ["constant", "uniform"]).contains("weibull"));
     }
 }

@@ -81,6 +81,9 @@ pub fn advise_given(
     if run_config.rate_rule != RateRule::Constant {
         return Err(Error::config("the bounds are of a constant rate, without a --rate-rule"));
     }
+    if run_config.momentum > 0.0 || run_config.clip.is_some() {
+        return Err(Error::config("the bounds are of plain SGD, without --momentum and --clip"));
+    }
     let RunConfig { learners: p, learning_rate: rate, minibatch, ref slow, .. } = *run_config;
     let (Given { constants, gamma }, delay) = (given, run_config.distribution()?);
     let mut forecasts = Vec::new();

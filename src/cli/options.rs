@@ -128,6 +128,17 @@ pub(super) struct Setup {
     /// (rate * threshold/s where s is above the threshold). s is the staleness of the gradient.
     #[arg(long, value_name = "RULE", help_heading = TRAINED)]
     rate_rule: Option<RateRule>,
+    /// Momentum of the server, from 0 to below 1: the share of the last step that the next one keeps
+    ///
+    /// v_{j+1} = momentum * v_j + (1/K) * (rate * gradient, summed over the K gradients); w_{j+1} = w_j -
+    /// v_{j+1}.
+    #[arg(long, value_name = "BETA", help_heading = TRAINED, hide_short_help = true)]
+    #[arg(value_parser = number("from 0 to below 1"))]
+    momentum: Option<f64>,
+    /// Norm that each gradient is clipped to: one of a larger norm is made as short
+    #[arg(long, value_name = "NORM", help_heading = TRAINED, hide_short_help = true)]
+    #[arg(value_parser = number("a number above 0"))]
+    clip: Option<f64>,
     /// What multiplies the squared norm of the weights in the loss
     #[arg(long, help_heading = TRAINED, hide_short_help = true)]
     #[arg(value_parser = number("a number of 0 or more"))]

@@ -130,7 +130,7 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
         return Err(Error::config(MINIBATCH_ALONE));
     }
     let delay = with_samples(delay, wanted.per_sample, wanted.minibatch)?;
-    let case = Case::new(entrant.without_rate(), learners, delay, slow, cancel)?;
+    let case = Case::new(entrant.untrained(), learners, delay, slow, cancel)?;
     case.note_idle(args.cancel);
     if updates == 0 {
         return Err(Error::config("--updates must be at least 1"));

@@ -12,7 +12,6 @@ use clap::{
 
 use crate::{
     Error, Result,
-    numbers::Shown,
     race::Clock,
     sgd::{
         Cancellation, Entrant,
@@ -109,19 +108,19 @@ pub(super) fn named_folder(option: &'static str) -> impl TypedValueParser<Value 
     })
 }
 
-/// Reads an entrant where a learning rate of its own does not count, and says `why` if it has one.
+/// Reads an entrant where what it has of its own for its training does not count, and says `why` if it has
+/// that.
 pub(super) fn entrant_alone(
     why: &'static str,
 ) -> impl Fn(&str) -> std::result::Result<Entrant, String> + Clone {
     move |text| {
         let entrant: Entrant = text.parse().map_err(|error: Error| error.to_string())?;
-        match entrant.rate() {
-            None => Ok(entrant),
-            Some(rate) => Err(format!("{why}: leave @rate={} out", Shown(rate))),
+        match entrant.of_training() {
+            own if own.is_empty() => Ok(entrant),
+            own => Err(format!("{why}: leave {own} out")),
         }
     }
 }
 
 /// Why the learning rate of an entrant does not count where only time does.
-pub(super) const UNTRAINED: &str =
-    "nothing is trained here, so that its learning rate changes nothing";
+pub(super) const UNTRAINED: &str = "nothing is trained here, so that this changes nothing";

@@ -50,8 +50,8 @@ const EVALUATIONS: f64 = 15.0;
 
 /// Whether a setting is left out where it is recorded.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
-fn is_zero(seconds: &f64) -> bool {
-    *seconds == 0.0
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
 }
 
 /// The shortest and the longest time that may be set, in seconds: what clocks tell apart, and 30 years.
@@ -80,6 +80,10 @@ pub struct Config {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) tune: Vec<f64>,
     pub(crate) rate_rule: RateRule,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) momentum: f64,
+    #[serde(default)]
+    pub(crate) clip: Option<f64>,
     pub(crate) l2: f64,
     pub(crate) delay: Delay,
     /// What each sample of a minibatch adds to a delay, in seconds.
@@ -125,6 +129,7 @@ learners = 8
 minibatch = 32
 learning-rate = 0.4
 rate-rule = "constant"
+momentum = 0.0
 l2 = 0.0
 per-sample = 0.0
 clock = "virtual"
@@ -271,6 +276,8 @@ impl Config {
             minibatch: self.minibatch,
             learning_rate: self.learning_rate,
             rate_rule: self.rate_rule,
+            momentum: self.momentum,
+            clip: self.clip,
             delay: self.distribution().cloned(),
             per_sample: self.per_sample,
             slow: self.slow.clone(),
@@ -375,6 +382,11 @@ impl Config {
             RateRule::Constant => String::new(),
             rule => format!(" {rule}"),
         };
+        let momentum = match self.momentum {
+            0.0 => String::new(),
+            beta => format!(", momentum {}", Shown(beta)),
+        };
+        let clip = self.clip.map_or(String::new(), |norm| format!(", clip {}", Shown(norm)));
         let cancel = match self.cancel {
             Cancellation::Preempt if self.clock == Clock::Real => "cancelled work is abandoned",
             Cancellation::Preempt => "cancelled work stops at once",
@@ -385,7 +397,7 @@ impl Config {
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
         let extended: String = self.extended.iter().map(|one| format!(", {one}")).collect();
         format!(
-            "{minimised}, P={learners}, m={minibatch}{rates}{rule}, {delay}{samples}{slow}, {clock} time, \
+            "{minimised}, P={learners}, m={minibatch}{rates}{rule}{momentum}{clip}, {delay}{samples}{slow}, {clock} time, \
              {cancel}{repeats}{chaos}{extended}",
             rates = self.rates(),
         )

@@ -307,8 +307,11 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
         summary.staleness_theory =
             staleness::expected_of(rules, &distribution, &slow, cancel, learners, k);
     }
-    // The bound is one of a constant rate, and of one K.
-    if config.rate_rule == RateRule::Constant
+    // The bound is one of plain SGD at a constant rate, and of one K.
+    let plain = entrant.momentum().unwrap_or(config.momentum) == 0.0
+        && entrant.clip().or(config.clip).is_none();
+    if plain
+        && config.rate_rule == RateRule::Constant
         && let Some((estimates, expected)) =
             summary.runs[0].estimates.as_ref().zip(summary.staleness_theory)
     {

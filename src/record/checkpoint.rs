@@ -59,6 +59,8 @@ struct Text {
     gathered: usize,
     params: usize,
     read: Vec<usize>,
+    /// The velocity of the server, where it has one.
+    velocity: Option<usize>,
     held: Vec<Option<usize>>,
     recorded: Recorded,
 }
@@ -94,6 +96,8 @@ pub(super) fn write(
         position: state.position.clone(),
         gathered: state.server.gathered,
         params: place(&mut table, &state.server.params),
+        velocity: (!state.server.velocity.is_empty())
+            .then(|| place(&mut table, &Snapshot::from(&*state.server.velocity))),
         read: state.server.read.iter().map(|params| place(&mut table, params)).collect(),
         held: state.held.iter().map(|one| one.as_ref().map(|one| place(&mut table, one))).collect(),
         recorded: recorded.clone(),
@@ -206,8 +210,14 @@ fn parse(bytes: &[u8], identity: &Identity, learners: usize, length: usize) -> P
     let read = text.read.into_iter().map(at).collect::<Parsed<_>>()?;
     let held =
         text.held.into_iter().map(|one| one.map(at).transpose()).collect::<Parsed<Vec<_>>>()?;
-    let server =
-        Saved { params: at(text.params)?, sum: numbers(sum.data()), gathered: text.gathered, read };
+    let velocity = text.velocity.map(at).transpose()?;
+    let server = Saved {
+        params: at(text.params)?,
+        sum: numbers(sum.data()),
+        gathered: text.gathered,
+        read,
+        velocity: velocity.map_or(Vec::new(), |velocity| velocity.to_vec()),
+    };
     let state = State { now, scheduler, server, following, position, held };
     Ok(Checkpoint { state, recorded })
 }

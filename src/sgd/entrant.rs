@@ -210,6 +210,28 @@ impl Entrant {
         self.own.rate()
     }
 
+    /// beta of its own momentum, if it has one.
+    pub fn momentum(&self) -> Option<f64> {
+        self.own.momentum()
+    }
+
+    /// The norm that its gradients are clipped to, if it has one of its own.
+    pub fn clip(&self) -> Option<f64> {
+        self.own.clip()
+    }
+
+    /// What it has of its own that makes no difference where nothing is trained, as it is written; empty if
+    /// that is nothing.
+    pub fn of_training(&self) -> String {
+        self.own.of_training()
+    }
+
+    /// The same as far as who pushes and who waits goes.
+    #[must_use]
+    pub fn untrained(self) -> Self {
+        Self { own: self.own.untrained(), ..self }
+    }
+
     /// The same at the learning rate of the race.
     #[must_use]
     pub fn without_rate(self) -> Self {
@@ -555,6 +577,7 @@ mod tests {
             "k-async:4@rate=0.1,cancel=on-arrival,stale=8",
             "k-sync:3@cancel=preempt",
             "ssp:0@rate=2",
+            "async@momentum=0.5,clip=2,stale=3",
         ]) {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
@@ -623,6 +646,8 @@ mod tests {
             ("ringmaster:2@stale=3", "has a bound on the staleness already"),
             ("async@stale=0", "of 1 or more"),
             ("k-sync@cancel=never", "must be preempt or on-arrival"),
+            ("async@momentum=1", "must be from 0 to below 1"),
+            ("async@clip=0", "must be a number above 0"),
         ] {
             let error = wrong.parse::<Entrant>().unwrap_err().to_string();
             assert!(error.contains(why), "{wrong}: {error}");

@@ -21,6 +21,8 @@ pub struct Arrival {
     /// ||w_j - w_tau||^2, how far the parameters have moved since then; none unless the policy
     /// [needs](LearningRate::needs_drift) it.
     pub drift: Option<f64>,
+    /// ||g||; none unless the policy [needs](LearningRate::needs_norm) it.
+    pub norm: Option<f64>,
 }
 
 /// Answers with the rate of one gradient: w_{j+1} = w_j - (1/K) sum_l rate_l g_l.
@@ -31,6 +33,11 @@ pub trait LearningRate {
     /// Whether it wants to know [`Arrival::drift`]. Only then does the server keep what each learner
     /// read last.
     fn needs_drift(&self) -> bool {
+        false
+    }
+
+    /// Whether it wants to know [`Arrival::norm`].
+    fn needs_norm(&self) -> bool {
         false
     }
 }
@@ -52,11 +59,23 @@ pub struct Ruled {
     pub rule: RateRule,
     /// The rate that it is made of, which it never exceeds.
     pub most: f64,
+    /// The norm that a gradient is clipped to, each before it is added to the others: its rate is
+    /// multiplied by min(1, clip / ||g||).
+    pub clip: Option<f64>,
 }
 
 impl LearningRate for Ruled {
     fn rate(&mut self, gradient: &Arrival) -> f32 {
-        self.rule.rate(self.most, gradient) as f32
+        let rate = self.rule.rate(self.most, gradient);
+        let clipped = |clip: f64| {
+            let norm = gradient.norm.expect("who needs the norm is told it");
+            if norm > clip { clip / norm } else { 1.0 }
+        };
+        (rate * self.clip.map_or(1.0, clipped)) as f32
+    }
+
+    fn needs_norm(&self) -> bool {
+        self.clip.is_some()
     }
 
     fn needs_drift(&self) -> bool {

@@ -72,6 +72,10 @@ pub struct RunConfig {
     pub learning_rate: f64,
     /// What makes the rate of a gradient smaller.
     pub rate_rule: RateRule,
+    /// beta of the server's momentum, from 0 to below 1, of an entrant that has none of its own.
+    pub momentum: f64,
+    /// The norm that each gradient is clipped to, if one is, of an entrant that has none of its own.
+    pub clip: Option<f64>,
     /// Distribution of the time a minibatch takes; none in real time, where it takes as long as it
     /// takes.
     pub delay: Option<Distribution>,
@@ -132,6 +136,8 @@ impl RunConfig {
             minibatch: 1,
             learning_rate,
             rate_rule: RateRule::Constant,
+            momentum: 0.0,
+            clip: None,
             delay: Some(Distribution::Exponential { mean: 1.0 }),
             per_sample: 0.0,
             slow: Slow::default(),
@@ -249,7 +255,9 @@ impl RunConfig {
         let window = self.adasync_every.or(self.evaluate_every);
         assert!(!entrant.adapts() || window.is_some(), "what follows a loss needs evaluations");
         let window = window.map_or(Duration::MAX, Duration::from_secs_f64);
-        let (k, rate) = (entrant.k(learners)?, Ruled { rule, most });
+        let clip = entrant.clip().or(self.clip);
+        let momentum = entrant.momentum().unwrap_or(self.momentum);
+        let (k, rate) = (entrant.k(learners)?, Ruled { rule, most, clip });
         let mut run = match start {
             Start::Initial(initial) => {
                 let scheduler = Scheduler::new(
@@ -259,7 +267,7 @@ impl RunConfig {
                     k,
                 );
                 let k_schedule = self.k_schedule(entrant, window)?;
-                let server = ParameterServer::new(initial);
+                let server = ParameterServer::new(initial).with_momentum(momentum);
                 Run::new(scheduler, server, cluster, k_schedule, rate)
                     .with_tolerance(self.tolerance)
             }
@@ -269,8 +277,8 @@ impl RunConfig {
                     Some(following) => following.into(),
                     None => self.k_schedule(entrant, window)?,
                 };
-                Run::new(scheduler, ParameterServer::resume(server), cluster, k_schedule, rate)
-                    .resume(position, abandoned)
+                let server = ParameterServer::resume(server).with_momentum(momentum);
+                Run::new(scheduler, server, cluster, k_schedule, rate).resume(position, abandoned)
             }
         };
         let ended = run.train(limits, observer)?;

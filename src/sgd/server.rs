@@ -18,6 +18,8 @@ pub struct Saved {
     pub gathered: usize,
     /// What each learner read last, if that is kept; else empty.
     pub read: Vec<Snapshot>,
+    /// The velocity v_j, where there is momentum; else empty.
+    pub velocity: Vec<f32>,
 }
 
 /// Holds w_j and makes w_{j+1}.
@@ -31,28 +33,48 @@ pub struct ParameterServer {
     gathered: usize,
     /// What each learner read last, if somebody asks; else empty.
     read: Vec<Snapshot>,
+    /// beta, and the velocity v_j: empty without momentum.
+    beta: f32,
+    velocity: Vec<f32>,
 }
 
 impl ParameterServer {
     /// A server that holds w_0.
     pub fn new(initial: &[f32]) -> Self {
         let (params, sum) = (initial.into(), vec![0.0; initial.len()]);
-        Self { params, earlier: Vec::new(), sum, gathered: 0, read: Vec::new() }
+        let (earlier, read, velocity) = (Vec::new(), Vec::new(), Vec::new());
+        Self { params, earlier, sum, gathered: 0, read, beta: 0.0, velocity }
+    }
+
+    /// The same with this momentum beta: what would be a step is added to beta times the step before.
+    ///
+    /// # Panics
+    /// If beta is not from 0 to 1, without 1.
+    #[must_use]
+    pub fn with_momentum(mut self, beta: f64) -> Self {
+        assert!((0.0..1.0).contains(&beta), "a part of the velocity is kept");
+        self.beta = beta as f32;
+        if self.beta > 0.0 && self.velocity.is_empty() {
+            self.velocity = vec![0.0; self.sum.len()];
+        }
+        self
     }
 
     /// What has to be kept of it.
     pub fn save(&self) -> Saved {
         let (params, sum, read) = (self.pull(), self.sum.clone(), self.read.clone());
-        Saved { params, sum, gathered: self.gathered, read }
+        Saved { params, sum, gathered: self.gathered, read, velocity: self.velocity.clone() }
     }
 
-    /// The server that was saved.
+    /// The server that was saved; its [momentum](Self::with_momentum) is to be set again.
     ///
     /// # Panics
-    /// If the sum is not as long as the parameters.
-    pub fn resume(Saved { params, sum, gathered, read }: Saved) -> Self {
+    /// If sum or velocity are not as long as the parameters.
+    pub fn resume(Saved { params, sum, gathered, read, velocity }: Saved) -> Self {
         assert_eq!(params.len(), sum.len(), "the sum is as long as the parameters");
-        Self { params, earlier: Vec::new(), sum, gathered, read }
+        let fits = velocity.is_empty() || velocity.len() == params.len();
+        assert!(fits, "the velocity is as long as the parameters");
+        Self { params, earlier: Vec::new(), sum, gathered, read, beta: 0.0, velocity }
     }
 
     /// Keeps from now on what each of P = `learners` reads last, so that [`drift`](Self::drift) can
@@ -83,6 +105,11 @@ impl ParameterServer {
         Some(differences.map(|difference| difference * difference).sum())
     }
 
+    /// ||g||, where there are any numbers.
+    pub fn norm(gradient: &[f32]) -> f64 {
+        gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt()
+    }
+
     /// The parameters as they are now.
     pub fn pull(&self) -> Snapshot {
         Arc::clone(&self.params)
@@ -109,7 +136,8 @@ impl ParameterServer {
     }
 
     /// w_{j+1} = w_j - (1/K) sum_l rate_l g_l over the K gradients gathered (Dutta et al. 2018,
-    /// equations 2 to 4); returns that K.
+    /// equations 2 to 4); returns that K. With momentum v_{j+1} = beta v_j + (1/K) sum_l rate_l g_l,
+    /// w_{j+1} = w_j - v_{j+1} and v_0 = 0 (Polyak 1964).
     pub fn apply(&mut self) -> usize {
         let k = mem::take(&mut self.gathered);
         if self.sum.is_empty() {
@@ -125,8 +153,15 @@ impl ParameterServer {
             self.earlier.push(mem::replace(&mut self.params, next));
         }
         let params = Arc::get_mut(&mut self.params).expect("nobody else holds them");
-        for (w, sum) in params.iter_mut().zip(&mut self.sum) {
-            *w -= share * mem::take(sum);
+        if self.beta == 0.0 {
+            for (w, sum) in params.iter_mut().zip(&mut self.sum) {
+                *w -= share * mem::take(sum);
+            }
+            return k;
+        }
+        for ((w, v), sum) in params.iter_mut().zip(&mut self.velocity).zip(&mut self.sum) {
+            *v = self.beta * *v + share * mem::take(sum);
+            *w -= *v;
         }
         k
     }

@@ -297,7 +297,9 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         let staleness = current - version;
         let rate = (verdict == Verdict::Accept).then(|| {
             let (time, drift) = (now, self.server.drift(learner));
-            self.learning_rate.rate(&Arrival { learner, time, version: current, staleness, drift })
+            let norm = self.learning_rate.needs_norm().then(|| ParameterServer::norm(&gradient));
+            let version = current;
+            self.learning_rate.rate(&Arrival { learner, time, version, staleness, drift, norm })
         });
         let event =
             Event::Push { learner, task, version, staleness, verdict, rate, loss, computing };

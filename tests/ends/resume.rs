@@ -19,8 +19,10 @@ use crate::{
     small_data::small_data,
 };
 
-/// Four entrants, all of which keep what was read: one with stale work in hand, two with a K that grows.
+/// Six entrants, all of which keep what was read: one with stale work in hand, two with a K that grows, one
+/// with momentum whose stale work is stopped, and one in which who is ahead waits.
 const RACE: &str = "race sync k-async:2 k-batch-sync:adasync k-batch-async:adaptive \
+                    ringmaster:2@momentum=0.5 ssp:1@clip=0.5,stale=5 \
                     --rate-rule compensated:c=0.01 --device host --model logistic -p 4 --updates 400 --evaluate-every 30 \
                     --learning-rate 0.1 --checkpoint-every 0.01 --events --tensorboard --quiet";
 const REAL: &str = "race sync async --clock real --device host --model logistic -p 4 \
@@ -100,7 +102,7 @@ fn a_race_that_is_killed_fifty_times_has_the_bits_of_one_that_is_not() {
     let whole = root.path().join("whole");
     succeeds(&mut start(&whole));
     let (expected, total) = (runs(&whole), recorded(&whole));
-    assert!(expected.keys().filter(|name| name.ends_with("timeline.jsonl")).count() == 4);
+    assert!(expected.keys().filter(|name| name.ends_with("timeline.jsonl")).count() == 6);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut kills, mut race) = (0, 0);
     while kills < 50 {

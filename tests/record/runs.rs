@@ -70,10 +70,21 @@ fn params(model: &Model, file: &Path) -> Vec<f64> {
     flat
 }
 
-/// The rate of a gradient, of its staleness and ||w_j - w_tau||^2.
-type Rate<'a> = &'a dyn Fn(u64, f64) -> f64;
+/// The rate of a gradient, of its staleness, ||w_j - w_tau||^2 and ||g||.
+type Rate<'a> = &'a dyn Fn(u64, f64, f64) -> f64;
 
 fn recompute(model: &Model, data: &Dataset, run: &Path, rate: Rate<'_>) -> Vec<f64> {
+    recompute_with_momentum(model, data, run, rate, 0.0)
+}
+
+fn recompute_with_momentum(
+    model: &Model,
+    data: &Dataset,
+    run: &Path,
+    rate: Rate<'_>,
+    beta: f64,
+) -> Vec<f64> {
+    let mut velocity = vec![0.0; model.params()];
     let mut versions = vec![params(model, &run.join("initial.safetensors"))];
     let mut batches: HashMap<(u64, u64), Vec<usize>> = HashMap::new();
     let mut gathered: Vec<(f64, Vec<f64>)> = Vec::new();
@@ -103,8 +114,9 @@ fn recompute(model: &Model, data: &Dataset, run: &Path, rate: Rate<'_>) -> Vec<f
                     let current = &versions[versions.len() - 1];
                     let drift = current.iter().zip(read).map(|(w, read)| (w - read).powi(2)).sum();
                     let staleness = versions.len() as u64 - 1 - number("version");
+                    let norm = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
                     let (recorded, rate) =
-                        (event["rate"].as_f64().unwrap(), rate(staleness, drift));
+                        (event["rate"].as_f64().unwrap(), rate(staleness, drift, norm));
                     assert!((recorded - rate).abs() < 1e-3 * rate, "{rate}: {line}");
                     gathered.push((rate, gradient));
                 }
@@ -115,12 +127,14 @@ fn recompute(model: &Model, data: &Dataset, run: &Path, rate: Rate<'_>) -> Vec<f
             "update" => {
                 let k = gathered.len();
                 assert_eq!(k as u64, number("k"));
-                let mut next = versions[versions.len() - 1].clone();
+                velocity.iter_mut().for_each(|v| *v *= beta);
                 for (rate, gradient) in gathered.drain(..) {
-                    for (w, g) in next.iter_mut().zip(gradient) {
-                        *w -= rate * g / k as f64;
+                    for (v, g) in velocity.iter_mut().zip(gradient) {
+                        *v += rate * g / k as f64;
                     }
                 }
+                let last = &versions[versions.len() - 1];
+                let next = last.iter().zip(&velocity).map(|(w, v)| w - v).collect();
                 versions.push(next);
                 assert_eq!(versions.len() as u64 - 1, number("version"));
             }
@@ -149,7 +163,7 @@ fn every_run_can_be_computed_again_from_its_record() {
         race(&folder, "12", &["--cancel", cancel]);
         for run in runs(&folder, 7) {
             let initial = params(&model, &run.join("initial.safetensors"));
-            let expected = recompute(&model, &data, &run, &|_, _| 0.3);
+            let expected = recompute(&model, &data, &run, &|_, _, _| 0.3);
             let actual = params(&model, &run.join("final.safetensors"));
             let error = relative_distance(&actual, &expected);
             assert!(error < 1e-5, "{}: {error}", run.display());
@@ -164,9 +178,9 @@ fn every_rate_can_be_computed_again_from_the_record() {
     let data = mnist::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"))).unwrap();
     let model = Model::new(&Shape::mlp(&[17]), 784, 10, L2).unwrap();
     let rules: [(&str, Rate<'_>); 3] = [
-        ("compensated:c=0.01", &|_, drift| (0.01 / drift).min(0.3)),
-        ("inverse-staleness", &|s, _| 0.3 / (1 + s) as f64),
-        ("adaptive:threshold=2", &|s, _| 0.3 * (2.0 / s as f64).min(1.0)),
+        ("compensated:c=0.01", &|_, drift, _| (0.01 / drift).min(0.3)),
+        ("inverse-staleness", &|s, _, _| 0.3 / (1 + s) as f64),
+        ("adaptive:threshold=2", &|s, _, _| 0.3 * (2.0 / s as f64).min(1.0)),
     ];
     for (rule, rate) in rules {
         let folder = out.path().join(rule);
@@ -181,6 +195,44 @@ fn every_rate_can_be_computed_again_from_the_record() {
             let reduced = events.matches("\"rate\":").count() > events.matches(":0.3,").count();
             assert!(reduced, "and some are not");
         }
+    }
+}
+
+#[test]
+fn momentum_clipping_and_bounds_can_be_computed_again_from_the_record() {
+    let out = tempdir().unwrap();
+    let data = mnist::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"))).unwrap();
+    let model = Model::new(&Shape::mlp(&[17]), 784, 10, L2).unwrap();
+    let clipped = |norm: f64| 0.3 * (0.8 / norm).min(1.0);
+    let cases: [(&str, f64, Rate<'_>); 7] = [
+        ("sync@momentum=0.9", 0.9, &|_, _, _| 0.3),
+        ("k-async:2@momentum=0.5,clip=0.8", 0.5, &|_, _, norm| clipped(norm)),
+        ("async@clip=0.8", 0.0, &|_, _, norm| clipped(norm)),
+        ("ringmaster:2@clip=0.8", 0.0, &|_, _, norm| clipped(norm)),
+        ("ssp:1@momentum=0.25", 0.25, &|_, _, _| 0.3),
+        ("k-batch-async:3@stale=1,cancel=on-arrival", 0.0, &|_, _, _| 0.3),
+        ("backup:1@momentum=0.25", 0.25, &|_, _, _| 0.3),
+    ];
+    let entrants = cases.map(|(entrant, ..)| entrant);
+    race(out.path(), "12", &[&entrants[..], &["--device", "host"]].concat());
+    let mut all: Vec<_> = runs(out.path(), 7);
+    for (entrant, beta, rate) in cases {
+        let name =
+            entrant.replace("backup:1", "k-sync:3").split('@').next().unwrap().replace(':', "-");
+        let at = all.iter().position(|run| {
+            let folder = run.parent().unwrap().file_name().unwrap().to_str().unwrap();
+            folder.starts_with(&name)
+        });
+        let run = all.remove(at.expect("each entrant has a folder"));
+        let expected = recompute_with_momentum(&model, &data, &run, rate, beta);
+        let actual = params(&model, &run.join("final.safetensors"));
+        let error = relative_distance(&actual, &expected);
+        assert!(error < 1e-5, "{entrant}: {error}");
+        let events = fs::read_to_string(run.join("events.jsonl")).unwrap();
+        let shortened = events.matches("\"rate\":").count() > events.matches(":0.3,").count();
+        assert_eq!(shortened, entrant.contains("clip"), "{entrant}");
+        let cancelled = events.contains("\"event\":\"cancel\"");
+        assert_eq!(cancelled, entrant.starts_with("ringmaster"), "{entrant}");
     }
 }
 
@@ -229,7 +281,7 @@ fn adasync_takes_k_from_the_recorded_losses() {
             }
         }
         assert!(k > initial, "{name}: K has grown");
-        let expected = recompute(&model, &data, &run, &|_, _| 0.3);
+        let expected = recompute(&model, &data, &run, &|_, _, _| 0.3);
         let actual = params(&model, &run.join("final.safetensors"));
         assert!(relative_distance(&actual, &expected) < 1e-5, "{name}");
     }

@@ -23,7 +23,7 @@ use tortoise::{
         Tolerance, Variant, Verdict,
         faults::{NonFinite, OnLoss},
         k_schedule::{AdaSync, FixedK, KSchedule, Progress, Rule},
-        learning_rate::{Arrival, LearningRate},
+        learning_rate::{Arrival, LearningRate, RateRule, Ruled},
         scheduler,
     },
 };
@@ -79,11 +79,13 @@ fn cases() -> impl Strategy<Value = Case> {
         prop_oneof![9 => Just(0.25), 1 => Just(8.0)],
         any::<bool>(),
         prop_oneof![3 => Just(None), 1 => (1..40_u64).prop_map(Some)],
+        prop_oneof![3 => Just(0.0), 1 => Just(0.5)],
+        prop_oneof![3 => Just(None), 1 => Just(Some(2.5))],
     );
     (run, tolerance, rest, vec(any::<u32>(), 0..500)).prop_map(|(run, tolerance, rest, steps)| {
         let (variant, preempt, learners, k, changes) = run;
         let (on_loss, restarts, non_finite, quorum) = tolerance;
-        let (length, rate, divided, updates) = rest;
+        let (length, rate, divided, updates, momentum, clip) = rest;
         let most =
             if variant.waits || changes == Changes::AdaSync { learners } else { 2 * learners + 1 };
         let tolerance = Tolerance {
@@ -100,6 +102,8 @@ fn cases() -> impl Strategy<Value = Case> {
             tolerance,
             initial: (0..length).map(|d| d as f32 - 1.0).collect(),
             rate: (rate, divided),
+            momentum,
+            clip,
             updates,
         };
         Case { rules, k: 1 + usize::from(k) % most, changes, steps }
@@ -152,7 +156,13 @@ struct Rate(Rules);
 
 impl LearningRate for Rate {
     fn rate(&mut self, gradient: &Arrival) -> f32 {
-        self.0.rate(gradient.staleness)
+        let (most, divided) = self.0.rate;
+        let rule = if divided { RateRule::InverseStaleness } else { RateRule::Constant };
+        Ruled { rule, most: most.into(), clip: self.0.clip }.rate(gradient)
+    }
+
+    fn needs_norm(&self) -> bool {
+        self.0.clip.is_some()
     }
 }
 
@@ -221,7 +231,7 @@ fn run(case: &Case) -> Seen {
     let told = Told { schedule, never_falls, learners, shared: Rc::clone(&shared) };
     let cluster = Scripted::new(script, Rc::clone(&shared));
     let scheduler = Scheduler::new(variant, cancellation, learners, k);
-    let server = ParameterServer::new(&rules.initial);
+    let server = ParameterServer::new(&rules.initial).with_momentum(rules.momentum.into());
     let limits = Limits {
         time: Some(time),
         updates: rules.updates,

@@ -1,13 +1,17 @@
 //! The variants are one family: where two of them should be the same algorithm, they are the same
 //! algorithm, event by event, on the same delays. This pins the scheduler without a formula.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::distributions::DISTRIBUTIONS;
 use tortoise::{
     Result,
-    cluster::delay::{Delays, Distribution, Slow},
-    sgd::{Cancellation, Entrant, Event, Limits, Observer, Variant, Verdict, simulate},
+    cluster::{
+        delay::{Delays, Distribution, Slow},
+        engine_pool::EnginePool,
+    },
+    engine::quadratic::{Quadratic, coins},
+    sgd::{Cancellation, Entrant, Event, Limits, Observer, RunConfig, Variant, Verdict, simulate},
 };
 
 /// Times of which none is twice as long as another.
@@ -298,5 +302,27 @@ fn staleness_stays_below_the_cap_and_nobody_gets_further_ahead_than_the_lead() {
                 assert_eq!(bounded.seen[1], most_ahead, "{entrant} {distribution}");
             }
         });
+    }
+}
+
+#[test]
+fn no_momentum_and_a_clip_that_nothing_reaches_change_no_bit() {
+    let split = Arc::new(coins(256, 6, 3).unwrap());
+    let queues = EnginePool::here(Quadratic::new(&split, vec![1.0, 0.5, 2.0, 0.25, 1.5, 0.75]));
+    let run = |entrant: &str| {
+        let run_config = RunConfig { minibatch: 4, updates: Some(200), ..RunConfig::new(4, 0.1) };
+        let entrant: Entrant = entrant.parse().unwrap();
+        let start = &[0.0; 6][..];
+        let finished = run_config.run(&entrant, 7, start, &queues, None, &mut ()).unwrap();
+        finished.params.iter().map(|w| w.to_bits()).collect::<Vec<_>>()
+    };
+    for entrant in ["sync", "k-async:2", "async", "ringmaster:3", "ssp:2"] {
+        let plain = run(entrant);
+        for same in ["momentum=0", "clip=1e30", "momentum=0,clip=1e30"] {
+            assert_eq!(run(&format!("{entrant}@{same}")), plain, "{entrant}@{same}");
+        }
+        for other in ["momentum=0.1", "clip=0.1"] {
+            assert_ne!(run(&format!("{entrant}@{other}")), plain, "{entrant}@{other}");
+        }
     }
 }

@@ -32,6 +32,9 @@ impl Config {
         need(tried, "--tune must be numbers above 0")?;
         let again = |(at, rate)| self.tune[..at].contains(rate);
         need(!self.tune.iter().enumerate().any(again), "--tune names a rate twice")?;
+        need((0.0..1.0).contains(&self.momentum), "--momentum must be from 0 to below 1")?;
+        let clips = self.clip.is_none_or(|norm| norm.is_finite() && norm > 0.0);
+        need(clips, "--clip must be a number above 0")?;
         need(self.l2.is_finite() && self.l2 >= 0.0, "--l2 must be 0 or more")?;
         let seconds = |option: &str, value: Option<f64>| {
             let range = "must be from 1e-9 to 1e9 seconds";
@@ -105,11 +108,20 @@ impl Config {
         let adapts = self.entrants.iter().any(Entrant::adapts);
         let shares_a_rate = self.entrants.iter().any(|entrant| entrant.rate().is_none());
         let own_rates = "each entrant has a rate of its own";
+        let any = |has_none: fn(&Entrant) -> bool| {
+            self.entrants.is_empty() || self.entrants.iter().any(has_none)
+        };
         let starts_over = chaos || self.estimate && self.seeds == 1;
         for (option, used, why) in [
             ("learning-rate", shares_a_rate, own_rates),
             ("learning-rate", self.tune.is_empty(), "--tune finds a rate for each entrant"),
             ("tune", shares_a_rate || self.tune.is_empty(), own_rates),
+            (
+                "momentum",
+                any(|one| one.momentum().is_none()),
+                "each entrant has a momentum of its own",
+            ),
+            ("clip", any(|one| one.clip().is_none()), "each entrant has a clip of its own"),
             ("on-loss", real || chaos, lossless),
             ("restarts", real || chaos, lossless),
             ("restarts", restarted, "only --on-loss restart replaces learners"),

@@ -1,5 +1,5 @@
 //! What an entrant has of its own, where the others have what the race says: `rate=0.1`,
-//! `cancel=on-arrival`, `stale=8`.
+//! `momentum=0.9`, `clip=1`, `cancel=on-arrival`, `stale=8`.
 
 use std::{
     fmt,
@@ -17,19 +17,21 @@ use crate::{
 /// Settings of one entrant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Own {
-    rate: Option<Rate>,
+    rate: Option<Real>,
+    momentum: Option<Real>,
+    clip: Option<Real>,
     pub(super) cancel: Option<Cancellation>,
     /// Gradients of this staleness or more do not count.
     pub(super) stale: Option<Version>,
 }
 
-/// A learning rate, finite and above 0, so that it equals itself.
+/// A number that equals itself.
 #[derive(Debug, Clone, Copy, PartialEq)]
-struct Rate(f64);
+struct Real(f64);
 
-impl Eq for Rate {}
+impl Eq for Real {}
 
-impl Hash for Rate {
+impl Hash for Real {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.to_bits().hash(state);
     }
@@ -37,6 +39,8 @@ impl Hash for Rate {
 
 /// The keys.
 const RATE: &str = "rate";
+const MOMENTUM: &str = "momentum";
+const CLIP: &str = "clip";
 const CANCEL: &str = "cancel";
 const STALE: &str = "stale";
 /// What `cancel` can be, as `--cancel` has it.
@@ -44,7 +48,8 @@ const CANCELLATIONS: [(&str, Cancellation); 2] =
     [("preempt", Cancellation::Preempt), ("on-arrival", Cancellation::OnArrival)];
 
 impl Own {
-    pub(super) const NOTHING: Self = Self { rate: None, cancel: None, stale: None };
+    pub(super) const NOTHING: Self =
+        Self { rate: None, momentum: None, clip: None, cancel: None, stale: None };
 
     pub(super) fn is_nothing(&self) -> bool {
         *self == Self::NOTHING
@@ -54,9 +59,17 @@ impl Own {
         self.rate.map(|rate| rate.0)
     }
 
+    pub(super) fn momentum(&self) -> Option<f64> {
+        self.momentum.map(|beta| beta.0)
+    }
+
+    pub(super) fn clip(&self) -> Option<f64> {
+        self.clip.map(|norm| norm.0)
+    }
+
     pub(super) fn with_rate(self, rate: f64) -> Result<Self> {
         match rate.is_finite() && rate > 0.0 {
-            true => Ok(Self { rate: Some(Rate(rate)), ..self }),
+            true => Ok(Self { rate: Some(Real(rate)), ..self }),
             false => Err(Error::config(format!("{RATE}={rate}: must be a number above 0"))),
         }
     }
@@ -68,6 +81,15 @@ impl Own {
 
     pub(super) fn without_rate(self) -> Self {
         Self { rate: None, ..self }
+    }
+
+    pub(super) fn untrained(self) -> Self {
+        Self { cancel: self.cancel, stale: self.stale, ..Self::NOTHING }
+    }
+
+    /// What only makes a difference where something is trained, as it is written.
+    pub(super) fn of_training(self) -> String {
+        Self { cancel: None, stale: None, ..self }.to_string()
     }
 
     /// What stands behind the `@` of the entrant `text`: settings, with a comma between. Each must make a
@@ -91,6 +113,17 @@ impl Own {
                         |_| problem(&format!("{RATE}=\"{value}\" must be a number above 0"));
                     own = own.with_rate(rate).map_err(wrong)?;
                 }
+                MOMENTUM => {
+                    let beta = value.parse().ok().filter(|beta| (0.0..1.0).contains(beta));
+                    let wrong = || format!("{MOMENTUM}=\"{value}\" must be from 0 to below 1");
+                    own.momentum = Some(Real(beta.ok_or_else(|| problem(&wrong()))?));
+                }
+                CLIP => {
+                    let norm =
+                        value.parse().ok().filter(|norm: &f64| norm.is_finite() && *norm > 0.0);
+                    let wrong = || format!("{CLIP}=\"{value}\" must be a number above 0");
+                    own.clip = Some(Real(norm.ok_or_else(|| problem(&wrong()))?));
+                }
                 CANCEL => {
                     let known = CANCELLATIONS.iter().find(|(name, _)| *name == value);
                     let names = CANCELLATIONS.map(|(name, _)| name);
@@ -104,7 +137,7 @@ impl Own {
                     own.stale = Some(stale.ok_or_else(|| problem(&wrong()))?);
                 }
                 _ => {
-                    let hint = suggest::nearest(key, [RATE, CANCEL, STALE]);
+                    let hint = suggest::nearest(key, [RATE, MOMENTUM, CLIP, CANCEL, STALE]);
                     return Err(problem(&format!("unknown setting \"{key}\"{hint}")));
                 }
             }
@@ -124,7 +157,9 @@ impl fmt::Display for Own {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let cancel = |own| CANCELLATIONS.iter().find(|(_, known)| *known == own);
         let settings = [
-            self.rate.map(|Rate(rate)| format!("{RATE}={}", Shown(rate))),
+            self.rate.map(|Real(rate)| format!("{RATE}={}", Shown(rate))),
+            self.momentum.map(|Real(beta)| format!("{MOMENTUM}={}", Shown(beta))),
+            self.clip.map(|Real(norm)| format!("{CLIP}={}", Shown(norm))),
             self.cancel.and_then(cancel).map(|(name, _)| format!("{CANCEL}={name}")),
             self.stale.map(|stale| format!("{STALE}={stale}")),
         ];

@@ -172,7 +172,8 @@ mod tests {
         let rule: RateRule = rule.parse().unwrap();
         let rates = [0, 1, 2, 16].map(|n| {
             let (time, drift) = (Duration::ZERO, None);
-            let mut gradient = Arrival { learner: 0, time, version: 0, staleness: 0, drift };
+            let mut gradient =
+                Arrival { learner: 0, time, version: 0, staleness: 0, drift, norm: None };
             arrival(&mut gradient, n);
             rule.rate(0.8, &gradient)
         });

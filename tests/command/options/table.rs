@@ -8,6 +8,8 @@ const TRAINING: &[&str] = &[
     "--minibatch 5",
     "--learning-rate 0.3",
     "--rate-rule inverse-staleness",
+    "--momentum 0.5",
+    "--clip 0.1",
     "--l2 0.1",
     "--learners 3",
     "--delay constant:1",

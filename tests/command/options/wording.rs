@@ -34,7 +34,7 @@ fn an_option_is_suggested_by_what_it_means() {
         ("advise --targets 0.3", "'--target'"),
         ("advise --steps 100 --target 1", "'--pilot'"),
         ("predict --model final.safetensors 3.png", "'--weights'"),
-        ("race --momentum 0.9", "updates are plain SGD"),
+        ("race --nesterov 0.9", "updates are SGD, with --momentum"),
         ("race --resume", "tortoise resume DIR"),
         ("estimate async --seeds 3", "tortoise race --estimate"),
         ("advise --chaos 7 --target 1", "assumes that nothing fails"),

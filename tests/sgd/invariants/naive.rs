@@ -22,13 +22,19 @@ pub(crate) struct Rules {
     pub(crate) initial: Vec<f32>,
     /// The rate of a fresh gradient, and whether it is divided by 1 + s.
     pub(crate) rate: (f32, bool),
+    /// beta, and the norm that gradients are clipped to.
+    pub(crate) momentum: f32,
+    pub(crate) clip: Option<f64>,
     pub(crate) updates: Option<Version>,
 }
 
 impl Rules {
-    pub(crate) fn rate(&self, staleness: u64) -> f32 {
+    pub(crate) fn rate(&self, staleness: u64, gradient: &[f32]) -> f32 {
         let (rate, divided) = self.rate;
-        if divided { rate / (1 + staleness) as f32 } else { rate }
+        let rate = f64::from(rate) / if divided { (1 + staleness) as f64 } else { 1.0 };
+        let norm = gradient.iter().map(|g| f64::from(*g) * f64::from(*g)).sum::<f64>().sqrt();
+        let clipped = self.clip.filter(|clip| norm > *clip).map_or(1.0, |clip| clip / norm);
+        (rate * clipped) as f32
     }
 }
 
@@ -124,11 +130,16 @@ impl Naive {
     /// w_j: from w_0 on, one update after the other.
     pub(crate) fn params(&self) -> Vec<f32> {
         let mut params = self.rules.initial.clone();
+        let mut velocity = vec![0.0; params.len()];
         for update in &self.updates[..self.updates.len() - 1] {
             let share = 1.0 / update.len() as f32;
             for (d, w) in params.iter_mut().enumerate() {
                 let sum = update.iter().fold(0.0, |sum, one| sum + one.rate * one.gradient[d]);
-                *w -= share * sum;
+                // Without momentum nothing is kept, not even what is beyond all numbers.
+                let beta = self.rules.momentum;
+                let kept = if beta == 0.0 { 0.0 } else { beta * velocity[d] };
+                velocity[d] = kept + share * sum;
+                *w -= velocity[d];
             }
         }
         params
@@ -200,7 +211,7 @@ impl Naive {
         self.record.push((learner, Some(sound)));
         let mut rate = None;
         if verdict == Verdict::Accept {
-            let its = self.rules.rate(current - version);
+            let its = self.rules.rate(current - version, gradient);
             let counted = Counted { learner, rate: its, gradient: gradient.to_vec() };
             self.updates.last_mut().unwrap().push(counted);
             rate = Some(its);
