@@ -265,17 +265,11 @@ impl Advice {
             let RunConfig { minibatch: m, learning_rate: rate, .. } = weighed.run_config;
             (m, rate) == (minibatch, learning_rate)
         };
-        let weighed = self.weighed.iter().find(is_of);
-        let times = |weighed: &'_ Weighed| {
-            weighed
-                .times
-                .iter()
-                .find(|(weighed, _)| *weighed == entrant)
-                .map(|(_, times)| times.clone())
+        let Some((weighed, end)) = self.weighed.iter().find(is_of).zip(loss) else {
+            return Vec::new();
         };
-        weighed
-            .and_then(|weighed| Some(weighed.course(self.goal, &times(weighed)?, loss?)))
-            .unwrap_or_default()
+        let times = weighed.times.iter().find(|(one, _)| *one == entrant);
+        times.map_or(Vec::new(), |(_, times)| weighed.course(self.goal, times, end))
     }
 }
 

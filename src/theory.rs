@@ -2,6 +2,7 @@
 //! engine.
 
 mod arrival;
+pub mod capped;
 pub mod error;
 pub mod momentum;
 pub mod order_statistics;

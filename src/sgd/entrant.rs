@@ -340,7 +340,7 @@ impl Entrant {
             (Takes::AllLearners, _) => Ok(learners),
             (Takes::OneGradient | Takes::Bound | Takes::Lead, _) => Ok(1),
             (_, Number::AllBut(spare)) if spare >= learners => Err(Error::config(format!(
-                "{spare} backup workers leave none of {learners} learners to wait for"
+                "backup:{spare} leaves none of {learners} learners to wait for"
             ))),
             (_, Number::AllBut(spare)) => Ok(learners - spare),
             (_, Number::PartOfAll(parts)) if parts > learners => Err(Error::config(format!(
@@ -431,17 +431,15 @@ impl Entrant {
 
 impl fmt::Display for Entrant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.form().name;
         match self.number {
-            Number::AllBut(spare) => return write!(f, "backup:{spare}"),
-            Number::PartOfAll(parts) => return write!(f, "n-softsync:{parts}"),
-            _ => f.write_str(self.form().name)?,
-        }
-        match self.number {
-            Number::None | Number::AllBut(_) | Number::PartOfAll(_) => {}
-            Number::Of(number) => write!(f, ":{number}")?,
-            Number::AdaSync(1) => write!(f, ":{ADASYNC}")?,
-            Number::AdaSync(k) => write!(f, ":{ADASYNC}({k})")?,
-            Number::Adaptive => write!(f, ":{ADAPTIVE}")?,
+            Number::None => f.write_str(name)?,
+            Number::Of(number) => write!(f, "{name}:{number}")?,
+            Number::AdaSync(1) => write!(f, "{name}:{ADASYNC}")?,
+            Number::AdaSync(k) => write!(f, "{name}:{ADASYNC}({k})")?,
+            Number::Adaptive => write!(f, "{name}:{ADAPTIVE}")?,
+            Number::AllBut(spare) => write!(f, "backup:{spare}")?,
+            Number::PartOfAll(parts) => write!(f, "n-softsync:{parts}")?,
         }
         match self.own.is_nothing() {
             true => Ok(()),
@@ -652,10 +650,10 @@ mod tests {
             let error = wrong.parse::<Entrant>().unwrap_err().to_string();
             assert!(error.contains(why), "{wrong}: {error}");
         }
-        for (wrong, why) in [("backup:8", "leave none"), ("n-softsync:9", "more parts")] {
+        for (wrong, why) in [("backup:8", "leaves none"), ("n-softsync:9", "more parts")] {
             let entrant = wrong.parse::<Entrant>().unwrap().among(8);
             assert!(entrant.k(8).unwrap_err().to_string().contains(why), "{wrong}");
-            assert_eq!(entrant.to_string(), wrong);
+            assert_eq!(entrant.to_string().parse::<Entrant>().unwrap(), entrant);
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 pub use super::update_time::UpdateTime;
-use super::{arrival, order_statistics, renewals, staleness, unequal};
+use super::{arrival, capped, order_statistics, renewals, unequal};
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::{
@@ -164,7 +164,7 @@ pub fn update_time_of(
     let leaves_none = rules.waits && k >= p;
     let lazy = cancellation == Cancellation::OnArrival && rules.cancels() && !leaves_none;
     let Some(variant) = Variant::of(rules).filter(|_| !replayed) else {
-        return match staleness::capped(rules, distribution, slow, cancellation, p, k) {
+        return match capped::shares(rules, distribution, slow, cancellation, p, k) {
             Some(_) => UpdateTime::exactly(distribution.mean() / p as f64),
             None => UpdateTime::default(),
         };

@@ -13,7 +13,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::runtime::{Ageing, ageing};
+use super::{
+    capped,
+    runtime::{Ageing, ageing},
+};
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::scheduler::{Cancellation, Rules, Variant},
@@ -132,34 +135,6 @@ fn check(variant: Variant, p: usize, k: usize) {
     assert!(!variant.waits() || k <= p, "K learners are at most all P");
 }
 
-/// Pr(s = 0), Pr(s = 1), ... in the long run of async among P = `p` learners in which work of staleness R is
-/// stopped at once (Ringmaster), under exponential times; none for other rules, times or learners.
-///
-/// Each learner is the next to push with probability 1/P. Then it is at 0, and the others are one update
-/// further behind, or at 0 where that would be R: with q = 1 - 1/P, Pr(s) is q^s over the sum of these for
-/// s < R. Who pushes is any of them.
-pub fn capped(
-    rules: Rules,
-    distribution: &Distribution,
-    slow: &Slow,
-    cancellation: Cancellation,
-    p: usize,
-    k: usize,
-) -> Option<Vec<f64>> {
-    let most = rules.most_stale?;
-    let known = rules == Rules::ringmaster(most + 1)
-        && k == 1
-        && cancellation == Cancellation::Preempt
-        && slow.is_none()
-        && distribution.is_memoryless();
-    // Beyond this, nothing is left of a power of q.
-    let count = (most + 1).min(64 * p as u64);
-    let q = 1.0 - 1.0 / p as f64;
-    let powers: Vec<f64> = (0..count).map(|s| q.powf(s as f64)).collect();
-    let all: f64 = powers.iter().sum();
-    known.then(|| powers.into_iter().map(|power| power / all).collect())
-}
-
 /// What theory says of staleness in the long run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Expected {
@@ -230,7 +205,7 @@ pub fn expected(
     Some(expected)
 }
 
-/// [`expected`], and what is known of [capped](capped) staleness, of learners as they are configured.
+/// [`expected`], and what is known of [capped](capped::shares) staleness, of learners as they are configured.
 pub fn expected_of(
     rules: impl Into<Rules>,
     distribution: &Distribution,
@@ -241,7 +216,7 @@ pub fn expected_of(
 ) -> Option<Expected> {
     let rules = rules.into();
     expected(rules, distribution, slow, p, k).or_else(|| {
-        let shares = capped(rules, distribution, slow, cancellation, p, k)?;
+        let shares = capped::shares(rules, distribution, slow, cancellation, p, k)?;
         let mean = shares.iter().zip(0..).map(|(share, s)| share * f64::from(s)).sum();
         // Whoever pushed last is fresh, and more may be that were stopped.
         let fresh_at_least = 1.0 / p as f64;

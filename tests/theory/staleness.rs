@@ -13,6 +13,7 @@ use tortoise::{
     },
     statistics,
     theory::{
+        capped,
         momentum::HeavyBall,
         staleness::{
             self, Expected, Staleness,
@@ -413,7 +414,7 @@ fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
         let entrant: Entrant = format!("ringmaster:{bound}").parse().unwrap();
         let (rules, cancellation) = (entrant.rules(), Cancellation::Preempt);
         let (exponential, none) = (EXPONENTIAL.parse().unwrap(), Slow::default());
-        let law = staleness::capped(rules, &exponential, &none, cancellation, p, 1).unwrap();
+        let law = capped::shares(rules, &exponential, &none, cancellation, p, 1).unwrap();
         assert!((law.iter().sum::<f64>() - 1.0).abs() < 1e-12 && law.len() <= bound);
         let delays = delays(EXPONENTIAL, "", p, bound as u64);
         let (warm_up, updates) = (default_warm_up(p, 1), 200_000);
@@ -434,7 +435,7 @@ fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
     let of = |entrant: &str, delay: &str, slow: &str, cancellation| {
         let rules = entrant.parse::<Entrant>().unwrap().rules();
         let (delay, slow) = (delay.parse().unwrap(), slow.parse().unwrap());
-        staleness::capped(rules, &delay, &slow, cancellation, 8, 1)
+        capped::shares(rules, &delay, &slow, cancellation, 8, 1)
     };
     assert!(of("ringmaster:4", EXPONENTIAL, "", Cancellation::OnArrival).is_none());
     assert!(of("ringmaster:4", EXPONENTIAL, "1=2", Cancellation::Preempt).is_none());
