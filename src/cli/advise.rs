@@ -46,7 +46,7 @@ pub(super) struct AdviseArgs {
     /// Entrants to weigh [default: every variant with every K up to P]
     ///
     /// Among more than 16 learners K is 1, 2, 3, 4, 6, 8, 12, ... and P. Without :K, K = P/2.
-    #[arg(value_parser = entrant_alone("all are weighed at one --learning-rate"))]
+    #[arg(value_parser = entrant_alone("all are weighed with the same --learning-rate, --momentum and --clip"))]
     entrants: Vec<Entrant>,
     /// Goal: reach this training loss as soon as possible
     #[arg(long, value_name = "LOSS", value_parser = number("a number above 0"))]

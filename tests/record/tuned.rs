@@ -157,12 +157,12 @@ fn rates_that_change_nothing_are_refused() {
         ("race async --tune 0.1,0", "--tune must be numbers above 0"),
         ("race async --tune 0.1,x", "rates above 0"),
         ("race async@rate=0", "must be a number above 0"),
-        ("race async@momentum=0.5", "unknown setting \"momentum\""),
+        ("race async@decay=0.5", "unknown setting \"decay\""),
         ("race async@rate=0.1 async@rate=0.10", "async@rate=0.1 is named twice"),
-        ("simulate async@rate=0.1", "its learning rate changes nothing: leave @rate=0.1 out"),
-        ("theory async@rate=0.1", "its learning rate changes nothing: leave @rate=0.1 out"),
-        ("timeline async@rate=0.1", "its learning rate changes nothing: leave @rate=0.1 out"),
-        ("advise async@rate=0.1 --target 1", "all are weighed at one --learning-rate"),
+        ("simulate async@rate=0.1", "this changes nothing: leave rate=0.1 out"),
+        ("theory async@rate=0.1", "this changes nothing: leave rate=0.1 out"),
+        ("timeline async@rate=0.1", "this changes nothing: leave rate=0.1 out"),
+        ("advise async@rate=0.1 --target 1", "all are weighed with the same --learning-rate"),
     ] {
         let output = place.run(line);
         let message = String::from_utf8_lossy(&output.stderr);
