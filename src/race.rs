@@ -344,7 +344,7 @@ mod tests {
         assert!(
             !short.to_string().contains("NaN") && !short.to_string().contains("no value is known")
         );
-        let capped = numbers().entrants(["ssp:2"]).unwrap().budget(5.0);
+        let capped = numbers().entrants(["ssp:2@stale=3"]).unwrap().budget(5.0);
         let capped = capped.record(folder.path().join("capped")).unwrap();
         assert!(
             capped.to_string().contains("- in the column theory: no value is known"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    Result,
+    Error, Result,
     cluster::delay::Delays,
     ids::Version,
     sgd::{Entrant, Event, Limits, Observer, RunConfig, Tally, simulate::times_only},
@@ -35,8 +35,16 @@ impl UpdateTimes {
     /// Those of `entrant` on these terms.
     ///
     /// # Errors
-    /// [`crate::Error::Config`] where entrant or delays do not fit the learners.
+    /// [`crate::Error::Config`] where entrant or delays do not fit the learners, or the rule for the rate
+    /// drops gradients.
     pub fn of(entrant: &Entrant, run_config: &RunConfig) -> Result<Self> {
+        if run_config.rate_rule.may_drop() {
+            return Err(Error::config(format!(
+                "when updates come where {} drops gradients is not forecast; a bound on the staleness is: \
+                 give it with --stale",
+                run_config.rate_rule
+            )));
+        }
         let RunConfig { learners, cancellation, ref slow, .. } = *run_config;
         let delay = run_config.distribution()?;
         let k = entrant.fixed_k(learners)?;

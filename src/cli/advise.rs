@@ -125,7 +125,10 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
         ));
     }
     let entrants = match args.entrants.is_empty() {
-        true => advise::entrants(config.learners),
+        true => advise::entrants(config.learners)
+            .into_iter()
+            .map(|entrant| config.stale.map_or(entrant, |bound| entrant.capped(bound)))
+            .collect(),
         false => config.entrants.clone(),
     };
     if target.is_some_and(|loss| !(loss.is_finite() && loss > 0.0)) {

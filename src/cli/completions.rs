@@ -39,6 +39,7 @@ const WORDS: &[(&str, &[&str])] = &[
             "compensated:c=0.01",
             "inverse-staleness",
             "adaptive:threshold=8",
+            "picky:distance=0.5",
         ],
     ),
     ("device", &["auto", "host"]),

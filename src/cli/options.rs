@@ -125,7 +125,9 @@ pub(super) struct Setup {
     /// One of constant; decay:factor=0.5,every=1000 (rate * factor after every 1000 updates, or with
     /// every=60s after every 60 s of run time); compensated:c=0.01 (at most c/|w_j - w_tau|^2, where the
     /// gradient was computed at w_tau); inverse-staleness (rate/(1 + s)); adaptive:threshold=8
-    /// (rate * threshold/s where s is above the threshold). s is the staleness of the gradient.
+    /// (rate * threshold/s where s is above the threshold; with tail=inverse rate/s, with tail=dropped no
+    /// such gradient counts); picky:distance=0.5 (none counts where |w_j - w_tau| is above the distance). s
+    /// is the staleness of the gradient.
     #[arg(long, value_name = "RULE", help_heading = TRAINED)]
     rate_rule: Option<RateRule>,
     /// Momentum of the server, from 0 to below 1: the share of the last step that the next one keeps
@@ -139,6 +141,12 @@ pub(super) struct Setup {
     #[arg(long, value_name = "NORM", help_heading = TRAINED, hide_short_help = true)]
     #[arg(value_parser = number("a number above 0"))]
     clip: Option<f64>,
+    /// Bound on the staleness: gradients of this staleness or more do not count, as in ringmaster:R
+    ///
+    /// It holds of every entrant that has none yet, which is then named ENTRANT@stale=R.
+    #[arg(long, value_name = "R", help_heading = TRAINED, hide_short_help = true)]
+    #[arg(value_parser = whole::<u64>("of 1 or more"))]
+    stale: Option<u64>,
     /// What multiplies the squared norm of the weights in the loss
     #[arg(long, help_heading = TRAINED, hide_short_help = true)]
     #[arg(value_parser = number("a number of 0 or more"))]

@@ -84,6 +84,9 @@ pub struct Config {
     pub(crate) momentum: f64,
     #[serde(default)]
     pub(crate) clip: Option<f64>,
+    /// A bound on the staleness of every entrant that has none.
+    #[serde(default)]
+    pub(crate) stale: Option<u64>,
     pub(crate) l2: f64,
     pub(crate) delay: Delay,
     /// What each sample of a minibatch adds to a delay, in seconds.
@@ -254,6 +257,10 @@ impl Config {
         let learners = config.learners;
         for entrant in &mut config.entrants {
             *entrant = entrant.among(learners);
+            // A bound of 0 is found to be wrong below.
+            if let Some(bound) = config.stale.filter(|bound| *bound > 0) {
+                *entrant = entrant.capped(bound);
+            }
         }
         if is_first {
             // Of two learners, a half is one.
@@ -296,6 +303,12 @@ impl Config {
             patience: self.patience,
             chaos: self.chaos,
         }
+    }
+
+    /// The most samples that a minibatch has.
+    pub(crate) fn largest_minibatch(&self) -> usize {
+        let own = self.entrants.iter().filter_map(Entrant::minibatch);
+        own.chain([self.minibatch]).max().expect("there is one of the race")
     }
 
     /// Distribution of the delays, without the part of the samples; none where they are measured.

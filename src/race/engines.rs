@@ -52,7 +52,8 @@ impl Engines {
         model: &Model,
         backends: &[Backend],
     ) -> Result<Self> {
-        let Config { minibatch, learners, isolate, .. } = *config;
+        let Config { learners, isolate, .. } = *config;
+        let minibatch = config.largest_minibatch();
         let engines = match config.clock {
             Clock::Virtual => Owned::Shared(queues(config, data, model, &backends[0])?),
             Clock::Real => {
@@ -149,7 +150,8 @@ pub(super) fn queues(
     model: &Model,
     gradients: &Backend,
 ) -> Result<EnginePool> {
-    let Config { minibatch: m, learners, queues, .. } = *config;
+    let Config { learners, queues, .. } = *config;
+    let m = config.largest_minibatch();
     if learners == 1 {
         return Ok(EnginePool::here(gradients.open(model, m, &data.train)?));
     }

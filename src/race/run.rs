@@ -27,7 +27,7 @@ use crate::{
         read_checkpoint, read_run,
     },
     sgd::{
-        Ended, Entrant, Observer,
+        Ended, Entrant, Observer, RunConfig,
         run_config::{Finished, Start},
     },
 };
@@ -124,7 +124,8 @@ impl Run<'_> {
     }
 
     fn estimate_settings(&self) -> Result<Settings> {
-        let Config { learning_rate, learners, minibatch, .. } = *self.config;
+        let RunConfig { learning_rate, learners, minibatch, .. } =
+            self.config.run_config().of(&self.entrant);
         let learning_rate = self.entrant.rate().unwrap_or(learning_rate);
         Ok(Settings::new(learning_rate, self.entrant.k(learners)?, minibatch, self.seed))
     }
@@ -169,7 +170,8 @@ impl Run<'_> {
         Self: 'e,
     {
         let config = self.config;
-        let minibatches = Minibatches::new(self.seed, evaluator.samples(), config.minibatch);
+        let minibatch = config.run_config().of(&self.entrant).minibatch;
+        let minibatches = Minibatches::new(self.seed, evaluator.samples(), minibatch);
         let mut recorder = Recorder::new(files, evaluator, minibatches);
         if let Some(recorded) = recorded {
             recorder = recorder.resume(recorded)?;

@@ -22,7 +22,7 @@ use crate::{
         learners_csv, read_origin, read_tuning, write_origin, write_run, write_summary,
         write_tuning, write_whole,
     },
-    sgd::{Cancellation, Ended, Entrant, Objective, Trajectory, learning_rate::RateRule},
+    sgd::{Cancellation, Ended, Entrant, Objective, Trajectory},
     theory::{runtime, staleness},
 };
 
@@ -288,19 +288,18 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
         error_bound: None,
         runs,
     };
-    let first = &summary.runs[0];
+    let (first, run_config) = (&summary.runs[0], config.run_config().of(&entrant));
     // Where delays are measured, theory goes by the distribution that fits them; and what a device is at
     // work on is not cancelled, but dropped on arrival.
     let delays = match (config.distribution(), &first.delays) {
-        (Some(_), _) => {
-            Some((config.run_config().distribution()?, config.slow.clone(), config.cancel))
-        }
+        (Some(_), _) => Some((run_config.distribution()?, config.slow.clone(), config.cancel)),
         (None, fit) => fit
             .as_ref()
             .map(|fit| (fit.best().distribution.clone(), fit.slow(), Cancellation::OnArrival)),
     };
-    // While K grows there is no long run.
-    if let Some((distribution, slow, cancel)) = delays.filter(|_| !entrant.adapts()) {
+    // While K grows there is no long run, and of gradients that are dropped theory knows nothing.
+    let known = !entrant.adapts() && !run_config.rate_rule.may_drop();
+    if let Some((distribution, slow, cancel)) = delays.filter(|_| known) {
         let rules = entrant.rules();
         let cancel = entrant.cancellation(cancel);
         summary.theory = runtime::update_time_of(rules, &distribution, &slow, cancel, learners, k);
@@ -308,10 +307,7 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
             staleness::expected_of(rules, &distribution, &slow, cancel, learners, k);
     }
     // The bound is one of plain SGD at a constant rate, and of one K.
-    let plain = entrant.momentum().unwrap_or(config.momentum) == 0.0
-        && entrant.clip().or(config.clip).is_none();
-    if plain
-        && config.rate_rule == RateRule::Constant
+    if run_config.is_plain()
         && let Some((estimates, expected)) =
             summary.runs[0].estimates.as_ref().zip(summary.staleness_theory)
     {

@@ -92,7 +92,8 @@ impl ModelOnData {
         progress: &mut dyn Progress,
         program: Program<'_>,
     ) -> Result<Opened> {
-        let Config { minibatch: m, l2, ref model, ref device, ref data, .. } = *config;
+        let Config { l2, ref model, ref device, ref data, .. } = *config;
+        let m = config.largest_minibatch();
         let folder = mnist::locate(data.as_deref())?;
         let source = mnist::find(&folder)?;
         let (inputs, classes) = source.shape()?;
@@ -140,7 +141,7 @@ impl ModelOnData {
     fn pilot_objective(&self, config: &Config) -> Result<Objective> {
         let Self { data, model, gradients, evaluations, .. } = self;
         let queues = queues(config, data, model, &gradients[0])?;
-        let whole = evaluations.open(model, config.minibatch, data)?;
+        let whole = evaluations.open(model, config.largest_minibatch(), data)?;
         match self.part(config, EVALUATED)? {
             Some(part) => Ok(Objective::sampled(queues, part, whole)),
             None => Ok(Objective::new(queues, whole)),
@@ -151,7 +152,8 @@ impl ModelOnData {
     fn part(&self, config: &Config, samples: usize) -> Result<Option<Box<dyn Engine>>> {
         let Self { data, model, evaluations, .. } = self;
         let few = data.train.len() <= samples;
-        let open = || evaluations.open(model, config.minibatch, data.train.first(samples));
+        let m = config.largest_minibatch();
+        let open = || evaluations.open(model, m, data.train.first(samples));
         if few { Ok(None) } else { open().map(Some) }
     }
 

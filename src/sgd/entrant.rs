@@ -8,12 +8,13 @@ use std::{fmt, str::FromStr, time::Duration};
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-use self::own::Own;
+use self::own::{Cap, Own, UNBOUNDED};
 use super::{
     k_schedule::{AdaSync, Adaptive, FixedK, KSchedule, Rule},
+    learning_rate::RateRule,
     scheduler::{Cancellation, Rules, Variant},
 };
-use crate::{Error, Result, suggest};
+use crate::{Error, Result, ids::Version, suggest};
 
 /// A row of the table: all entrants of one name.
 #[derive(Debug)]
@@ -65,11 +66,18 @@ pub static FORMS: [Form; 8] = [
         &["k-batch-async:4", "k-batch-async:adasync", "k-batch-async:adaptive"],
         |_| Variant::KBatchAsync.into(),
     ),
-    Form::of("ringmaster", Takes::Bound, &["ringmaster:8"], |bound| {
-        Rules::ringmaster(bound as u64)
+    Form::of("ringmaster", Takes::Bound, &["ringmaster:8"], |bound| match bound {
+        NO_BOUND => Variant::KBatchAsync.into(),
+        bound => Rules::ringmaster(bound as u64),
     }),
-    Form::of("ssp", Takes::Lead, &["ssp:4"], |lead| Rules::stale_synchronous(lead as u64)),
+    Form::of("ssp", Takes::Lead, &["ssp:4"], |lead| match lead {
+        NO_BOUND => Variant::KBatchAsync.into(),
+        lead => Rules::stale_synchronous(lead as u64),
+    }),
 ];
+
+/// The number that stands for none: `ringmaster:unbounded` and `ssp:unbounded` are async.
+const NO_BOUND: usize = usize::MAX;
 
 /// Names under which the literature has entrants that are in the table under others.
 const ALIASES: [(&str, Alias); 4] = [
@@ -215,9 +223,38 @@ impl Entrant {
         self.own.momentum()
     }
 
-    /// The norm that its gradients are clipped to, if it has one of its own.
+    /// The norm that its gradients are clipped to, if it has one of its own; infinite if it clips none.
     pub fn clip(&self) -> Option<f64> {
         self.own.clip()
+    }
+
+    /// Its own rule for the rate, if it has one.
+    pub fn rate_rule(&self) -> Option<RateRule> {
+        self.own.rate_rule
+    }
+
+    /// m of its own, if it has one.
+    pub fn minibatch(&self) -> Option<usize> {
+        self.own.minibatch
+    }
+
+    /// Whether it has a bound R = `bound` on the staleness besides what its name says.
+    pub(crate) fn has_cap(&self, bound: Version) -> bool {
+        self.own.stale == Some(Cap::Below(bound))
+    }
+
+    /// The same, without gradients of staleness R = `bound` or more. One that says itself how stale they
+    /// may be stays as it is.
+    ///
+    /// # Panics
+    /// If the bound is zero: no gradient would count.
+    #[must_use]
+    pub fn capped(self, bound: Version) -> Self {
+        assert!(bound > 0, "R is at least 1");
+        match self.rules().most_stale {
+            None => Self { own: self.own.or_stale(bound), ..self },
+            Some(_) => self,
+        }
     }
 
     /// What it has of its own that makes no difference where nothing is trained, as it is written; empty if
@@ -327,7 +364,10 @@ impl Entrant {
     pub fn rules(&self) -> Rules {
         let number = if let Number::Of(number) = self.number { number } else { 0 };
         let rules = (self.form().rules)(number);
-        self.own.stale.map_or(rules, |bound| rules.with_cap(bound))
+        match self.own.stale {
+            Some(Cap::Below(bound)) => rules.with_cap(bound),
+            Some(Cap::Unbounded) | None => rules,
+        }
     }
 
     /// K among P = `learners`, at the start if it grows.
@@ -434,6 +474,7 @@ impl fmt::Display for Entrant {
         let name = self.form().name;
         match self.number {
             Number::None => f.write_str(name)?,
+            Number::Of(NO_BOUND) => write!(f, "{name}:{UNBOUNDED}")?,
             Number::Of(number) => write!(f, "{name}:{number}")?,
             Number::AdaSync(1) => write!(f, "{name}:{ADASYNC}")?,
             Number::AdaSync(k) => write!(f, "{name}:{ADASYNC}({k})")?,
@@ -520,6 +561,7 @@ impl FromStr for Entrant {
                 )));
             }
             (_, None) => Number::None,
+            (Takes::Bound | Takes::Lead, Some(UNBOUNDED)) => Number::Of(NO_BOUND),
             (Takes::Lead, Some(lead)) => {
                 let wrong = || format!("{text}: S=\"{lead}\" is not a whole number");
                 Number::Of(lead.parse().map_err(|_| Error::config(wrong()))?)
@@ -576,6 +618,11 @@ mod tests {
             "k-sync:3@cancel=preempt",
             "ssp:0@rate=2",
             "async@momentum=0.5,clip=2,stale=3",
+            "ringmaster:unbounded",
+            "ssp:unbounded@clip=unbounded,stale=unbounded",
+            "async@rate=1,rate-rule=decay:factor=0.5,every=10s,minibatch=7,stale=unbounded",
+            "async@rate-rule=adaptive:threshold=3,tail=dropped,momentum=0.5",
+            "sync@rate-rule=inverse-staleness,clip=1",
         ]) {
             let entrant: Entrant = text.parse().unwrap();
             assert_eq!(entrant.to_string(), text);
@@ -646,6 +693,14 @@ mod tests {
             ("k-sync@cancel=never", "must be preempt or on-arrival"),
             ("async@momentum=1", "must be from 0 to below 1"),
             ("async@clip=0", "must be a number above 0"),
+            ("async@clip=none", "or unbounded"),
+            ("async@stale=none", "or unbounded"),
+            ("async@minibatch=0", "of 1 or more"),
+            ("async@rate-rule=decay:factor=0.5", "rate-rule: decay: it needs all its parameters"),
+            ("async@every=3", "unknown setting"),
+            ("async@rate-rule=constant,every=3", "unknown setting"),
+            ("async@rate-rule=decay:factor=0.5,c=3", "decay has no parameter \"c\""),
+            ("async@cancel=preempt,stale=unbounded", "it cancels nothing"),
         ] {
             let error = wrong.parse::<Entrant>().unwrap_err().to_string();
             assert!(error.contains(why), "{wrong}: {error}");

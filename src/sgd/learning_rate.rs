@@ -1,10 +1,10 @@
 //! The learning rate, asked for each gradient.
 
-mod rule;
+pub(super) mod rule;
 
 use std::time::Duration;
 
-pub use self::rule::{Period, RateRule};
+pub use self::rule::{Period, RateRule, Tail};
 use crate::ids::{LearnerId, Version};
 
 /// A gradient that has arrived and counts.
@@ -29,6 +29,12 @@ pub struct Arrival {
 pub trait LearningRate {
     /// The rate of this gradient.
     fn rate(&mut self, gradient: &Arrival) -> f32;
+
+    /// Whether this gradient is dropped instead, so that it is in no update and its learner starts
+    /// another.
+    fn drops(&mut self, _gradient: &Arrival) -> bool {
+        false
+    }
 
     /// Whether it wants to know [`Arrival::drift`]. Only then does the server keep what each learner
     /// read last.
@@ -74,11 +80,15 @@ impl LearningRate for Ruled {
         (rate * self.clip.map_or(1.0, clipped)) as f32
     }
 
+    fn drops(&mut self, gradient: &Arrival) -> bool {
+        self.rule.drops(gradient)
+    }
+
     fn needs_norm(&self) -> bool {
         self.clip.is_some()
     }
 
     fn needs_drift(&self) -> bool {
-        matches!(self.rule, RateRule::Compensated { .. })
+        self.rule.needs_drift()
     }
 }

@@ -65,12 +65,12 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 pub struct RunConfig {
     /// P, the number of learners.
     pub learners: usize,
-    /// Samples in a minibatch, m.
+    /// Samples in a minibatch, m, of an entrant that has no m of its own.
     pub minibatch: usize,
-    /// eta, the rate of a gradient before the rule makes it smaller, of an entrant that has no
-    /// [rate of its own](Entrant::rate).
+    /// eta, the rate of a gradient before the rule makes it smaller, of an entrant that has no rate of its
+    /// own.
     pub learning_rate: f64,
-    /// What makes the rate of a gradient smaller.
+    /// What makes the rate of a gradient smaller, of an entrant that has no rule of its own.
     pub rate_rule: RateRule,
     /// beta of the server's momentum, from 0 to below 1, of an entrant that has none of its own.
     pub momentum: f64,
@@ -152,6 +152,25 @@ impl RunConfig {
         }
     }
 
+    /// The same as it is for `entrant`, which has settings of its own.
+    #[must_use]
+    pub fn of(&self, entrant: &Entrant) -> Self {
+        Self {
+            minibatch: entrant.minibatch().unwrap_or(self.minibatch),
+            learning_rate: entrant.rate().unwrap_or(self.learning_rate),
+            rate_rule: entrant.rate_rule().unwrap_or(self.rate_rule),
+            momentum: entrant.momentum().unwrap_or(self.momentum),
+            clip: entrant.clip().or(self.clip).filter(|norm| norm.is_finite()),
+            cancellation: entrant.cancellation(self.cancellation),
+            ..self.clone()
+        }
+    }
+
+    /// Whether updates are plain SGD: every gradient counts as it is, at one rate.
+    pub fn is_plain(&self) -> bool {
+        self.rate_rule == RateRule::Constant && self.momentum == 0.0 && self.clip.is_none()
+    }
+
     /// One run of `entrant` in virtual time. Delays and minibatches are functions of the seed, so that
     /// all entrants have the same. It goes on from what was kept as if it had not stopped, unless
     /// there are faults on purpose: of those nothing is kept, and what learners had in hand is lost.
@@ -172,11 +191,11 @@ impl RunConfig {
         interrupt: Option<&AtomicBool>,
         observer: &mut impl Observer,
     ) -> Result<Finished> {
-        let start = start.into();
-        let delays = self.delays(self.distribution()?, seed)?;
-        let minibatches = Minibatches::new(seed, queues.samples(), self.minibatch);
-        let mut cluster = Simulated::with_gradients(self.learners, delays, queues, minibatches);
-        let abandoned = self.chaos.is_some();
+        let (start, own) = (start.into(), self.of(entrant));
+        let delays = own.delays(own.distribution()?, seed)?;
+        let minibatches = Minibatches::new(seed, queues.samples(), own.minibatch);
+        let mut cluster = Simulated::with_gradients(own.learners, delays, queues, minibatches);
+        let abandoned = own.chaos.is_some();
         if let Start::Saved(state) = &start {
             let in_flight = &state.position.in_flight;
             let mut pairs = in_flight.all().iter().zip(&state.held);
@@ -188,14 +207,14 @@ impl RunConfig {
                 true => cluster.resume(state.now, &in_flight.emptied(), &[]),
             };
         }
-        let limits = Limits { interrupt, ..self.limits() };
-        match self.chaos {
-            None => self.train(entrant, start, abandoned, cluster, &limits, observer),
+        let limits = Limits { interrupt, ..own.limits() };
+        match own.chaos {
+            None => own.train(entrant, start, abandoned, cluster, &limits, observer),
             Some(plan) => {
-                let patience = self.patience();
+                let patience = own.patience();
                 let chaos = Chaos::new(cluster, plan, patience);
-                let cluster = WithDeadlines::new(chaos, self.learners, patience);
-                self.train(entrant, start, abandoned, cluster, &limits, observer)
+                let cluster = WithDeadlines::new(chaos, own.learners, patience);
+                own.train(entrant, start, abandoned, cluster, &limits, observer)
             }
         }
     }
@@ -220,9 +239,10 @@ impl RunConfig {
         observer: &mut impl Observer,
     ) -> Result<Finished> {
         assert_eq!(learners.count(), self.learners, "there are P learners");
-        let (start, patience) = (start.into(), self.patience());
-        let minibatches = Minibatches::new(seed, learners.samples(), self.minibatch);
-        let delays = self.time_of_a_minibatch().map(|time| self.delays(time, seed)).transpose()?;
+        let (start, own) = (start.into(), self.of(entrant));
+        let patience = own.patience();
+        let minibatches = Minibatches::new(seed, learners.samples(), own.minibatch);
+        let delays = own.time_of_a_minibatch().map(|time| own.delays(time, seed)).transpose()?;
         let (now, started) = match &start {
             Start::Saved(state) => (state.now, state.position.in_flight.started()),
             Start::Initial(_) => (Duration::ZERO, &[][..]),
@@ -231,16 +251,16 @@ impl RunConfig {
         let at_first = patience.saturating_mul(AT_FIRST);
         let threaded = Threaded::new(learners, minibatches, delays, at_first, now, started)?;
         let look_every = Some(LOOK_EVERY);
-        let limits = Limits { interrupt, look_every, ..self.limits() };
-        let cluster: Box<dyn Cluster> = match self.chaos {
+        let limits = Limits { interrupt, look_every, ..own.limits() };
+        let cluster: Box<dyn Cluster> = match own.chaos {
             None => Box::new(threaded),
             Some(plan) => Box::new(Chaos::new(threaded, plan, patience)),
         };
-        let cluster = WithDeadlines::new(cluster, self.learners, patience);
-        self.train(entrant, start, true, cluster, &limits, observer)
+        let cluster = WithDeadlines::new(cluster, own.learners, patience);
+        own.train(entrant, start, true, cluster, &limits, observer)
     }
 
-    /// Where the minibatches in hand are `abandoned`, those of a run that goes on are lost.
+    /// A run of `entrant`, of which this is the configuration. Where the minibatches in hand are `abandoned`, those of a run that goes on are lost.
     fn train(
         &self,
         entrant: &Entrant,
@@ -250,22 +270,15 @@ impl RunConfig {
         limits: &Limits<'_>,
         observer: &mut impl Observer,
     ) -> Result<Finished> {
-        let Self { learners, cancellation, rate_rule: rule, .. } = *self;
-        let most = entrant.rate().unwrap_or(self.learning_rate);
+        let Self { learners, cancellation, momentum, .. } = *self;
+        let rate = Ruled { rule: self.rate_rule, most: self.learning_rate, clip: self.clip };
         let window = self.adasync_every.or(self.evaluate_every);
         assert!(!entrant.adapts() || window.is_some(), "what follows a loss needs evaluations");
         let window = window.map_or(Duration::MAX, Duration::from_secs_f64);
-        let clip = entrant.clip().or(self.clip);
-        let momentum = entrant.momentum().unwrap_or(self.momentum);
-        let (k, rate) = (entrant.k(learners)?, Ruled { rule, most, clip });
+        let k = entrant.k(learners)?;
         let mut run = match start {
             Start::Initial(initial) => {
-                let scheduler = Scheduler::new(
-                    entrant.rules(),
-                    entrant.cancellation(cancellation),
-                    learners,
-                    k,
-                );
+                let scheduler = Scheduler::new(entrant.rules(), cancellation, learners, k);
                 let k_schedule = self.k_schedule(entrant, window)?;
                 let server = ParameterServer::new(initial).with_momentum(momentum);
                 Run::new(scheduler, server, cluster, k_schedule, rate)

@@ -159,7 +159,7 @@ pub enum Action {
 pub enum Verdict {
     /// It goes into the next update.
     Accept,
-    /// It was computed at parameters that the variant no longer accepts.
+    /// It was computed at parameters that the variant, or its rule for the rate, no longer accepts.
     Discard,
     /// It is no gradient: some number of it is not finite, or there are too many or too few.
     Reject,
@@ -271,10 +271,21 @@ impl Scheduler {
 
     /// Takes in that `learner` pushed what is no gradient: it starts another minibatch.
     pub fn on_reject(&mut self, learner: LearnerId) -> Verdict {
+        self.pass_over(learner);
+        Verdict::Reject
+    }
+
+    /// Takes in that `learner` pushed a gradient that is dropped, whatever the rules say: it starts another
+    /// minibatch.
+    pub fn on_drop(&mut self, learner: LearnerId) -> Verdict {
+        self.pass_over(learner);
+        Verdict::Discard
+    }
+
+    fn pass_over(&mut self, learner: LearnerId) {
         self.pushed[learner] += 1;
         self.at_work.retain(|(_, other)| *other != learner);
         self.start(learner);
-        Verdict::Reject
     }
 
     /// Takes in that nothing more comes from `learner` until it [returns](Self::on_return). What it

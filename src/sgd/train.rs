@@ -289,18 +289,20 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             return Ok(true);
         };
         let sound = loss.is_none_or(f32::is_finite) && self.server.fits(&gradient);
-        let verdict = match sound {
-            true => self.scheduler.on_push(learner, version),
-            false => self.scheduler.on_reject(learner),
-        };
         let current = self.position.progress.version;
         let staleness = current - version;
-        let rate = (verdict == Verdict::Accept).then(|| {
+        let arrival = sound.then(|| {
             let (time, drift) = (now, self.server.drift(learner));
             let norm = self.learning_rate.needs_norm().then(|| ParameterServer::norm(&gradient));
-            let version = current;
-            self.learning_rate.rate(&Arrival { learner, time, version, staleness, drift, norm })
+            Arrival { learner, time, version: current, staleness, drift, norm }
         });
+        let verdict = match &arrival {
+            None => self.scheduler.on_reject(learner),
+            Some(arrival) if self.learning_rate.drops(arrival) => self.scheduler.on_drop(learner),
+            Some(_) => self.scheduler.on_push(learner, version),
+        };
+        let accepted = arrival.filter(|_| verdict == Verdict::Accept);
+        let rate = accepted.map(|arrival| self.learning_rate.rate(&arrival));
         let event =
             Event::Push { learner, task, version, staleness, verdict, rate, loss, computing };
         observer.event(now, &event)?;

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 pub use super::update_time::UpdateTime;
-use super::{arrival, capped, order_statistics, renewals, unequal};
+use super::{arrival, capped, lead, order_statistics, renewals, unequal};
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::{
@@ -149,7 +149,9 @@ pub fn has_mean(
 /// bound only; where cancelled work runs to its end, something is known for exponential delays only, and
 /// nothing where both is so. Of async with a bound on the staleness (Ringmaster) it is known where times are
 /// exponential and what is too stale stops at once: all that arrives counts then, and whoever starts again
-/// is as far from its end as before, so that an update takes E\[X\] / P.
+/// is as far from its end as before, so that an update takes E\[X\] / P. Where nobody may be far ahead of
+/// the slowest (stale synchronous parallel) and times are exponential, it takes E\[X\] over the mean number
+/// of learners that are [at work](lead::at_work).
 pub fn update_time_of(
     rules: impl Into<Rules>,
     distribution: &Distribution,
@@ -164,10 +166,13 @@ pub fn update_time_of(
     let leaves_none = rules.waits && k >= p;
     let lazy = cancellation == Cancellation::OnArrival && rules.cancels() && !leaves_none;
     let Some(variant) = Variant::of(rules).filter(|_| !replayed) else {
-        return match capped::shares(rules, distribution, slow, cancellation, p, k) {
-            Some(_) => UpdateTime::exactly(distribution.mean() / p as f64),
-            None => UpdateTime::default(),
-        };
+        let capped = capped::shares(rules, distribution, slow, cancellation, p, k);
+        let at_work = capped
+            .map(|_| p as f64)
+            .or_else(|| lead::at_work(rules, distribution, slow, p, k).map(|at_work| at_work.mean));
+        return at_work.map_or(UpdateTime::default(), |at_work| {
+            UpdateTime::exactly(distribution.mean() / at_work)
+        });
     };
     match (slow.is_none(), lazy) {
         (true, false) => update_time(variant, distribution, p, k),

@@ -14,7 +14,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    capped,
+    capped, lead,
     runtime::{Ageing, ageing},
 };
 use crate::{
@@ -205,7 +205,8 @@ pub fn expected(
     Some(expected)
 }
 
-/// [`expected`], and what is known of [capped](capped::shares) staleness, of learners as they are configured.
+/// [`expected`], and what is known of [capped](capped::shares) staleness and of a bounded
+/// [lead](lead::at_work), of learners as they are configured.
 pub fn expected_of(
     rules: impl Into<Rules>,
     distribution: &Distribution,
@@ -215,7 +216,13 @@ pub fn expected_of(
     k: usize,
 ) -> Option<Expected> {
     let rules = rules.into();
-    expected(rules, distribution, slow, p, k).or_else(|| {
+    let of_lead = || {
+        let at_work = lead::at_work(rules, distribution, slow, p, k)?;
+        let mean = Some(at_work.others);
+        // Who waits at the front is fresh in none.
+        Some(Expected { mean, distribution: None, fresh_at_least: 0.0, fresh_at_most: 1.0 })
+    };
+    let of_cap = || {
         let shares = capped::shares(rules, distribution, slow, cancellation, p, k)?;
         let mean = shares.iter().zip(0..).map(|(share, s)| share * f64::from(s)).sum();
         // Whoever pushed last is fresh, and more may be that were stopped.
@@ -226,5 +233,6 @@ pub fn expected_of(
             fresh_at_least,
             fresh_at_most: shares[0],
         })
-    })
+    };
+    expected(rules, distribution, slow, p, k).or_else(of_cap).or_else(of_lead)
 }

@@ -204,24 +204,37 @@ fn momentum_clipping_and_bounds_can_be_computed_again_from_the_record() {
     let data = mnist::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"))).unwrap();
     let model = Model::new(&Shape::mlp(&[17]), 784, 10, L2).unwrap();
     let clipped = |norm: f64| 0.3 * (0.8 / norm).min(1.0);
-    let cases: [(&str, f64, Rate<'_>); 7] = [
+    let cases: [(&str, f64, Rate<'_>); 11] = [
         ("sync@momentum=0.9", 0.9, &|_, _, _| 0.3),
         ("k-async:2@momentum=0.5,clip=0.8", 0.5, &|_, _, norm| clipped(norm)),
         ("async@clip=0.8", 0.0, &|_, _, norm| clipped(norm)),
         ("ringmaster:2@clip=0.8", 0.0, &|_, _, norm| clipped(norm)),
         ("ssp:1@momentum=0.25", 0.25, &|_, _, _| 0.3),
-        ("k-batch-async:3@stale=1,cancel=on-arrival", 0.0, &|_, _, _| 0.3),
+        ("k-batch-async:3@cancel=on-arrival,stale=1", 0.0, &|_, _, _| 0.3),
         ("backup:1@momentum=0.25", 0.25, &|_, _, _| 0.3),
+        ("sync@minibatch=5", 0.0, &|_, _, _| 0.3),
+        ("async@rate-rule=adaptive:threshold=1,tail=inverse", 0.0, &|s, _, _| {
+            0.3 / s.max(1) as f64
+        }),
+        ("k-batch-async:2@rate-rule=adaptive:threshold=1,tail=dropped", 0.0, &|s, _, _| {
+            assert!(s <= 1);
+            0.3
+        }),
+        ("async@rate-rule=picky:distance=0.4,momentum=0.25", 0.25, &|_, drift, _| {
+            assert!(drift.sqrt() < 0.4001);
+            0.3
+        }),
     ];
     let entrants = cases.map(|(entrant, ..)| entrant);
     race(out.path(), "12", &[&entrants[..], &["--device", "host"]].concat());
-    let mut all: Vec<_> = runs(out.path(), 7);
+    let mut all: Vec<_> = runs(out.path(), 11);
     for (entrant, beta, rate) in cases {
-        let name =
-            entrant.replace("backup:1", "k-sync:3").split('@').next().unwrap().replace(':', "-");
+        // A folder is named after its entrant, without what file systems dislike.
+        let plain = |text: &str| text.replace(|c: char| !c.is_ascii_alphanumeric(), "");
+        let name = plain(&entrant.replace("backup:1", "k-sync:3"));
         let at = all.iter().position(|run| {
             let folder = run.parent().unwrap().file_name().unwrap().to_str().unwrap();
-            folder.starts_with(&name)
+            plain(folder).starts_with(&name)
         });
         let run = all.remove(at.expect("each entrant has a folder"));
         let expected = recompute_with_momentum(&model, &data, &run, rate, beta);
@@ -230,7 +243,11 @@ fn momentum_clipping_and_bounds_can_be_computed_again_from_the_record() {
         assert!(error < 1e-5, "{entrant}: {error}");
         let events = fs::read_to_string(run.join("events.jsonl")).unwrap();
         let shortened = events.matches("\"rate\":").count() > events.matches(":0.3,").count();
-        assert_eq!(shortened, entrant.contains("clip"), "{entrant}");
+        let lowered = ["clip", "inverse"].iter().any(|setting| entrant.contains(setting));
+        assert_eq!(shortened, lowered, "{entrant}");
+        let dropped = ["picky", "dropped", "stale"].iter().any(|rule| entrant.contains(rule));
+        let dropped = dropped || entrant.starts_with("backup");
+        assert_eq!(events.contains("\"verdict\":\"discard\""), dropped, "{entrant}");
         let cancelled = events.contains("\"event\":\"cancel\"");
         assert_eq!(cancelled, entrant.starts_with("ringmaster"), "{entrant}");
     }

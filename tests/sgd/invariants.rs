@@ -23,14 +23,14 @@ use tortoise::{
         Tolerance, Variant, Verdict,
         faults::{NonFinite, OnLoss},
         k_schedule::{AdaSync, FixedK, KSchedule, Progress, Rule},
-        learning_rate::{Arrival, LearningRate, RateRule, Ruled},
+        learning_rate::{Arrival, LearningRate, RateRule, Ruled, Tail},
         scheduler,
     },
 };
 
 use self::{
     ledger::Ledger,
-    naive::{End, Heard, Life, Naive, Rules},
+    naive::{Drops, End, Heard, Life, Naive, Rules},
     script::{Script, Scripted, Shared, bits},
 };
 
@@ -81,11 +81,16 @@ fn cases() -> impl Strategy<Value = Case> {
         prop_oneof![3 => Just(None), 1 => (1..40_u64).prop_map(Some)],
         prop_oneof![3 => Just(0.0), 1 => Just(0.5)],
         prop_oneof![3 => Just(None), 1 => Just(Some(2.5))],
+        prop_oneof![
+            6 => Just(None),
+            1 => (1..4_u64).prop_map(|most| Some(Drops::Above(most))),
+            1 => prop_oneof![Just(0.5), Just(2.0)].prop_map(|far| Some(Drops::FurtherThan(far))),
+        ],
     );
     (run, tolerance, rest, vec(any::<u32>(), 0..500)).prop_map(|(run, tolerance, rest, steps)| {
         let (variant, preempt, learners, k, changes) = run;
         let (on_loss, restarts, non_finite, quorum) = tolerance;
-        let (length, rate, divided, updates, momentum, clip) = rest;
+        let (length, rate, divided, updates, momentum, clip, drops) = rest;
         let most =
             if variant.waits || changes == Changes::AdaSync { learners } else { 2 * learners + 1 };
         let tolerance = Tolerance {
@@ -104,6 +109,7 @@ fn cases() -> impl Strategy<Value = Case> {
             rate: (rate, divided),
             momentum,
             clip,
+            drops,
             updates,
         };
         Case { rules, k: 1 + usize::from(k) % most, changes, steps }
@@ -154,11 +160,29 @@ impl KSchedule for Wandering {
 
 struct Rate(Rules);
 
+impl Rate {
+    fn dropping(&self) -> RateRule {
+        match self.0.drops {
+            None => RateRule::Constant,
+            Some(Drops::Above(threshold)) => RateRule::Adaptive { threshold, tail: Tail::Dropped },
+            Some(Drops::FurtherThan(distance)) => RateRule::Picky { distance },
+        }
+    }
+}
+
 impl LearningRate for Rate {
     fn rate(&mut self, gradient: &Arrival) -> f32 {
         let (most, divided) = self.0.rate;
         let rule = if divided { RateRule::InverseStaleness } else { RateRule::Constant };
         Ruled { rule, most: most.into(), clip: self.0.clip }.rate(gradient)
+    }
+
+    fn drops(&mut self, gradient: &Arrival) -> bool {
+        self.dropping().drops(gradient)
+    }
+
+    fn needs_drift(&self) -> bool {
+        self.dropping().needs_drift()
     }
 
     fn needs_norm(&self) -> bool {

@@ -211,6 +211,10 @@ fn staleness_telescopes_to_the_versions_last_read() {
 fn a_bound_and_a_lead_reduce_to_what_they_bound() {
     for (one, other) in [
         ("ringmaster:1000000000", "async"),
+        ("ringmaster:unbounded", "async"),
+        ("ssp:unbounded", "async"),
+        ("async@stale=unbounded", "async"),
+        ("k-batch-async:3@stale=unbounded", "k-batch-async:3"),
         ("ringmaster:1", "k-sync:1"),
         ("ringmaster:1@cancel=on-arrival", "k-sync:1@cancel=on-arrival"),
         ("ssp:1000000000", "async"),
@@ -306,7 +310,7 @@ fn staleness_stays_below_the_cap_and_nobody_gets_further_ahead_than_the_lead() {
 }
 
 #[test]
-fn no_momentum_and_a_clip_that_nothing_reaches_change_no_bit() {
+fn what_nothing_reaches_changes_no_bit() {
     let split = Arc::new(coins(256, 6, 3).unwrap());
     let queues = EnginePool::here(Quadratic::new(&split, vec![1.0, 0.5, 2.0, 0.25, 1.5, 0.75]));
     let run = |entrant: &str| {
@@ -318,11 +322,27 @@ fn no_momentum_and_a_clip_that_nothing_reaches_change_no_bit() {
     };
     for entrant in ["sync", "k-async:2", "async", "ringmaster:3", "ssp:2"] {
         let plain = run(entrant);
-        for same in ["momentum=0", "clip=1e30", "momentum=0,clip=1e30"] {
+        for same in [
+            "momentum=0",
+            "clip=1e30",
+            "clip=unbounded",
+            "momentum=0,clip=1e30",
+            "rate-rule=constant",
+            "rate-rule=picky:distance=1e6",
+            "rate-rule=adaptive:threshold=1000000,tail=dropped",
+            "minibatch=4",
+        ] {
             assert_eq!(run(&format!("{entrant}@{same}")), plain, "{entrant}@{same}");
         }
-        for other in ["momentum=0.1", "clip=0.1"] {
+        for other in ["momentum=0.1", "clip=0.1", "minibatch=5"] {
             assert_ne!(run(&format!("{entrant}@{other}")), plain, "{entrant}@{other}");
         }
+    }
+    // To drop what is staler than T on arrival is the cap R = T + 1 there.
+    for entrant in ["async", "k-async:2", "k-batch-async:3", "ssp:3"] {
+        let dropped = run(&format!("{entrant}@rate-rule=adaptive:threshold=2,tail=dropped"));
+        assert_eq!(dropped, run(&format!("{entrant}@cancel=on-arrival,stale=3")), "{entrant}");
+        assert_ne!(dropped, run(entrant), "{entrant}");
+        assert_ne!(run(&format!("{entrant}@rate-rule=picky:distance=0.2")), run(entrant));
     }
 }

@@ -13,8 +13,9 @@ use tortoise::{
     },
     statistics,
     theory::{
-        capped,
+        capped, lead,
         momentum::HeavyBall,
+        runtime,
         staleness::{
             self, Expected, Staleness,
             chain::{Chain, State},
@@ -441,4 +442,34 @@ fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
     assert!(of("ringmaster:4", EXPONENTIAL, "1=2", Cancellation::Preempt).is_none());
     assert!(of("ringmaster:4", "constant:1", "", Cancellation::Preempt).is_none());
     assert!(of("ssp:4", EXPONENTIAL, "", Cancellation::Preempt).is_none());
+}
+
+#[test]
+fn a_bounded_lead_has_times_and_a_mean_staleness_under_exponential_times() {
+    let cancellation = Cancellation::Preempt;
+    for (p, lead) in [(1, 2), (2, 0), (2, 3), (4, 1), (8, 0), (8, 1), (8, 4), (12, 2)] {
+        let entrant: Entrant = format!("ssp:{lead}").parse().unwrap();
+        let (exponential, none) = (EXPONENTIAL.parse().unwrap(), Slow::default());
+        let rules = entrant.rules();
+        let known = runtime::update_time_of(rules, &exponential, &none, cancellation, p, 1);
+        let time = known.mean_update_time.unwrap();
+        let expected = staleness::expected_of(rules, &exponential, &none, cancellation, p, 1);
+        let mean = expected.unwrap().mean.unwrap();
+        let delays = delays(EXPONENTIAL, "", p, lead);
+        let (warm_up, updates) = (5000, 200_000);
+        let times = simulate(&entrant, cancellation, p, delays, warm_up, updates).unwrap();
+        let z = (times.mean_update_time - time) / times.mean_update_time_se.unwrap();
+        assert!(z.abs() < 4.0, "P={p} S={lead}: {z}");
+        assert!((times.mean_staleness - mean).abs() < 0.02 * mean.max(0.1), "P={p} S={lead}");
+    }
+    let of = |entrant: &str, delay: &str, slow: &str, p| {
+        let rules = entrant.parse::<Entrant>().unwrap().rules();
+        lead::at_work(rules, &delay.parse().unwrap(), &slow.parse().unwrap(), p, 1)
+    };
+    assert!(of("ssp:4", EXPONENTIAL, "", 8).is_some());
+    assert!(of("ssp:4", EXPONENTIAL, "1=2", 8).is_none());
+    assert!(of("ssp:4", "constant:1", "", 8).is_none());
+    assert!(of("ssp:40", EXPONENTIAL, "", 80).is_none());
+    assert!(of("async", EXPONENTIAL, "", 8).is_none());
+    assert!(of("ringmaster:4", EXPONENTIAL, "", 8).is_none());
 }

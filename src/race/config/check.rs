@@ -26,6 +26,7 @@ impl Config {
         };
         need((1..=1 << 20).contains(&self.learners), "--learners (P) must be from 1 to 1048576")?;
         need(self.minibatch > 0, "--minibatch (m) must be at least 1")?;
+        need(self.stale != Some(0), "--stale must be at least 1: no gradient would count")?;
         let rate = self.learning_rate;
         need(rate.is_finite() && rate > 0.0, "--learning-rate must be a number above 0")?;
         let tried = self.tune.iter().all(|rate| rate.is_finite() && *rate > 0.0);
@@ -108,7 +109,7 @@ impl Config {
         let adapts = self.entrants.iter().any(Entrant::adapts);
         let shares_a_rate = self.entrants.iter().any(|entrant| entrant.rate().is_none());
         let own_rates = "each entrant has a rate of its own";
-        let any = |has_none: fn(&Entrant) -> bool| {
+        let any = |has_none: &dyn Fn(&Entrant) -> bool| {
             self.entrants.is_empty() || self.entrants.iter().any(has_none)
         };
         let starts_over = chaos || self.estimate && self.seeds == 1;
@@ -118,10 +119,25 @@ impl Config {
             ("tune", shares_a_rate || self.tune.is_empty(), own_rates),
             (
                 "momentum",
-                any(|one| one.momentum().is_none()),
+                any(&|one| one.momentum().is_none()),
                 "each entrant has a momentum of its own",
             ),
-            ("clip", any(|one| one.clip().is_none()), "each entrant has a clip of its own"),
+            ("clip", any(&|one| one.clip().is_none()), "each entrant has a clip of its own"),
+            (
+                "rate-rule",
+                any(&|one| one.rate_rule().is_none()),
+                "each entrant has a rule of its own",
+            ),
+            (
+                "minibatch",
+                any(&|one| one.minibatch().is_none()),
+                "each entrant has an m of its own",
+            ),
+            (
+                "stale",
+                any(&|one| self.stale.is_some_and(|bound| one.has_cap(bound))),
+                "each entrant says itself how stale gradients may be",
+            ),
             ("on-loss", real || chaos, lossless),
             ("restarts", real || chaos, lossless),
             ("restarts", restarted, "only --on-loss restart replaces learners"),
@@ -150,12 +166,13 @@ impl Config {
 
     /// That there are as many `samples` as a minibatch takes.
     pub(crate) fn check_samples(&self, samples: usize) -> Result<()> {
-        let minibatch = self.minibatch;
+        let minibatch = self.largest_minibatch();
         if minibatch <= samples {
             return Ok(());
         }
+        let named = if minibatch == self.minibatch { "--minibatch " } else { "minibatch=" };
         Err(Error::config(format!(
-            "--minibatch {minibatch} is more than the {samples} samples of the training set"
+            "{named}{minibatch} is more than the {samples} samples of the training set"
         )))
     }
 

@@ -1,7 +1,12 @@
 //! Rules for the learning rate, as one names them: `constant`, `decay:factor=0.5,every=1000`,
-//! `compensated:c=0.01`, `inverse-staleness`, `adaptive:threshold=8`.
+//! `compensated:c=0.01`, `inverse-staleness`, `adaptive:threshold=8`, `picky:distance=0.5`.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    str::FromStr,
+    time::Duration,
+};
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
@@ -30,13 +35,41 @@ pub enum RateRule {
     /// eta / (1 + s). Zhang et al. 2016 divide by the staleness where there is any; this one tells
     /// s = 1 from s = 0.
     InverseStaleness,
-    /// eta up to s = threshold, and eta threshold / s beyond (Koloskova, Stich and Jaggi 2022). They
-    /// have 1 / (4 L s) beyond; the smoothness L is not known here, and is taken as that at which
-    /// the two agree at the threshold, for which they take the number of gradients under way, P.
+    /// eta up to s = threshold, and less beyond (Koloskova, Stich and Jaggi 2022, who take the number of
+    /// gradients under way, P, as the threshold).
     Adaptive {
         /// At least 1.
         threshold: u64,
+        /// How much less.
+        tail: Tail,
     },
+    /// eta where ||w_j - w_tau|| is at most `distance`; gradients from further away are dropped (Picky
+    /// SGD: Cohen, Daniely, Drori, Koren and Schain 2021).
+    Picky {
+        /// Above 0.
+        distance: f64,
+    },
+}
+
+/// What becomes of a gradient whose staleness s is above the threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tail {
+    /// Its rate is eta threshold / s. Koloskova et al. have 1 / (4 L s); the smoothness L is not known
+    /// here, and is taken as that at which the two agree at the threshold.
+    Scaled,
+    /// Its rate is eta / s.
+    Inverse,
+    /// It is dropped.
+    Dropped,
+}
+
+// What a rule is made of is finite.
+impl Eq for RateRule {}
+
+impl Hash for RateRule {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.to_string().hash(state);
+    }
 }
 
 /// What one counts by.
@@ -74,7 +107,7 @@ impl RateRule {
     pub fn rate(&self, eta: f64, gradient: &Arrival) -> f64 {
         let staleness = gradient.staleness as f64;
         match *self {
-            Self::Constant => eta,
+            Self::Constant | Self::Picky { .. } => eta,
             Self::Decay { factor, every } => eta * factor.powf(every.passed(gradient)),
             Self::Compensated { c } => {
                 let drift = gradient.drift.expect("who needs the drift is told it");
@@ -82,19 +115,57 @@ impl RateRule {
                 (c / drift).min(eta)
             }
             Self::InverseStaleness => eta / (1.0 + staleness),
-            Self::Adaptive { threshold } => eta * (threshold as f64 / staleness).min(1.0),
+            Self::Adaptive { threshold, .. } if gradient.staleness <= threshold => eta,
+            Self::Adaptive { threshold, tail: Tail::Scaled } => eta * threshold as f64 / staleness,
+            Self::Adaptive { .. } => eta / staleness,
         }
+    }
+
+    /// Whether `gradient` is dropped.
+    ///
+    /// # Panics
+    /// If that depends on [`Arrival::drift`], and it is not told.
+    pub fn drops(&self, gradient: &Arrival) -> bool {
+        match *self {
+            Self::Adaptive { threshold, tail: Tail::Dropped } => gradient.staleness > threshold,
+            Self::Picky { distance } => {
+                let drift = gradient.drift.expect("who needs the drift is told it");
+                drift.sqrt() > distance
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it drops gradients at all. Then updates come later than theory has them.
+    pub fn may_drop(&self) -> bool {
+        matches!(self, Self::Adaptive { tail: Tail::Dropped, .. } | Self::Picky { .. })
+    }
+
+    /// Whether it goes by [`Arrival::drift`].
+    pub fn needs_drift(&self) -> bool {
+        matches!(self, Self::Compensated { .. } | Self::Picky { .. })
     }
 }
 
 /// Each rule with what it needs, and how that is written.
-const GRAMMAR: [(&str, &[&str]); 5] = [
+const GRAMMAR: [(&str, &[&str]); 6] = [
     ("constant", &[]),
     ("decay", &["factor=0.5", "every=1000"]),
     ("compensated", &["c=0.01"]),
     ("inverse-staleness", &[]),
-    ("adaptive", &["threshold=8"]),
+    ("adaptive", &["threshold=8", "tail=scaled"]),
+    ("picky", &["distance=0.5"]),
 ];
+const TAILS: [(&str, Tail); 3] =
+    [("scaled", Tail::Scaled), ("inverse", Tail::Inverse), ("dropped", Tail::Dropped)];
+
+/// Whether rules have a parameter of this name.
+pub(in crate::sgd) fn is_parameter(key: &str) -> bool {
+    let parameters = GRAMMAR.iter().flat_map(|(_, examples)| *examples);
+    parameters
+        .into_iter()
+        .any(|example| example.split_once('=').is_some_and(|(known, _)| known == key))
+}
 
 impl FromStr for RateRule {
     type Err = Error;
@@ -123,8 +194,17 @@ impl FromStr for RateRule {
             "adaptive" => {
                 let threshold = value(0)?.parse().ok().filter(|&threshold| threshold > 0);
                 let what = "the threshold is a whole number of 1 or more";
-                Self::Adaptive { threshold: threshold.ok_or_else(|| wrong(what))? }
+                let threshold = threshold.ok_or_else(|| wrong(what))?;
+                let tail = values[1].unwrap_or(TAILS[0].0);
+                let known = TAILS.iter().find(|(name, _)| *name == tail);
+                let what = "the tail is scaled, inverse or dropped";
+                Self::Adaptive { threshold, tail: known.ok_or_else(|| wrong(what))?.1 }
             }
+            "picky" => Self::Picky {
+                distance: number(0, "the distance is a number above 0", &|d| {
+                    d > 0.0 && d.is_finite()
+                })?,
+            },
             "inverse-staleness" => Self::InverseStaleness,
             _ => Self::Constant,
         })
@@ -149,7 +229,12 @@ impl fmt::Display for RateRule {
             }
             Self::Compensated { c } => write!(f, "compensated:c={}", Shown(*c)),
             Self::InverseStaleness => f.write_str("inverse-staleness"),
-            Self::Adaptive { threshold } => write!(f, "adaptive:threshold={threshold}"),
+            Self::Adaptive { threshold, tail } => {
+                write!(f, "adaptive:threshold={threshold}")?;
+                let beyond = TAILS[1..].iter().find(|(_, known)| known == tail);
+                beyond.map_or(Ok(()), |(name, _)| write!(f, ",tail={name}"))
+            }
+            Self::Picky { distance } => write!(f, "picky:distance={}", Shown(*distance)),
         }
     }
 }
@@ -158,13 +243,16 @@ impl fmt::Display for RateRule {
 mod tests {
     use super::*;
 
-    const RULES: [&str; 6] = [
+    const RULES: [&str; 9] = [
         "constant",
         "decay:factor=0.5,every=1000",
         "decay:factor=0.1,every=2.5s",
         "compensated:c=0.01",
         "inverse-staleness",
         "adaptive:threshold=8",
+        "adaptive:threshold=2,tail=inverse",
+        "adaptive:threshold=3,tail=dropped",
+        "picky:distance=0.5",
     ];
 
     #[track_caller]
@@ -196,6 +284,40 @@ mod tests {
         check("inverse-staleness", [0.8, 0.4, 0.8 / 3.0, 0.8 / 17.0], stale);
         check("adaptive:threshold=1", [0.8, 0.8, 0.4, 0.05], stale);
         check("adaptive:threshold=8", [0.8, 0.8, 0.8, 0.4], stale);
+        check("adaptive:threshold=1,tail=scaled", [0.8, 0.8, 0.4, 0.05], stale);
+        check("adaptive:threshold=1,tail=inverse", [0.8, 0.8, 0.4, 0.05], stale);
+        check("adaptive:threshold=8,tail=inverse", [0.8, 0.8, 0.8, 0.05], stale);
+    }
+
+    #[test]
+    fn gradients_are_dropped_beyond_the_threshold_alone() {
+        let dropped = |rule: &str, staleness, drift| {
+            let rule: RateRule = rule.parse().unwrap();
+            let (time, norm) = (Duration::ZERO, None);
+            rule.drops(&Arrival { learner: 0, time, version: 9, staleness, drift, norm })
+        };
+        for (staleness, expected) in [(0, false), (3, false), (4, true)] {
+            assert_eq!(dropped("adaptive:threshold=3,tail=dropped", staleness, None), expected);
+            assert!(!dropped("adaptive:threshold=3,tail=inverse", staleness, None));
+        }
+        // The drift is a square.
+        for (drift, expected) in [(0.0, false), (0.25, false), (0.26, true)] {
+            assert_eq!(dropped("picky:distance=0.5", 1, Some(drift)), expected);
+        }
+    }
+
+    #[test]
+    fn wrong_tails_and_distances_are_named() {
+        for (wrong, why) in [
+            ("adaptive:threshold=3,tail=cut", "the tail is scaled, inverse or dropped"),
+            ("adaptive:tail=dropped", "needs all its parameters"),
+            ("picky", "needs all its parameters"),
+            ("picky:distance=0", "a number above 0"),
+            ("piky:distance=1", "did you mean \"picky\""),
+        ] {
+            let error = wrong.parse::<RateRule>().unwrap_err().to_string();
+            assert!(error.contains(why), "{wrong}: {error}");
+        }
     }
 
     #[test]

@@ -25,7 +25,17 @@ pub(crate) struct Rules {
     /// beta, and the norm that gradients are clipped to.
     pub(crate) momentum: f32,
     pub(crate) clip: Option<f64>,
+    pub(crate) drops: Option<Drops>,
     pub(crate) updates: Option<Version>,
+}
+
+/// Gradients that do not count, whatever the three answers are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Drops {
+    /// Of a larger staleness.
+    Above(u64),
+    /// Computed at parameters further away than this.
+    FurtherThan(f64),
 }
 
 impl Rules {
@@ -129,9 +139,13 @@ impl Naive {
 
     /// w_j: from w_0 on, one update after the other.
     pub(crate) fn params(&self) -> Vec<f32> {
+        self.params_of(self.version())
+    }
+
+    fn params_of(&self, version: Version) -> Vec<f32> {
         let mut params = self.rules.initial.clone();
         let mut velocity = vec![0.0; params.len()];
-        for update in &self.updates[..self.updates.len() - 1] {
+        for update in &self.updates[..version as usize] {
             let share = 1.0 / update.len() as f32;
             for (d, w) in params.iter_mut().enumerate() {
                 let sum = update.iter().fold(0.0, |sum, one| sum + one.rate * one.gradient[d]);
@@ -196,14 +210,17 @@ impl Naive {
             return Event::Late { learner, task, computing };
         };
         let version = hand.version;
+        let dropped = self.drops(version);
         let sound = gradient.len() == length
             && gradient.iter().chain(&loss).all(|number| number.is_finite());
         let verdict = match sound {
             false => Verdict::Reject,
-            true if most_stale.is_some_and(|most| version + most < current) => Verdict::Discard,
+            true if most_stale.is_some_and(|most| version + most < current) || dropped => {
+                Verdict::Discard
+            }
             true => Verdict::Accept,
         };
-        hand.fate = match verdict {
+        self.in_hand(learner).expect("it has one").fate = match verdict {
             Verdict::Reject => Fate::Rejected,
             Verdict::Discard => Fate::Discarded,
             Verdict::Accept => Fate::Counted,
@@ -227,6 +244,19 @@ impl Naive {
         }
         let staleness = current - version;
         Event::Push { learner, task, version, staleness, verdict, rate, loss, computing }
+    }
+
+    /// Whether a gradient of this version is dropped.
+    fn drops(&self, version: Version) -> bool {
+        match self.rules.drops {
+            None => false,
+            Some(Drops::Above(staleness)) => self.version() > version + staleness,
+            Some(Drops::FurtherThan(distance)) => {
+                let (now, then) = (self.params(), self.params_of(version));
+                let squares = now.iter().zip(&then).map(|(w, read)| f64::from(w - read).powi(2));
+                squares.sum::<f64>() > distance * distance
+            }
+        }
     }
 
     fn lose(&mut self, learner: LearnerId) -> Vec<Event> {
