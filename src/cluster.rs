@@ -93,6 +93,12 @@ pub trait Cluster {
         None
     }
 
+    /// Of the minibatch that a learner has in hand: after which time it has the parameters, and after which
+    /// the gradient, counted from its assignment; nothing where neither is on its way for any time.
+    fn computes(&self, _learner: LearnerId) -> Option<[Duration; 2]> {
+        None
+    }
+
     /// Run time.
     fn now(&self) -> Duration;
 }
@@ -116,6 +122,10 @@ impl<C: Cluster + ?Sized> Cluster for Box<C> {
 
     fn held(&self, learner: LearnerId) -> Option<&Snapshot> {
         (**self).held(learner)
+    }
+
+    fn computes(&self, learner: LearnerId) -> Option<[Duration; 2]> {
+        (**self).computes(learner)
     }
 
     fn now(&self) -> Duration {

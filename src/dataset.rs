@@ -7,6 +7,7 @@ mod digests;
 pub mod idx;
 pub mod minibatches;
 pub mod mnist;
+pub mod shards;
 
 use std::sync::Arc;
 
@@ -90,6 +91,14 @@ impl Labels {
     /// Labels that are numbers, for a regression.
     pub fn numbers(values: Vec<f32>) -> Self {
         Self::Numbers(values)
+    }
+
+    /// The class of each sample; none where labels are numbers.
+    pub fn of_classes(&self) -> Option<&[u32]> {
+        match self {
+            Self::Classes { values, .. } => Some(values),
+            Self::Numbers(_) => None,
+        }
     }
 
     fn len(&self) -> usize {

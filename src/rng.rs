@@ -12,6 +12,8 @@ pub(crate) enum Purpose {
     Coins = 4,
     Estimation = 5,
     Chaos = 6,
+    Shards = 7,
+    Link = 8,
 }
 
 /// The stream for `purpose`, `learner` and `task` of the run with this seed: the four numbers are

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use crate::{
     Error, Result,
-    cluster::delay::Delays,
     ids::Version,
     sgd::{Entrant, Event, Limits, Observer, RunConfig, Tally, simulate::times_only},
     statistics,
-    theory::{runtime, staleness},
+    theory::{link, staleness},
 };
 
 /// Updates that are simulated; later ones go on at the mean time per update.
@@ -45,13 +44,13 @@ impl UpdateTimes {
                 run_config.rate_rule
             )));
         }
-        let RunConfig { learners, cancellation, ref slow, .. } = *run_config;
+        let RunConfig { learners, cancellation, ref slow, ref link, .. } = *run_config;
         let delay = run_config.distribution()?;
         let k = entrant.fixed_k(learners)?;
         let mut runs = Vec::new();
         let mut stale = Vec::new();
         for seed in SEEDS {
-            let delays = Delays::new(delay.clone(), slow, learners, seed)?;
+            let delays = run_config.delays(seed)?;
             let limits = Limits { updates: Some(SIMULATED), ..Limits::default() };
             let mut watch = UpdateCounter::default();
             times_only(entrant, cancellation, learners, delays)?.train(&limits, &mut watch)?;
@@ -63,9 +62,10 @@ impl UpdateTimes {
         let all = SIMULATED as usize;
         let means: Vec<f64> = (0..all).map(|n| mean(&at(n))).collect();
         let error = statistics::standard_error(&at(all - 1)).expect("there are several");
-        let theory = runtime::update_time_of(
+        let theory = link::update_time(
             entrant.rules(),
             &delay,
+            link.as_ref(),
             slow,
             entrant.cancellation(cancellation),
             learners,

@@ -124,6 +124,11 @@ pub(super) fn run(args: &AdviseArgs, context: &Context<'_>) -> Result<Exit> {
              that a race in real time prints",
         ));
     }
+    if config.shards.is_some() {
+        return Err(Error::config(
+            "advise takes it that all learners draw from the same data: leave --shards out",
+        ));
+    }
     let entrants = match args.entrants.is_empty() {
         true => advise::entrants(config.learners)
             .into_iter()

@@ -9,7 +9,11 @@ use crate::{
     numbers::Shown,
     race::config::check::NOTHING_CANCELLED,
     sgd::{Cancellation, Entrant},
-    theory::runtime::{self, UpdateTime},
+    theory::{
+        link,
+        runtime::{self, UpdateTime},
+        staleness::Expected,
+    },
 };
 
 #[derive(Debug, Serialize)]
@@ -18,6 +22,8 @@ pub(super) struct Case {
     pub(super) learners: usize,
     pub(super) k: usize,
     pub(super) delay: Distribution,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) link: Option<Distribution>,
     #[serde(skip)]
     pub(super) slow: Slow,
     pub(super) cancel: Cancellation,
@@ -48,6 +54,7 @@ impl Case {
         entrant: Entrant,
         learners: usize,
         delay: Distribution,
+        link: Option<Distribution>,
         slow: Slow,
         cancel: Cancellation,
     ) -> Result<Self> {
@@ -64,8 +71,18 @@ impl Case {
                  shape"
             )));
         }
-        Delays::new(delay.clone(), &slow, learners, 0)?;
-        Ok(Self { entrant, learners, k, delay, slow, cancel })
+        let case = Self { entrant, learners, k, delay, link, slow, cancel };
+        case.delays(0)?;
+        Ok(case)
+    }
+
+    /// The time of every minibatch.
+    pub(super) fn delays(&self, seed: u64) -> Result<Delays> {
+        let delays = Delays::new(self.delay.clone(), &self.slow, self.learners, seed)?;
+        match &self.link {
+            Some(link) => delays.with_link(link.clone(), seed),
+            None => Ok(delays),
+        }
     }
 
     /// Says it where --cancel was `given` and makes no difference.
@@ -77,8 +94,16 @@ impl Case {
 
     /// What theory says of its update time.
     pub(super) fn update_time(&self) -> UpdateTime {
-        let Self { entrant, learners, k, delay, slow, cancel } = self;
-        runtime::update_time_of(entrant.rules(), delay, slow, *cancel, *learners, *k)
+        let Self { entrant, learners, k, delay, link, slow, cancel } = self;
+        let link = link.as_ref();
+        link::update_time(entrant.rules(), delay, link, slow, *cancel, *learners, *k)
+    }
+
+    /// What theory says of the staleness of its gradients.
+    pub(super) fn staleness(&self) -> Option<Expected> {
+        let Self { entrant, learners, k, delay, link, slow, cancel } = self;
+        let link = link.as_ref();
+        link::staleness(entrant.rules(), delay, link, slow, *cancel, *learners, *k)
     }
 }
 

@@ -10,7 +10,11 @@ use super::{
     values::{named_folder, number, whole},
 };
 use crate::{
-    cluster::{chaos::FaultPlan, delay::Slow},
+    cluster::{
+        chaos::FaultPlan,
+        delay::{Distribution, Slow},
+    },
+    dataset::shards::Law,
     engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
     race::{Clock, Delay},
     sgd::{
@@ -170,6 +174,16 @@ pub(super) struct Setup {
     /// Learners that are slower than the distribution says, as in 0=3,5=2
     #[arg(long, value_name = "LEARNER=FACTOR", help_heading = LEARNERS)]
     slow: Option<Slow>,
+    /// Distribution of the time that parameters take on their way to a learner, and gradients on the way
+    /// back, as in constant:0.1, in virtual time [default: they take none]
+    #[arg(long, value_name = "DISTRIBUTION", help_heading = LEARNERS, hide_short_help = true)]
+    link: Option<Distribution>,
+    /// Split of the training set, of which each learner then has a part: iid (at random), or
+    /// dirichlet:alpha=0.1 (by class: the smaller alpha, the fewer classes a learner has)
+    ///
+    /// The split depends on the seed. [default: each learner draws from all]
+    #[arg(long, value_name = "SPLIT", help_heading = LEARNERS, hide_short_help = true)]
+    shards: Option<Law>,
     /// Clock that measures run time
     #[arg(long, help_heading = LEARNERS)]
     clock: Option<Clock>,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    cluster::delay::{Delays, Slow},
+    cluster::delay::{Distribution, Slow},
     numbers::Shown,
     race::{Delay, config::layers},
     sgd::{
@@ -45,6 +45,9 @@ pub(super) struct SimulateArgs {
     /// Samples in a minibatch, m, for --per-sample
     #[arg(long, value_name = "M", short = 'm', value_parser = whole::<usize>("of 1 or more"))]
     minibatch: Option<usize>,
+    /// Distribution of the time that a pull and a push take on the way [default: they take none]
+    #[arg(long, value_name = "DISTRIBUTION")]
+    link: Option<Distribution>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long)]
     slow: Option<Slow>,
@@ -93,6 +96,7 @@ struct Settings {
     delay: Delay,
     per_sample: f64,
     minibatch: usize,
+    link: Option<Distribution>,
     slow: Slow,
     cancel: Cancellation,
     updates: u64,
@@ -130,14 +134,13 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
         return Err(Error::config(MINIBATCH_ALONE));
     }
     let delay = with_samples(delay, wanted.per_sample, wanted.minibatch)?;
-    let case = Case::new(entrant.untrained(), learners, delay, slow, cancel)?;
+    let case = Case::new(entrant.untrained(), learners, delay, wanted.link, slow, cancel)?;
     case.note_idle(args.cancel);
     if updates == 0 {
         return Err(Error::config("--updates must be at least 1"));
     }
     let warm_up = wanted.warm_up.unwrap_or_else(|| default_warm_up(learners, case.k));
-    let delays = Delays::new(case.delay.clone(), &case.slow, learners, seed)?;
-    let times = simulate(&case.entrant, cancel, learners, delays, warm_up, updates)?;
+    let times = simulate(&case.entrant, cancel, learners, case.delays(seed)?, warm_up, updates)?;
     let simulation = Simulation { case: &case, seed, times, theory: case.update_time() };
     if args.json {
         print_json(&simulation)?;

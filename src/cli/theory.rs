@@ -25,7 +25,7 @@ use crate::{
         momentum::HeavyBall,
         runtime::{self, Ageing, UpdateTime},
         staleness::{
-            self, Expected,
+            Expected,
             chain::{Chain, State},
         },
     },
@@ -54,6 +54,10 @@ pub(super) struct TheoryArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 0.0, hide_default_value = true)]
     #[arg(value_parser = number("0 seconds or more"))]
     per_sample: f64,
+    /// Distribution of the time that a pull and a push take on the way; not for tables [default: they
+    /// take none]
+    #[arg(long, value_name = "DISTRIBUTION")]
+    link: Option<Distribution>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says; not for tables
     #[arg(long, default_value = "", hide_default_value = true)]
     slow: Slow,
@@ -112,20 +116,22 @@ pub(super) fn run(args: &TheoryArgs) -> Result<Exit> {
         return Err(Error::config(MINIBATCH_ALONE));
     }
     let delay = with_samples(delay, args.per_sample, args.bounds.minibatch.unwrap_or(1))?;
-    let case = Case::new(entrant, args.learners, delay, args.slow.clone(), cancel)?;
+    let (link, slow) = (args.link.clone(), args.slow.clone());
+    let case = Case::new(entrant, args.learners, delay, link, slow, cancel)?;
     case.note_idle(args.cancel);
     let Case { entrant, learners, k, delay, slow, .. } = &case;
     // Where any K learners are equally likely to be the next, the staleness of all is a Markov chain.
     let walks = Variant::of(entrant.rules()) == Some(Variant::KAsync)
         && slow.is_none()
         && delay.is_memoryless()
+        && case.link.is_none()
         && k < learners;
     let chain = (walks && *learners <= FEW).then(|| Chain::new(*learners, *k));
     let states = chain.map_or(Vec::new(), |chain| chain.likeliest(STATES));
     let theory = Theory {
         class: runtime::ageing(delay),
         time: case.update_time(),
-        staleness: staleness::expected_of(entrant.rules(), delay, slow, case.cancel, *learners, *k),
+        staleness: case.staleness(),
         momentum: walks.then(|| HeavyBall::of_stale(*learners, *k)),
         states: states
             .into_iter()

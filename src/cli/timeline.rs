@@ -63,6 +63,9 @@ pub(super) struct TimelineArgs {
     /// Samples in a minibatch, m, for --per-sample [default: 32]
     #[arg(long, value_name = "M", short = 'm', value_parser = whole::<usize>("of 1 or more"))]
     minibatch: Option<usize>,
+    /// Distribution of the time that a pull and a push take on the way [default: they take none]
+    #[arg(long, value_name = "DISTRIBUTION")]
+    link: Option<Distribution>,
     /// LEARNER=FACTOR[,...]: learners that are slower than the distribution says
     #[arg(long, default_value = "", hide_default_value = true)]
     slow: Slow,
@@ -80,7 +83,8 @@ pub(super) struct TimelineArgs {
         long,
         value_name = "FILE",
         conflicts_with_all = [
-            "entrants", "learners", "delay", "per_sample", "minibatch", "slow", "cancel", "seed", "updates"
+            "entrants", "learners", "delay", "per_sample", "minibatch", "link", "slow", "cancel", "seed",
+            "updates"
         ]
     )]
     events: Option<PathBuf>,
@@ -175,7 +179,10 @@ fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String
             },
             ..Limits::default()
         };
-        let delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
+        let mut delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
+        if let Some(link) = &args.link {
+            delays = delays.with_link(link.clone(), *seed)?;
+        }
         let mut run = times_only(entrant, *cancel, *learners, delays)?;
         let mut drawing = Drawing(Collector::new(MOST_EVENTS));
         run.train(&limits, &mut drawing)?;

@@ -165,6 +165,10 @@ impl<C: Cluster> Cluster for Chaos<C> {
         self.cluster.leave(learner);
     }
 
+    fn computes(&self, learner: LearnerId) -> Option<[Duration; 2]> {
+        self.cluster.computes(learner)
+    }
+
     fn now(&self) -> Duration {
         self.cluster.now()
     }

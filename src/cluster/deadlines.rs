@@ -121,6 +121,10 @@ impl<C: Cluster> Cluster for WithDeadlines<C> {
         self.learners[learner] = Learner::default();
     }
 
+    fn computes(&self, learner: LearnerId) -> Option<[Duration; 2]> {
+        self.cluster.computes(learner)
+    }
+
     fn now(&self) -> Duration {
         self.cluster.now()
     }

@@ -27,11 +27,18 @@ pub trait DelayModel {
     /// X\[`learner`\]\[n\], where n counts the calls for this learner.
     fn sample(&mut self, learner: LearnerId) -> Duration;
 
+    /// How long the parameters of that minibatch are on their way to the learner, and its gradient on the
+    /// way back; nothing where that takes no time.
+    fn travel(&mut self, _learner: LearnerId) -> Option<[Duration; 2]> {
+        None
+    }
+
     /// Leaves out the durations of minibatches that each learner has `started` already.
     fn skip(&mut self, started: &[Task]) {
         for (learner, &started) in started.iter().enumerate() {
             for _ in 0..started {
                 self.sample(learner);
+                self.travel(learner);
             }
         }
     }
@@ -42,6 +49,14 @@ pub trait DelayModel {
 pub struct Delays {
     distribution: Distribution,
     learners: Vec<Stream>,
+    link: Option<Link>,
+}
+
+/// What a pull or a push takes on the way, with a stream of random numbers for each learner.
+#[derive(Debug, Clone)]
+struct Link {
+    distribution: Distribution,
+    learners: Vec<ChaCha8Rng>,
 }
 
 #[derive(Debug, Clone)]
@@ -71,23 +86,48 @@ impl Delays {
         if let Distribution::Trace(trace) = &distribution {
             trace.fits(learners)?;
         }
-        // A clock of nanoseconds stands still where nearly all durations are none.
-        let median = distribution.median();
         for factor in slow.0.iter().map(|(_, factor)| *factor).chain([1.0]) {
-            if !(1e-9..=1e9).contains(&(factor * median)) {
-                return Err(Error::config(format!(
-                    "the median of {distribution} is {:.1e} s; it must be from 1e-9 to 1e9 s",
-                    factor * median
-                )));
-            }
+            countable(&distribution, factor)?;
         }
         let stream = |learner| Stream {
             factor: slow.factor(learner),
             task: 0,
             rng: rng::stream(seed, Purpose::Delay, learner as u64, 0),
         };
-        Ok(Self { distribution, learners: (0..learners).map(stream).collect() })
+        Ok(Self { distribution, learners: (0..learners).map(stream).collect(), link: None })
     }
+
+    /// The same where each pull and each push is on its way for a time with this distribution, alike for all
+    /// learners and independent of what they compute. The times of computing stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a trace, and for a median that a clock of nanoseconds does not count well.
+    pub fn with_link(self, distribution: Distribution, seed: u64) -> Result<Self> {
+        if let Distribution::Trace(_) = distribution {
+            return Err(Error::config("--link takes a distribution, and no trace"));
+        }
+        countable(&distribution, 1.0)?;
+        let stream = |learner| rng::stream(seed, Purpose::Link, learner as u64, 0);
+        let learners = (0..self.learners.len()).map(stream).collect();
+        Ok(Self { link: Some(Link { distribution, learners }), ..self })
+    }
+}
+
+/// That a clock of nanoseconds counts durations of this distribution well, so many times as long: it stands
+/// still where nearly all of them are none.
+fn countable(distribution: &Distribution, factor: f64) -> Result<()> {
+    let median = factor * distribution.median();
+    match (1e-9..=1e9).contains(&median) {
+        true => Ok(()),
+        false => Err(Error::config(format!(
+            "the median of {distribution} is {median:.1e} s; it must be from 1e-9 to 1e9 s"
+        ))),
+    }
+}
+
+/// Rounded to the nearest nanosecond. The cast saturates: no duration is longer than 584 years.
+fn duration(seconds: f64) -> Duration {
+    Duration::from_nanos((seconds * 1e9 + 0.5) as u64)
 }
 
 impl DelayModel for Delays {
@@ -98,8 +138,13 @@ impl DelayModel for Delays {
             distribution => distribution.quantile(rng.random()),
         };
         *task += 1;
-        // Rounded to the nearest. The cast saturates: no duration is longer than 584 years.
-        Duration::from_nanos((*factor * seconds * 1e9 + 0.5) as u64)
+        duration(*factor * seconds)
+    }
+
+    fn travel(&mut self, learner: LearnerId) -> Option<[Duration; 2]> {
+        let Link { distribution, learners } = self.link.as_mut()?;
+        let rng = &mut learners[learner];
+        Some([(); 2].map(|()| duration(distribution.quantile(rng.random()))))
     }
 }
 

@@ -58,6 +58,8 @@ pub struct Simulated<'a, D> {
 struct Assigned {
     order: Order,
     computing: Option<Computing>,
+    /// When it has the parameters and when the gradient, since it was assigned.
+    computes: Option<[Duration; 2]>,
 }
 
 #[derive(Debug)]
@@ -109,7 +111,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
                 let task = started.task;
                 self.finish.set(learner, nanoseconds(started.due.unwrap_or(now)));
                 let order = Order { learner, task, params };
-                self.assigned[learner] = Some(Assigned { order, computing: None });
+                self.assigned[learner] = Some(Assigned { order, computing: None, computes: None });
             }
         }
         self
@@ -121,8 +123,10 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
         // Twice as many as there are queues, so that none runs out of work while the server works.
         let most = 2 * queues.count();
         for learner in self.finish.first(wanted.map_or(most, |wanted| wanted.min(most))) {
-            let Some(Assigned { order, computing }) = &mut self.assigned[learner] else { continue };
-            computing.get_or_insert_with(|| queues.compute(order.clone(), *minibatches));
+            let Some(Assigned { order, computing, .. }) = &mut self.assigned[learner] else {
+                continue;
+            };
+            computing.get_or_insert_with(|| queues.compute(order.clone(), minibatches.clone()));
         }
     }
 }
@@ -130,10 +134,14 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
 impl<D: DelayModel> Cluster for Simulated<'_, D> {
     fn assign(&mut self, order: Order) -> Option<Duration> {
         let learner = order.learner;
-        let duration = nanoseconds(self.delays.sample(learner));
-        let due = self.now.saturating_add(duration);
+        let computing = self.delays.sample(learner);
+        let travel = self.delays.travel(learner);
+        let computes = travel.map(|[pull, _]| [pull, pull.saturating_add(computing)]);
+        let [pull, push] = travel.unwrap_or_default();
+        let duration = pull.saturating_add(computing).saturating_add(push);
+        let due = self.now.saturating_add(nanoseconds(duration));
         self.finish.set(learner, due);
-        self.assigned[learner] = Some(Assigned { order, computing: None });
+        self.assigned[learner] = Some(Assigned { order, computing: None, computes });
         Some(Duration::from_nanos(due))
     }
 
@@ -147,7 +155,7 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
         self.compute_ahead(wanted);
         self.now = finish;
         self.finish.clear(learner);
-        let Some(Assigned { order, computing }) = self.assigned[learner].take() else {
+        let Some(Assigned { order, computing, .. }) = self.assigned[learner].take() else {
             return Ok(Some(Message::Returned(learner)));
         };
         let (loss, gradient) = match computing {
@@ -177,6 +185,10 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
 
     fn held(&self, learner: LearnerId) -> Option<&Snapshot> {
         self.assigned[learner].as_ref().map(|assigned| &assigned.order.params)
+    }
+
+    fn computes(&self, learner: LearnerId) -> Option<[Duration; 2]> {
+        self.assigned[learner].as_ref().and_then(|assigned| assigned.computes)
     }
 
     fn now(&self) -> Duration {

@@ -116,7 +116,7 @@ impl Cluster for Threaded<'_> {
         let delay = self.delays.as_mut().map(|delays| delays.sample(learner));
         let due = delay.map(|delay| self.now.saturating_add(delay));
         self.assigned[learner] = Some((task, due.unwrap_or(self.now)));
-        self.learners.order(order, self.minibatches);
+        self.learners.order(order, self.minibatches.clone());
         due
     }
 

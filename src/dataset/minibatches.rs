@@ -5,14 +5,17 @@
 
 use rand::seq::index;
 
+use super::shards::Parts;
 use crate::rng::{self, Purpose};
 
 /// Draws the minibatches of a run.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Minibatches {
     seed: u64,
     samples: usize,
     minibatch: usize,
+    /// What each learner draws from, if that is not all.
+    parts: Option<Parts>,
 }
 
 impl Minibatches {
@@ -22,7 +25,18 @@ impl Minibatches {
     /// If `minibatch` is zero or more than `samples`.
     pub fn new(seed: u64, samples: usize, minibatch: usize) -> Self {
         assert!(0 < minibatch && minibatch <= samples, "m is at least 1 and at most the data");
-        Self { seed, samples, minibatch }
+        Self { seed, samples, minibatch, parts: None }
+    }
+
+    /// The same where each learner draws from a part of its own.
+    ///
+    /// # Panics
+    /// If a part has fewer samples than a minibatch.
+    #[must_use]
+    pub fn within(self, parts: Parts) -> Self {
+        let enough = parts.iter().all(|part| self.minibatch <= part.len());
+        assert!(enough, "m is at most what a learner has");
+        Self { parts: Some(parts), ..self }
     }
 
     /// m, the samples a minibatch.
@@ -34,6 +48,13 @@ impl Minibatches {
     /// minibatch drawn independently of all others.
     pub fn indices(&self, learner: usize, task: u64) -> Vec<usize> {
         let mut rng = rng::stream(self.seed, Purpose::Minibatch, learner as u64, task);
-        index::sample(&mut rng, self.samples, self.minibatch).into_vec()
+        let mut sample = |samples| index::sample(&mut rng, samples, self.minibatch).into_vec();
+        match &self.parts {
+            None => sample(self.samples),
+            Some(parts) => {
+                let part = &parts[learner];
+                sample(part.len()).into_iter().map(|at| part[at]).collect()
+            }
+        }
     }
 }

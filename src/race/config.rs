@@ -24,7 +24,7 @@ use crate::{
         chaos::FaultPlan,
         delay::{Distribution, Slow, Trace},
     },
-    dataset::mnist,
+    dataset::{mnist, shards::Law},
     engine::{
         adapter::DeviceChoices,
         backend::FamilyChoice,
@@ -94,6 +94,12 @@ pub struct Config {
     pub(crate) per_sample: f64,
     #[serde(default, skip_serializing_if = "Slow::is_none")]
     pub(crate) slow: Slow,
+    /// How the training set is split among the learners, if it is.
+    #[serde(default)]
+    pub(crate) shards: Option<Law>,
+    /// Distribution of the time that a pull and a push take on the way, if they take any.
+    #[serde(default)]
+    pub(crate) link: Option<Distribution>,
     pub(crate) clock: Clock,
     pub(crate) cancel: Cancellation,
     pub(crate) budget: Option<f64>,
@@ -276,7 +282,7 @@ impl Config {
         Ok(config)
     }
 
-    /// What is the same for all entrants.
+    /// What is the same for all entrants, without the shards, for which data are needed.
     pub(crate) fn run_config(&self) -> RunConfig {
         RunConfig {
             learners: self.learners,
@@ -287,6 +293,8 @@ impl Config {
             clip: self.clip,
             delay: self.distribution().cloned(),
             per_sample: self.per_sample,
+            shards: None,
+            link: self.link.clone(),
             slow: self.slow.clone(),
             cancellation: self.cancel,
             budget: self.budget,
@@ -400,6 +408,8 @@ impl Config {
             beta => format!(", momentum {}", Shown(beta)),
         };
         let clip = self.clip.map_or(String::new(), |norm| format!(", clip {}", Shown(norm)));
+        let link = self.link.as_ref().map_or(String::new(), |link| format!(", link {link}"));
+        let shards = self.shards.map_or(String::new(), |law| format!(", shards {law}"));
         let cancel = match self.cancel {
             Cancellation::Preempt if self.clock == Clock::Real => "cancelled work is abandoned",
             Cancellation::Preempt => "cancelled work stops at once",
@@ -410,7 +420,7 @@ impl Config {
         let chaos = self.chaos.map_or(String::new(), |plan| format!(", chaos {plan}"));
         let extended: String = self.extended.iter().map(|one| format!(", {one}")).collect();
         format!(
-            "{minimised}, P={learners}, m={minibatch}{rates}{rule}{momentum}{clip}, {delay}{samples}{slow}, {clock} time, \
+            "{minimised}, P={learners}, m={minibatch}{rates}{rule}{momentum}{clip}, {delay}{samples}{slow}{link}{shards}, {clock} time, \
              {cancel}{repeats}{chaos}{extended}",
             rates = self.rates(),
         )

@@ -14,7 +14,6 @@ use super::{
 };
 use crate::{
     Error, Result, awake,
-    dataset::minibatches::Minibatches,
     engine::{Engine, interruptible::Interruptible},
     estimate::{
         Estimates, Seen, Settings, Watch,
@@ -37,6 +36,8 @@ pub(super) struct Run<'a> {
     pub(super) entrant: Entrant,
     pub(super) seed: u64,
     pub(super) config: &'a Config,
+    /// What holds for this entrant.
+    pub(super) run_config: RunConfig,
     pub(super) layout: Layout<'a>,
     pub(super) engines: &'a mut Engines,
     /// What tells whoever decides on K the loss, where that is not the evaluator.
@@ -69,7 +70,8 @@ impl Run<'_> {
             return Ok(over);
         }
         let initial = evaluator.initial(self.seed);
-        let Beginning { files, start, recorded } = self.begin(directory, folder, &initial)?;
+        let begun = self.begin(directory, folder, &initial, evaluator.samples())?;
+        let Beginning { files, start, recorded } = begun;
         let mut sample = self.sample.take();
         let mut recorder = self.recorder(files, recorded, evaluator)?;
         if let Some(sample) = &mut sample {
@@ -124,9 +126,7 @@ impl Run<'_> {
     }
 
     fn estimate_settings(&self) -> Result<Settings> {
-        let RunConfig { learning_rate, learners, minibatch, .. } =
-            self.config.run_config().of(&self.entrant);
-        let learning_rate = self.entrant.rate().unwrap_or(learning_rate);
+        let RunConfig { learning_rate, learners, minibatch, .. } = self.run_config;
         Ok(Settings::new(learning_rate, self.entrant.k(learners)?, minibatch, self.seed))
     }
 
@@ -140,6 +140,7 @@ impl Run<'_> {
         directory: &RunDirectory,
         folder: PathBuf,
         initial: &'i [f32],
+        samples: usize,
     ) -> Result<Beginning<'i>> {
         let (learners, params) = (self.config.learners, initial.len());
         let checkpoint = read_checkpoint(&folder, &self.identity(), learners, params)?;
@@ -157,6 +158,9 @@ impl Run<'_> {
             files = files.with_tensorboard()?;
         }
         files.params("initial", self.layout, initial)?;
+        if let Some(shards) = &self.run_config.shards {
+            files.shards(&shards.split(samples, learners, self.seed)?)?;
+        }
         Ok(Beginning { files, start: Start::Initial(initial), recorded: None })
     }
 
@@ -170,8 +174,7 @@ impl Run<'_> {
         Self: 'e,
     {
         let config = self.config;
-        let minibatch = config.run_config().of(&self.entrant).minibatch;
-        let minibatches = Minibatches::new(self.seed, evaluator.samples(), minibatch);
+        let minibatches = self.run_config.minibatches(evaluator.samples(), self.seed)?;
         let mut recorder = Recorder::new(files, evaluator, minibatches);
         if let Some(recorded) = recorded {
             recorder = recorder.resume(recorded)?;
@@ -207,8 +210,8 @@ impl Run<'_> {
 
     fn run(&mut self, start: Start<'_>, observer: &mut impl Observer) -> Result<Finished> {
         let mut shown = Shown { inner: observer, progress: self.progress };
-        let run_config = self.config.run_config();
-        self.engines.run(&run_config, &self.entrant, self.seed, start, self.interrupt, &mut shown)
+        let Self { run_config, .. } = self;
+        self.engines.run(run_config, &self.entrant, self.seed, start, self.interrupt, &mut shown)
     }
 
     /// Adds the estimates to the summary, or says why there are none.

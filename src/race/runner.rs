@@ -23,7 +23,7 @@ use crate::{
         write_tuning, write_whole,
     },
     sgd::{Cancellation, Ended, Entrant, Objective, Trajectory},
-    theory::{runtime, staleness},
+    theory::link,
 };
 
 /// Why there are no trajectories of real time.
@@ -64,6 +64,12 @@ impl Runner {
             }
             (None, None) => ModelOnData::open(&config, &mut *progress, program)?,
         };
+        if config.shards.is_some() {
+            let run_config = subject.run_config(&config)?;
+            let seeds = config.seed..=config.seed + config.seeds;
+            let of_seed = |seed| run_config.minibatches(evaluator.samples(), seed).map(drop);
+            seeds.into_iter().try_for_each(of_seed)?;
+        }
         Ok(Self { config, subject, engines, evaluator, minimum: None, progress })
     }
 
@@ -85,7 +91,8 @@ impl Runner {
         self.tune(&AtomicBool::new(false))?;
         let Self { config, subject, engines, evaluator, .. } = self;
         let queues = engines.into_queues().expect("in virtual time there are queues");
-        let (run_config, mut objective) = (config.run_config(), Objective::new(queues, evaluator));
+        let run_config = subject.run_config(&config)?;
+        let mut objective = Objective::new(queues, evaluator);
         if config.entrants.iter().any(Entrant::is_measured)
             && let Some(sample) = subject.sample(&config)?
         {
@@ -256,6 +263,7 @@ impl Runner {
                 entrant,
                 seed,
                 config: &self.config,
+                run_config: self.subject.run_config(&self.config)?.of(&entrant),
                 layout: self.subject.layout(),
                 engines: &mut self.engines,
                 sample: match entrant.is_measured() {
@@ -302,12 +310,14 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
     if let Some((distribution, slow, cancel)) = delays.filter(|_| known) {
         let rules = entrant.rules();
         let cancel = entrant.cancellation(cancel);
-        summary.theory = runtime::update_time_of(rules, &distribution, &slow, cancel, learners, k);
+        let link = config.link.as_ref();
+        summary.theory = link::update_time(rules, &distribution, link, &slow, cancel, learners, k);
         summary.staleness_theory =
-            staleness::expected_of(rules, &distribution, &slow, cancel, learners, k);
+            link::staleness(rules, &distribution, link, &slow, cancel, learners, k);
     }
     // The bound is one of plain SGD at a constant rate, and of one K.
     if run_config.is_plain()
+        && !config.has_shards()
         && let Some((estimates, expected)) =
             summary.runs[0].estimates.as_ref().zip(summary.staleness_theory)
     {

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Error, Result,
-    dataset::{Dataset, Digests, mnist},
+    dataset::{Dataset, Digests, mnist, shards::Shards},
     engine::{
         Engine,
         adapter::DRIVER_THREADS,
@@ -23,7 +23,7 @@ use crate::{
         shared::shared,
     },
     record::{Computed, Data, Layout},
-    sgd::Objective,
+    sgd::{Objective, RunConfig},
     share::both,
 };
 
@@ -177,6 +177,20 @@ impl ModelOnData {
 }
 
 impl Subject {
+    /// What is the same for all entrants, with the parts of the data that learners have.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the data cannot be split so.
+    pub(super) fn run_config(&self, config: &Config) -> Result<RunConfig> {
+        let labels = match self {
+            Self::Model(opened) => opened.data.train.labels().of_classes(),
+            Self::Own(_) => None,
+        };
+        let shards = |law| Shards::new(law, labels, config.largest_minibatch());
+        let shards = config.shards.map(shards).transpose()?;
+        Ok(RunConfig { shards, ..config.run_config() })
+    }
+
     /// How its parameters are told apart in files.
     pub(super) fn layout(&self) -> Layout<'_> {
         match self {

@@ -36,7 +36,7 @@ pub(super) fn tune(
     let seed = config.seed + config.seeds;
     let evaluator = part.as_deref_mut().unwrap_or(evaluator);
     let mut pilot = Pilot {
-        run_config: config.run_config(),
+        run_config: subject.run_config(config)?,
         initial: evaluator.initial(seed),
         seed,
         engines: faster.as_mut().unwrap_or(engines),

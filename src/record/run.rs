@@ -11,7 +11,7 @@ use super::{
     appender::Appender,
     checkpoint, deferred,
     evaluations::HEAD,
-    files::{partial, read_json, sync_folder, write_json},
+    files::{partial, read_json, sync_folder, write_json, write_whole},
     read_evaluations,
     summary::FILE as SUMMARY,
     tensorboard::{self, TensorBoard},
@@ -99,6 +99,18 @@ impl RunFiles {
         params: &[f32],
     ) -> Result<()> {
         write_params(&self.folder.join(name).with_extension("safetensors"), layout, params)
+    }
+
+    /// Writes `shards.jsonl`: of each learner, in a line, the samples that it draws from.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn shards(&self, parts: &[Vec<usize>]) -> Result<()> {
+        let line = |(learner, samples): (usize, &Vec<usize>)| {
+            format!("{}\n", serde_json::json!({ "learner": learner, "samples": samples }))
+        };
+        let text: String = parts.iter().enumerate().map(line).collect();
+        write_whole(&self.folder.join("shards.jsonl"), text.as_bytes())
     }
 
     /// How long the files are, as of the last [`sync`](Self::sync).

@@ -126,15 +126,15 @@ mod tests {
             computing: Some(0.5),
         };
         for (seconds, event) in [
-            (0, Event::Assign { learner, task: 0, version }),
+            (0, Event::Assign { learner, task: 0, version, computes: None }),
             (2, push(0)),
-            (3, Event::Assign { learner, task: 1, version }),
+            (3, Event::Assign { learner, task: 1, version, computes: None }),
             (4, Event::Cancel { learner, task: 1, version }),
-            (4, Event::Assign { learner, task: 2, version }),
+            (4, Event::Assign { learner, task: 2, version, computes: None }),
             (5, Event::Late { learner, task: 1, computing: Some(0.25) }),
             (7, Event::Lost { learner, task: Some(2), cause: "test".into() }),
             (17, Event::Return { learner }),
-            (20, Event::Assign { learner, task: 3, version }),
+            (20, Event::Assign { learner, task: 3, version, computes: None }),
         ] {
             activities.count(Duration::from_secs(seconds), &event);
         }

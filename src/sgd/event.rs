@@ -22,8 +22,16 @@ use crate::{
 #[serde(tag = "event", rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the fields are those of the run record")]
 pub enum Event {
-    /// A learner starts a minibatch at a version.
-    Assign { learner: LearnerId, task: Task, version: Version },
+    /// A learner starts a minibatch at a version. Where parameters and gradients are on their way for a
+    /// while, `computes` has the seconds from now on after which it has the parameters, and after which the
+    /// gradient.
+    Assign {
+        learner: LearnerId,
+        task: Task,
+        version: Version,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        computes: Option<[f64; 2]>,
+    },
     /// A gradient computed at `version` arrives, `staleness` versions later: s = j - tau. `rate` is its
     /// learning rate if it is accepted.
     Push {

@@ -26,7 +26,7 @@ use crate::{
         simulated::Simulated,
         threaded::Threaded,
     },
-    dataset::minibatches::Minibatches,
+    dataset::{minibatches::Minibatches, shards::Shards},
     ids::Version,
     sgd::state::State,
 };
@@ -81,6 +81,11 @@ pub struct RunConfig {
     pub delay: Option<Distribution>,
     /// What each sample of a minibatch adds to that time, in seconds.
     pub per_sample: f64,
+    /// The parts of the training set that learners draw from; all from all of it, if there are none.
+    pub shards: Option<Shards>,
+    /// Distribution of the time that a pull takes on the way, and that a push takes; none where it takes no
+    /// time, and in real time.
+    pub link: Option<Distribution>,
     /// Learners that are slower than the distribution says.
     pub slow: Slow,
     /// What becomes of cancelled work.
@@ -140,6 +145,8 @@ impl RunConfig {
             clip: None,
             delay: Some(Distribution::Exponential { mean: 1.0 }),
             per_sample: 0.0,
+            shards: None,
+            link: None,
             slow: Slow::default(),
             cancellation: Cancellation::Preempt,
             budget: None,
@@ -192,8 +199,8 @@ impl RunConfig {
         observer: &mut impl Observer,
     ) -> Result<Finished> {
         let (start, own) = (start.into(), self.of(entrant));
-        let delays = own.delays(own.distribution()?, seed)?;
-        let minibatches = Minibatches::new(seed, queues.samples(), own.minibatch);
+        let delays = own.delays(seed)?;
+        let minibatches = own.minibatches(queues.samples(), seed)?;
         let mut cluster = Simulated::with_gradients(own.learners, delays, queues, minibatches);
         let abandoned = own.chaos.is_some();
         if let Start::Saved(state) = &start {
@@ -241,8 +248,8 @@ impl RunConfig {
         assert_eq!(learners.count(), self.learners, "there are P learners");
         let (start, own) = (start.into(), self.of(entrant));
         let patience = own.patience();
-        let minibatches = Minibatches::new(seed, learners.samples(), own.minibatch);
-        let delays = own.time_of_a_minibatch().map(|time| own.delays(time, seed)).transpose()?;
+        let minibatches = own.minibatches(learners.samples(), seed)?;
+        let delays = own.delay.is_some().then(|| own.delays(seed)).transpose()?;
         let (now, started) = match &start {
             Start::Saved(state) => (state.now, state.position.in_flight.started()),
             Start::Initial(_) => (Duration::ZERO, &[][..]),
@@ -302,11 +309,24 @@ impl RunConfig {
     fn k_schedule(&self, entrant: &Entrant, window: Duration) -> Result<Box<dyn KSchedule>> {
         let Self { learners, cancellation, .. } = *self;
         entrant.k_schedule(learners, window, || match self.time_of_a_minibatch() {
-            Some(time) => {
-                update_times(entrant, cancellation, learners, || self.delays(time.clone(), 0))
-            }
+            Some(_) => update_times(entrant, cancellation, learners, || self.delays(0)),
             None => Ok(memoryless_update_times(entrant, learners)),
         })
+    }
+
+    /// Which of so many `samples` each minibatch has.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where a learner would have too few of them.
+    ///
+    /// # Panics
+    /// If there are fewer than m.
+    pub fn minibatches(&self, samples: usize, seed: u64) -> Result<Minibatches> {
+        let minibatches = Minibatches::new(seed, samples, self.minibatch);
+        match &self.shards {
+            None => Ok(minibatches),
+            Some(shards) => Ok(minibatches.within(shards.split(samples, self.learners, seed)?)),
+        }
     }
 
     /// Distribution of the time a minibatch takes, with the part of its samples.
@@ -322,8 +342,16 @@ impl RunConfig {
         self.delay.clone().map(|delay| delay.later(self.per_sample * self.minibatch as f64))
     }
 
-    fn delays(&self, distribution: Distribution, seed: u64) -> Result<Delays> {
-        Delays::new(distribution, &self.slow, self.learners, seed)
+    /// The time of every minibatch of a run, in seconds of virtual time.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where delays or link do not fit the learners, or are not drawn.
+    pub fn delays(&self, seed: u64) -> Result<Delays> {
+        let delays = Delays::new(self.distribution()?, &self.slow, self.learners, seed)?;
+        match &self.link {
+            Some(link) => delays.with_link(link.clone(), seed),
+            None => Ok(delays),
+        }
     }
 
     fn patience(&self) -> Duration {

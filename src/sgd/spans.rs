@@ -23,6 +23,9 @@ pub struct Span {
     pub from: Duration,
     /// When it ended.
     pub to: Duration,
+    /// When, after its start, its learner had the parameters and when the gradient, where these were on
+    /// their way for a while.
+    pub computes: Option<[Duration; 2]>,
     /// What became of it.
     pub end: End,
 }
@@ -89,6 +92,9 @@ pub enum Doing {
         task: Task,
         /// The version it is computed at.
         version: Version,
+        /// When it has the parameters and when the gradient, as a [`Span`] has it.
+        #[serde(default)]
+        computes: Option<[Duration; 2]>,
     },
     /// It is lost, and another will take its place.
     Away,
@@ -146,6 +152,15 @@ impl Span {
     pub fn time(&self) -> Duration {
         self.to.saturating_sub(self.from)
     }
+
+    /// From when to when its learner computed: all the time, unless parameters and gradient were on their
+    /// way for a part of it.
+    pub fn computing(&self) -> [Duration; 2] {
+        match self.computes {
+            None => [self.from, self.to],
+            Some(both) => both.map(|after| self.from.saturating_add(after).min(self.to)),
+        }
+    }
 }
 
 impl Stint {
@@ -171,7 +186,11 @@ impl Spans {
         let learner = event.learner()?;
         let next = match *event {
             Event::Late { task, .. } => return Some(Stint::Late { learner, task, at: time }),
-            Event::Assign { task, version, .. } => Doing::Busy { task, version },
+            Event::Assign { task, version, computes, .. } => {
+                let seconds =
+                    |seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+                Doing::Busy { task, version, computes: computes.map(|both| both.map(seconds)) }
+            }
             Event::Lost { .. } => Doing::Away,
             Event::Leave { .. } => Doing::Gone,
             Event::Push { .. } | Event::Cancel { .. } | Event::Return { .. } => Doing::Waiting,
@@ -201,11 +220,10 @@ impl Spans {
             {
                 Ok(())
             }
-            (doing, &Event::Push { task, version, .. } | &Event::Cancel { task, version, .. })
-                if doing == (Doing::Busy { task, version }) =>
-            {
-                Ok(())
-            }
+            (
+                Doing::Busy { task: its, version: at, .. },
+                &Event::Push { task, version, .. } | &Event::Cancel { task, version, .. },
+            ) if (its, at) == (task, version) => Ok(()),
             _ if End::of(event).is_some() => {
                 Err("a minibatch ends that its learner has not started")
             }
@@ -227,8 +245,9 @@ impl Doing {
     /// What it comes to; nothing of a wait of no time, or of who has left.
     fn stint(self, learner: LearnerId, from: Duration, to: Duration, end: End) -> Option<Stint> {
         let away = match self {
-            Self::Busy { task, version } => {
-                return Some(Stint::Work(Span { learner, task, version, from, to, end }));
+            Self::Busy { task, version, computes } => {
+                let span = Span { learner, task, version, from, to, computes, end };
+                return Some(Stint::Work(span));
             }
             Self::Waiting => false,
             Self::Away => true,

@@ -273,7 +273,9 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
                     if let Some(Started { task, version, .. }) = in_flight.start(learner, started) {
                         observer.event(now, &Event::Cancel { learner, task, version })?;
                     }
-                    observer.event(now, &Event::Assign { learner, task, version })?;
+                    let computes = self.cluster.computes(learner);
+                    let computes = computes.map(|both| both.map(|time| time.as_secs_f64()));
+                    observer.event(now, &Event::Assign { learner, task, version, computes })?;
                 }
             }
         }

@@ -170,22 +170,15 @@ pub fn expected(
     p: usize,
     k: usize,
 ) -> Option<Expected> {
-    let variant = Variant::of(rules.into())?;
-    let mean = mean(variant, p, k)?;
-    let counted = match variant {
-        Variant::KSync | Variant::KBatchSync => k,
-        Variant::KAsync => (2 * k).saturating_sub(p),
-        Variant::KBatchAsync => (k + 1).saturating_sub(p),
-    };
-    let counted = counted as f64 / k as f64;
-    let mean = (variant.cancels() || distribution.mean().is_finite()).then_some(mean);
-    let mut expected =
-        Expected { mean, distribution: None, fresh_at_least: counted, fresh_at_most: 1.0 };
+    let rules = rules.into();
+    let variant = Variant::of(rules)?;
+    let mut expected = counted(rules, distribution.mean().is_finite(), p, k)?;
     let alike = slow.is_none();
     let class = ageing(distribution);
-    if counted == 1.0 {
-        expected.distribution = Some(Staleness::FRESH);
-    } else if alike && class == Ageing::Memoryless {
+    if expected.distribution.is_some() {
+        return Some(expected);
+    }
+    if alike && class == Ageing::Memoryless {
         let distribution = Staleness::memoryless(variant, p, k);
         let fresh = distribution.fresh();
         expected = Expected {
@@ -203,6 +196,23 @@ pub fn expected(
         }
     }
     Some(expected)
+}
+
+/// What follows from counting alone, under any times, of a `finite` mean or not.
+pub(super) fn counted(rules: Rules, finite: bool, p: usize, k: usize) -> Option<Expected> {
+    let variant = Variant::of(rules)?;
+    let mean = mean(variant, p, k)?;
+    let fresh = match variant {
+        Variant::KSync | Variant::KBatchSync => k,
+        Variant::KAsync => (2 * k).saturating_sub(p),
+        Variant::KBatchAsync => (k + 1).saturating_sub(p),
+    };
+    Some(Expected {
+        mean: (variant.cancels() || finite).then_some(mean),
+        distribution: (fresh == k).then_some(Staleness::FRESH),
+        fresh_at_least: fresh as f64 / k as f64,
+        fresh_at_most: 1.0,
+    })
 }
 
 /// [`expected`], and what is known of [capped](capped::shares) staleness and of a bounded

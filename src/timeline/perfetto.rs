@@ -70,7 +70,7 @@ fn versions(timeline: &Timeline, events: &mut Vec<(Duration, Value)>) {
 }
 
 fn minibatch(timeline: &Timeline, span: &Span, events: &mut Vec<(Duration, Value)>) {
-    let Span { learner, task, version, from, to, end } = *span;
+    let Span { learner, task, version, from, to, end, .. } = *span;
     let thread = LEARNERS + learner;
     let mut args = json!({ "task": task, "version": version, "outcome": end.word() });
     if let End::Accepted { staleness } = end {
@@ -83,6 +83,10 @@ fn minibatch(timeline: &Timeline, span: &Span, events: &mut Vec<(Duration, Value
         ));
     }
     events.push((from, slice(&format!("w{version}"), thread, from, to, args)));
+    let [began, ended] = span.computing();
+    if span.computes.is_some() && began < ended {
+        events.push((began, slice("computes", thread, began, ended, json!({}))));
+    }
 }
 
 /// From the last moment of every minibatch to the version it went into.

@@ -160,6 +160,10 @@ fn draw(row: &mut Row, lane: &Lane, scale: &Scale) {
         let first = scale.column(from);
         let next = scale.column(to).max(first + 1);
         (first..next).for_each(|column| row.set(column, fill, style));
+        if span.computes.is_some() {
+            let [began, ended] = span.computing().map(|at| scale.column(at).clamp(first, next));
+            (first..began).chain(ended..next).for_each(|column| row.set(column, '─', style));
+        }
         // What reaches beyond the picture does not end in it.
         let mark = mark.filter(|_| to <= scale.until);
         if let Some(mark) = mark {
@@ -191,10 +195,12 @@ fn legend(lanes: &[Lane]) -> String {
     let spans = || lanes.iter().flat_map(|lane| &lane.spans).map(|span| span.end);
     let any = |of: fn(&End) -> bool| spans().any(|end| of(&end));
     let stale = |end: &End| matches!(end, End::Accepted { staleness: 1.. });
+    let travels = lanes.iter().flat_map(|lane| &lane.spans).any(|span| span.computes.is_some());
     let late = lanes.iter().any(|lane| !lane.late.is_empty());
     let away = lanes.iter().flat_map(|lane| &lane.pauses).any(|pause| pause.away);
     let entries = [
         (any(|end| matches!(end, End::Accepted { .. })), "█ pushed and used"),
+        (travels, "─ on the way"),
         (any(stale), "s=N staleness N"),
         (any(|end| *end == End::InFlight), "▓ not finished"),
         (any(|end| *end == End::Cancelled), "░× cancelled"),

@@ -19,10 +19,13 @@ use crate::{
     small_data::small_data,
 };
 
-/// Six entrants, all of which keep what was read: one with stale work in hand, two with a K that grows, one
-/// with momentum whose stale work is stopped, and one in which who is ahead waits.
+/// Seven entrants, all of which keep what was read: one with stale work in hand, two with a K that grows, one
+/// with momentum whose stale work is stopped, one in which who is ahead waits, and one that drops gradients;
+/// with parts of the data for each learner, and a way that takes a while.
 const RACE: &str = "race sync k-async:2 k-batch-sync:adasync k-batch-async:adaptive \
                     ringmaster:2@momentum=0.5 ssp:1@clip=0.5,stale=5 \
+                    async@rate-rule=picky:distance=0.2,minibatch=7 \
+                    --link exponential:mean=0.2 --shards dirichlet:alpha=1 \
                     --rate-rule compensated:c=0.01 --device host --model logistic -p 4 --updates 400 --evaluate-every 30 \
                     --learning-rate 0.1 --checkpoint-every 0.01 --events --tensorboard --quiet";
 const REAL: &str = "race sync async --clock real --device host --model logistic -p 4 \

@@ -253,6 +253,63 @@ fn momentum_clipping_and_bounds_can_be_computed_again_from_the_record() {
     }
 }
 
+#[test]
+fn learners_draw_from_their_own_samples_and_wait_for_what_is_on_the_way() {
+    let out = tempdir().unwrap();
+    let data = mnist::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist"))).unwrap();
+    let model = Model::new(&Shape::mlp(&[17]), 784, 10, L2).unwrap();
+    let more = [
+        "--device",
+        "host",
+        "--shards",
+        "dirichlet:alpha=0.1",
+        "--link",
+        "uniform:low=0.1,high=0.3",
+    ];
+    race(out.path(), "30", &[&["async", "k-sync:2"][..], &more].concat());
+    for run in runs(out.path(), 2) {
+        let expected = recompute(&model, &data, &run, &|_, _, _| 0.3);
+        let error = relative_distance(&params(&model, &run.join("final.safetensors")), &expected);
+        assert!(error < 1e-5, "{error}");
+
+        let lines = |name: &str| -> Vec<Value> {
+            let text = fs::read_to_string(run.join(name)).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let indices = |value: &Value| -> Vec<u64> {
+            value.as_array().unwrap().iter().map(|index| index.as_u64().unwrap()).collect()
+        };
+        let parts: Vec<_> = lines("shards.jsonl").iter().map(|l| indices(&l["samples"])).collect();
+        let mut all = parts.concat();
+        all.sort_unstable();
+        assert!(parts.len() == 4 && all.into_iter().eq(0..60_000));
+        let (mut labels, mut computes) = (HashMap::new(), HashMap::new());
+        for event in lines("events.jsonl") {
+            let learner = event["learner"].as_u64().unwrap_or(0) as usize;
+            let (t, task) = (event["t"].as_f64().unwrap(), event["task"].as_u64());
+            if event["event"] == "assign" {
+                for index in indices(&event["batch"]) {
+                    assert!(parts[learner].binary_search(&index).is_ok());
+                    *labels.entry((learner, data.train.class(index as usize))).or_insert(0) += 1;
+                }
+                let [has, done] = [0, 1].map(|at| event["computes"][at].as_f64().unwrap());
+                assert!((0.1..=0.3).contains(&has) && done > has);
+                computes.insert((learner, task), t + done);
+            } else if event["event"] == "push" {
+                let sent = t - computes[&(learner, task)];
+                assert!((0.0999..0.3001).contains(&sent), "{sent}");
+            }
+        }
+        // Some class is rare for one learner and common for another.
+        let count = |learner, class| labels.get(&(learner, class)).copied().unwrap_or(0);
+        let skewed = (0..10).filter(|class| {
+            let counts = [0, 1, 2, 3].map(|learner| count(learner, *class));
+            4 * counts.iter().min().unwrap() < *counts.iter().max().unwrap()
+        });
+        assert!(skewed.count() > 3, "{labels:?}");
+    }
+}
+
 /// The numbers below `name` in a CSV file.
 fn column(text: &str, name: &str) -> Vec<f64> {
     let mut lines = text.lines().map(|line| line.split(','));

@@ -308,7 +308,7 @@ fn schedule(case: &Case) -> u64 {
         for event in events {
             let action = match event {
                 Event::Update { version, .. } => Action::Apply { version },
-                Event::Assign { learner, task, version } => {
+                Event::Assign { learner, task, version, .. } => {
                     script.assign(learner, task);
                     Action::Assign { learner, version }
                 }
@@ -337,6 +337,7 @@ fn schedule(case: &Case) -> u64 {
             (Heard::Push { .. }, &Event::Push { learner, version, verdict, .. }) => {
                 let told = match verdict {
                     Verdict::Reject => scheduler.on_reject(learner),
+                    Verdict::Discard if naive.drops(version) => scheduler.on_drop(learner),
                     _ => scheduler.on_push(learner, version),
                 };
                 assert_eq!(told, verdict);

@@ -10,6 +10,7 @@ use tortoise::{
         delay::{Delays, Distribution, Slow},
         engine_pool::EnginePool,
     },
+    dataset::shards::Shards,
     engine::quadratic::{Quadratic, coins},
     sgd::{Cancellation, Entrant, Event, Limits, Observer, RunConfig, Variant, Verdict, simulate},
 };
@@ -306,6 +307,53 @@ fn staleness_stays_below_the_cap_and_nobody_gets_further_ahead_than_the_lead() {
                 assert_eq!(bounded.seen[1], most_ahead, "{entrant} {distribution}");
             }
         });
+    }
+}
+
+#[test]
+fn a_lone_learner_has_all_of_the_data() {
+    let split = Arc::new(coins(256, 6, 3).unwrap());
+    let queues = EnginePool::here(Quadratic::new(&split, vec![1.0, 0.5, 2.0, 0.25, 1.5, 0.75]));
+    let run = |learners, shards: Option<&str>| {
+        let shards = shards.map(|law| Shards::new(law.parse().unwrap(), None, 4).unwrap());
+        let run_config =
+            RunConfig { minibatch: 4, updates: Some(200), shards, ..RunConfig::new(learners, 0.1) };
+        let start = &[0.0; 6][..];
+        let finished = run_config.run(&Entrant::ASYNC, 7, start, &queues, None, &mut ()).unwrap();
+        finished.params.iter().map(|w| w.to_bits()).collect::<Vec<_>>()
+    };
+    assert_eq!(run(1, Some("iid")), run(1, None));
+    assert_ne!(run(4, Some("iid")), run(4, None));
+    assert_eq!(run(4, Some("iid")), run(4, Some("iid")));
+}
+
+/// A pull and a push that always take as long make every minibatch longer by both.
+#[test]
+fn a_constant_way_is_a_later_push() {
+    let times = |entrant: &str, delay: Distribution, link: Option<&str>, cancel| {
+        let mut delays = Delays::new(delay, &Slow::default(), 5, 3).unwrap();
+        if let Some(link) = link {
+            delays = delays.with_link(link.parse().unwrap(), 3).unwrap();
+        }
+        let entrant: Entrant = entrant.parse().unwrap();
+        let mut run = simulate::times_only(&entrant, cancel, 5, delays).unwrap();
+        let mut updates = Updates::default();
+        run.train(&Limits { updates: Some(60), ..Limits::default() }, &mut updates).unwrap();
+        updates.made
+    };
+    let entrants =
+        ["sync", "k-sync:3", "k-batch-sync:3", "async", "k-async:3", "ringmaster:3", "ssp:1"];
+    for entrant in entrants {
+        for cancel in [Cancellation::Preempt, Cancellation::OnArrival] {
+            let exponential: Distribution = "exponential:mean=1".parse().unwrap();
+            let linked = times(entrant, exponential.clone(), Some("constant:0.25"), cancel);
+            let later = times(entrant, exponential.later(0.5), None, cancel);
+            for ((at, gradients), (expected, same)) in linked.iter().zip(&later) {
+                assert_eq!(gradients, same, "{entrant}");
+                // Each of the three times is rounded by itself.
+                assert!(at.abs_diff(*expected) < Duration::from_nanos(1000), "{entrant}");
+            }
+        }
     }
 }
 

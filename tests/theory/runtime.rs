@@ -9,7 +9,7 @@ use tortoise::{
         simulate::{Times, default_warm_up, simulate},
     },
     theory::{
-        order_statistics,
+        link, order_statistics,
         runtime::{Ageing, UpdateTime, ageing, update_time, update_time_of},
     },
 };
@@ -339,4 +339,46 @@ fn equal_learners_are_those_of_the_other_formulas() {
     assert_eq!(constant(Variant::KBatchSync, 2), Some(2.0));
     assert_eq!(constant(Variant::KBatchSync, 3), Some(3.0));
     assert_eq!(constant(Variant::KAsync, 1), Some(0.75));
+}
+
+/// Async and K-batch-async with any way, all variants with one that is always as long.
+#[test]
+fn update_times_with_a_way_match() {
+    let cancel = Cancellation::Preempt;
+    let mut scores = Vec::new();
+    for (entrant, delay, link, slow) in [
+        ("async", "exponential:mean=1", "exponential:mean=0.3", ""),
+        ("async", "weibull:shape=0.7,scale=1", "uniform:low=0,high=1", "0=3,2=0.5"),
+        ("k-batch-async:4", "exponential:mean=1", "pareto:shape=3,scale=0.1", "1=10"),
+        ("k-batch-async:3", "uniform:low=0,high=2", "weibull:shape=2,scale=0.5", ""),
+        ("sync", "exponential:mean=1", "constant:0.2", ""),
+        ("k-sync:3", "uniform:low=0,high=2", "constant:0.2", ""),
+        ("k-batch-sync:3", "exponential:mean=1", "constant:0.2", ""),
+        ("async", "exponential:mean=1", "constant:0.2", "0=4"),
+    ] {
+        let rules = entrant.parse::<Entrant>().unwrap();
+        let (delay, slow): (Distribution, Slow) = (delay.parse().unwrap(), slow.parse().unwrap());
+        let link: Distribution = link.parse().unwrap();
+        let k = rules.k(6).unwrap();
+        let of = |link| link::update_time(rules.rules(), &delay, link, &slow, cancel, 6, k);
+        let known = of(Some(&link)).mean_update_time.unwrap();
+        assert!(known > of(None).mean_update_time.unwrap());
+        let delays = Delays::new(delay.clone(), &slow, 6, 5).unwrap();
+        let delays = delays.with_link(link.clone(), 5).unwrap();
+        let times = simulate(&rules, cancel, 6, delays, 1000, 50_000).unwrap();
+        scores.push((times.mean_update_time - known) / times.mean_update_time_se.unwrap());
+        let staleness = link::staleness(rules.rules(), &delay, Some(&link), &slow, cancel, 6, k);
+        let mean = staleness.unwrap().mean.unwrap();
+        assert!((times.mean_staleness - mean).abs() < 0.01 + 0.01 * mean, "{entrant}");
+    }
+    assert!(scores.iter().all(|z| z.abs() < 4.0), "{scores:?}");
+    let nothing = |entrant: &str, link: &str, slow: &str| {
+        let rules = entrant.parse::<Entrant>().unwrap().rules();
+        let (delay, link) = ("exponential:mean=1".parse().unwrap(), link.parse().unwrap());
+        let slow = slow.parse().unwrap();
+        link::update_time(rules, &delay, Some(&link), &slow, cancel, 6, 3) == UpdateTime::default()
+    };
+    assert!(nothing("k-sync:3", "exponential:mean=1", ""));
+    assert!(nothing("k-sync:3", "constant:1", "0=2"));
+    assert!(nothing("ringmaster:3", "exponential:mean=1", ""));
 }

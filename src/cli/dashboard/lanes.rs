@@ -207,7 +207,7 @@ mod tests {
     }
 
     fn assign(learner: LearnerId, version: Version) -> Event {
-        Event::Assign { learner, task: 0, version }
+        Event::Assign { learner, task: 0, version, computes: None }
     }
 
     #[test]
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(text(&seen, 0, 22, 22, 22), "---o  --x--d-l-!... --");
         assert_eq!(text(&seen, 0, 22, 4, 4), ". --");
         assert_eq!(text(&seen, 0, 22, 11, 11), "d-l-!... --");
-        assert_eq!(seen.doing(0), Doing::Busy { task: 0, version: 4 });
+        assert_eq!(seen.doing(0), Doing::Busy { task: 0, version: 4, computes: None });
         let lane = &seen.lanes()[0];
         assert_eq!((lane.counted, lane.wasted), (1, 3));
         assert_eq!(text(&seen, 1, 22, 22, 3), "   ");

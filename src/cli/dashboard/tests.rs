@@ -65,7 +65,7 @@ impl Told {
 
     fn assign(&mut self, start: u64, time: u64, learner: usize) {
         let version = self.tally.updates;
-        self.event(start, time, &Event::Assign { learner, task: time, version });
+        self.event(start, time, &Event::Assign { learner, task: time, version, computes: None });
     }
 
     fn update(&mut self, start: u64, time: u64, k: usize) {

@@ -87,8 +87,13 @@ impl Recording {
 
     fn keep(&mut self, span: &Span) {
         let Span { learner, task, to, end, .. } = *span;
-        let finished = end.is_pushed();
-        if finished {
+        let [began, ended] = span.computing();
+        // A gradient that was on its way was finished.
+        let finished = end.is_pushed() || span.computes.is_some() && ended < to;
+        if ended == began && !finished {
+            return;
+        }
+        if end.is_pushed() {
             self.pushed = Some((to, learner));
         }
         if self.kept.wants(task) {
@@ -96,7 +101,7 @@ impl Recording {
             // have taken a tick longer. Where many take equally long that makes a difference.
             let passed = !finished && self.pushed.is_some_and(|last| last > (to, learner));
             let tick = Duration::from_nanos(passed.into());
-            let seconds = (span.time() + tick).as_secs_f64();
+            let seconds = (ended - began + tick).as_secs_f64();
             self.kept.push(task, Observed { learner, seconds, finished });
         }
     }
@@ -119,6 +124,7 @@ struct Line {
     event: Kind,
     learner: Option<LearnerId>,
     task: Option<Task>,
+    computes: Option<[f64; 2]>,
 }
 
 #[derive(Deserialize)]
@@ -157,7 +163,7 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
         let wrong = |what: &str| {
             Error::config(format!("{}, line {}: {what}", file::name(path), number + 1))
         };
-        let Line { t, event, learner, task } = serde_json::from_str(line)
+        let Line { t, event, learner, task, computes } = serde_json::from_str(line)
             .map_err(|error| wrong(&format!("is not an event of a run ({error})")))?;
         // Rounded to what the clock counts, so that equal durations are equal.
         let nanoseconds = (t * 1e9).round();
@@ -170,7 +176,9 @@ pub fn parse_events(path: &Path, text: &str) -> Result<Vec<Observed>> {
         let event = match (event, learner, task) {
             (Kind::Late | Kind::Return | Kind::Leave | Kind::Update, ..)
             | (Kind::Lost, _, None) => continue,
-            (Kind::Assign, Some(learner), Some(task)) => Event::Assign { learner, task, version },
+            (Kind::Assign, Some(learner), Some(task)) => {
+                Event::Assign { learner, task, version, computes }
+            }
             (Kind::Push, Some(learner), Some(task)) => Event::Push {
                 learner,
                 task,

@@ -5,7 +5,6 @@ use toml::Table;
 use super::{Clock, Config, SECONDS};
 use crate::{
     Error, Result,
-    cluster::delay::Delays,
     engine::{adapter::DeviceChoice, backend::FamilyChoice},
     sgd::{Cancellation, Entrant, faults::OnLoss},
 };
@@ -89,9 +88,10 @@ impl Config {
         let per_sample = (0.0..=*SECONDS.end()).contains(&self.per_sample);
         need(per_sample, "--per-sample must be from 0 to 1e9 seconds")?;
         if self.distribution().is_some() {
-            let distribution = self.run_config().distribution()?;
-            Delays::new(distribution, &self.slow, self.learners, self.seed)?;
+            self.run_config().delays(self.seed)?;
         }
+        let linked = "--link is a time that is drawn, and needs virtual time: leave it out";
+        need(!real || self.link.is_none(), linked)?;
         let added = "--per-sample adds to delays that are drawn, and here they are measured: name a \
                      distribution with --delay";
         need(self.distribution().is_some() || self.per_sample == 0.0, added)?;
@@ -197,6 +197,20 @@ impl Config {
     pub(crate) fn note(&self) -> Option<String> {
         let cancels = |entrant: &Entrant| entrant.cancels(self.learners);
         let idle = self.cancel != Cancellation::default() && !self.entrants.iter().any(cancels);
-        idle.then(|| NOTHING_CANCELLED.to_owned())
+        let biased = self.estimate && self.has_shards();
+        let notes = [
+            idle.then_some(NOTHING_CANCELLED),
+            biased.then_some(
+                "with --shards the gradients of a learner are those of its own samples, and no estimate of \
+                 the whole: the bounds on the error do not hold, and none is given",
+            ),
+        ];
+        let notes: Vec<&str> = notes.into_iter().flatten().collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
+    }
+
+    /// Whether learners have other samples than each other.
+    pub(crate) fn has_shards(&self) -> bool {
+        self.shards.is_some() && self.learners > 1
     }
 }

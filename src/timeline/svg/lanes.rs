@@ -95,6 +95,12 @@ fn draw(
         }
         let hatched = wasted.then_some(named);
         marks.bars.push(minibatch(timeline, span, (left, top, wide), hatched, paper, prefix));
+        if span.computes.is_some() {
+            let [began, ended] = span.computing().map(|at| place.x(at).clamp(left, right));
+            for (from, to) in [(left, began), (ended, right)] {
+                marks.bars.push(on_the_way((from, top), to - from, paper));
+            }
+        }
         if span.to > place.until {
             continue;
         }
@@ -132,7 +138,7 @@ fn minibatch(
     paper: &str,
     prefix: &str,
 ) -> Markup {
-    let Span { learner, task, version, from, to, end } = *span;
+    let Span { learner, task, version, from, to, end, .. } = *span;
     let bar = |fill: &str, opacity: Option<&str>| {
         let (x, width) = (Px(left), Px(wide.max(0.5)));
         let radius = (wide > 6.0).then_some("2");
@@ -159,6 +165,16 @@ fn minibatch(
                         height=(BAR - 4.0) rx="2" fill=(colour(version)) {}
                 }
             }
+        }
+    }
+}
+
+/// A part of a bar in which nothing is computed.
+pub(super) fn on_the_way((left, top): (f64, f64), wide: f64, paper: &str) -> Markup {
+    html! {
+        @if wide >= 0.5 {
+            rect x=(Px(left)) y=(Px(top + 2.0)) width=(Px(wide)) height=(Px(BAR - 4.0)) fill=(paper)
+                opacity=".7" pointer-events="none" {}
         }
     }
 }

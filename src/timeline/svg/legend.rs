@@ -48,7 +48,9 @@ fn entries(
     palette: &Palette,
     prefix: &str,
 ) -> Vec<(&'static str, Markup)> {
-    let Palette { ink, muted, alarm, .. } = palette;
+    let Palette { ink, muted, alarm, paper, .. } = palette;
+    let travels =
+        timeline.lanes.iter().flat_map(|lane| &lane.spans).any(|span| span.computes.is_some());
     let spans = || timeline.lanes.iter().flat_map(|lane| &lane.spans).map(|span| span.end);
     let pauses = || timeline.lanes.iter().flat_map(|lane| &lane.pauses).map(|pause| pause.away);
     let late = timeline.lanes.iter().any(|lane| !lane.late.is_empty());
@@ -73,6 +75,14 @@ fn entries(
     let crossed = wasted(cross(17.0, 6.0, 3.5));
     let entries = [
         (true, "computes", bar.clone()),
+        (
+            travels,
+            "on the way",
+            html! {
+                (bar)
+                rect x="0" y="2" width="24" height="8" fill=(paper) opacity=".7" {}
+            },
+        ),
         (
             pushes > 0 && place.has_room(pushes),
             "push",

@@ -48,7 +48,7 @@ impl Ledger {
         self.tally.count(time, event);
         self.activities.count(time, event);
         match *event {
-            Event::Assign { learner, task, version } => {
+            Event::Assign { learner, task, version, .. } => {
                 assert_eq!(version, self.version, "who starts reads the current version");
                 let busy = self.open.keys().any(|&(who, _)| who == learner);
                 assert!(!busy, "learner {learner} has one minibatch in hand");

@@ -247,7 +247,7 @@ impl Naive {
     }
 
     /// Whether a gradient of this version is dropped.
-    fn drops(&self, version: Version) -> bool {
+    pub(crate) fn drops(&self, version: Version) -> bool {
         match self.rules.drops {
             None => false,
             Some(Drops::Above(staleness)) => self.version() > version + staleness,
@@ -346,6 +346,6 @@ impl Naive {
         let task = self.started.iter().filter(|one| one.learner == learner).count() as Task;
         let version = self.version();
         self.started.push(Started { learner, task, version, fate: Fate::InHand });
-        Event::Assign { learner, task, version }
+        Event::Assign { learner, task, version, computes: None }
     }
 }
