@@ -178,18 +178,33 @@ impl Split {
     #[must_use]
     pub fn first(&self, samples: usize) -> Self {
         assert!(samples > 0, "a split holds at least one sample");
-        let (samples, inputs) = (samples.min(self.len()), self.inputs);
+        let all: Vec<usize> = (0..samples.min(self.len())).collect();
+        self.picked(&all)
+    }
+
+    /// Those samples, in this order.
+    ///
+    /// # Panics
+    /// If there are none, or there is no such sample.
+    #[must_use]
+    pub fn picked(&self, samples: &[usize]) -> Self {
+        fn of<T: Copy>(values: &[T], each: usize, samples: &[usize]) -> Vec<T> {
+            let one = |&at: &usize| &values[at * each..(at + 1) * each];
+            samples.iter().flat_map(one).copied().collect()
+        }
+        assert!(!samples.is_empty(), "a split holds at least one sample");
+        let inputs = self.inputs;
         let features = match &self.features {
             Features::Bytes { values, scale } => {
-                Features::bytes(values[..samples * inputs].to_vec(), *scale)
+                Features::bytes(of(values, inputs, samples), *scale)
             }
-            Features::Floats(values) => Features::floats(values[..samples * inputs].to_vec()),
+            Features::Floats(values) => Features::floats(of(values, inputs, samples)),
         };
         let labels = match &self.labels {
             Labels::Classes { values, classes } => {
-                Labels::classes(values[..samples].to_vec(), *classes)
+                Labels::classes(of(values, 1, samples), *classes)
             }
-            Labels::Numbers(values) => Labels::numbers(values[..samples].to_vec()),
+            Labels::Numbers(values) => Labels::numbers(of(values, 1, samples)),
         };
         Self { features, labels, inputs }
     }
@@ -462,6 +477,9 @@ mod tests {
             first.gather_features(&[1, 0], &mut of_first);
             assert_eq!((first.len(), &of_first), (2, &of_all));
             assert_eq!(of_first, [3.0, 4.0, 5.0, 0.0, 1.0, 2.0]);
+            let picked = all.picked(&[3, 1]);
+            picked.gather_features(&[0, 1], &mut of_first);
+            assert_eq!(of_first, [9.0, 10.0, 11.0, 3.0, 4.0, 5.0]);
             assert_eq!((first.classes(), all.first(9)), (all.classes(), all));
         }
     }

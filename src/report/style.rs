@@ -5,19 +5,21 @@
 use super::entrant::Name;
 
 /// Colour by variant; the rest are for other names, in turn. The row's number is the marker's.
-const COLOURS: [(&str, [u8; 3]); 9] = [
+const COLOURS: [(&str, [u8; 3]); 11] = [
     ("sync", [0x00, 0x00, 0x00]),
     ("k-sync", [0x00, 0x72, 0xb2]),
     ("k-batch-sync", [0x56, 0xb4, 0xe9]),
     ("async", [0xd5, 0x5e, 0x00]),
     ("k-async", [0xe6, 0x9f, 0x00]),
     ("k-batch-async", [0x00, 0x9e, 0x73]),
-    ("", [0xcc, 0x79, 0xa7]),
+    ("ringmaster", [0xcc, 0x79, 0xa7]),
+    ("ssp", [0x8a, 0x6d, 0x3b]),
     ("", [0x77, 0x77, 0x77]),
-    ("", [0x8a, 0x6d, 0x3b]),
+    ("", [0x5b, 0x3b, 0x8a]),
+    ("", [0x99, 0x99, 0x33]),
 ];
 /// So many of them have names.
-const KNOWN: usize = 6;
+const KNOWN: usize = 8;
 const DASHES: [&str; 5] = ["", "7 3", "2 3", "9 3 2 3", "14 4"];
 /// Towards black and towards white; with the dashes, fifteen entrants of a variant differ.
 const SHADES: [(f64, f64); 3] = [(0.0, 0.0), (0.0, 0.35), (255.0, 0.35)];

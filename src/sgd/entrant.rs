@@ -194,6 +194,20 @@ impl Entrant {
         Self::plain(row(variant), Number::Adaptive)
     }
 
+    /// Ringmaster with this bound R on the staleness.
+    ///
+    /// # Panics
+    /// If the bound is zero: no gradient would count.
+    pub fn ringmaster(bound: usize) -> Self {
+        assert!(bound > 0, "R is at least 1");
+        Self::plain(named("ringmaster"), Number::Of(bound))
+    }
+
+    /// Stale synchronous parallel with this lead S.
+    pub fn stale_synchronous(lead: usize) -> Self {
+        Self::plain(named("ssp"), Number::Of(lead))
+    }
+
     /// The same with this K, where it has one.
     #[must_use]
     pub(super) fn with_number(self, k: usize) -> Self {
@@ -498,6 +512,10 @@ fn half(learners: usize) -> usize {
 fn row(variant: Variant) -> usize {
     let is_of = |form: &Form| form.takes == Takes::K && (form.rules)(0) == variant.into();
     FORMS.iter().position(is_of).expect("every base variant has a row")
+}
+
+fn named(name: &str) -> usize {
+    FORMS.iter().position(|form| form.name == name).expect("it is in the table")
 }
 
 /// The name of a base variant, as entrants have it.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::{
-        Entrant,
+        Cancellation, Entrant,
         scheduler::{Rules, Variant},
     },
 };
@@ -31,6 +31,32 @@ pub struct Survey {
     pub speed_up: Option<f64>,
     /// One a K.
     pub rows: Vec<Row>,
+    /// Entrants with a bound on the staleness or the lead, those of which something is known.
+    pub bounded: Vec<Bounded>,
+}
+
+/// An entrant with a bound on the staleness or the lead.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Bounded {
+    /// Who is meant.
+    pub entrant: Entrant,
+    /// Its update time.
+    #[serde(flatten)]
+    pub time: UpdateTime,
+    /// Its mean staleness, in updates.
+    pub mean_staleness: Option<f64>,
+}
+
+/// Entrants with a bound, worth looking at among P = `learners`: Ringmaster with R = 2, P/2 and P, and stale
+/// synchronous parallel with S = 1 and 4. None for a lone learner.
+pub fn bounded(learners: usize) -> Vec<Entrant> {
+    let mut bounds = vec![2, learners / 2, learners];
+    bounds.retain(|bound| *bound > 1);
+    bounds.sort_unstable();
+    bounds.dedup();
+    let ringmaster = bounds.into_iter().map(Entrant::ringmaster);
+    let all = ringmaster.chain([1, 4].map(Entrant::stale_synchronous));
+    if learners > 1 { all.collect() } else { Vec::new() }
 }
 
 /// Update times with one K.
@@ -69,7 +95,22 @@ impl Survey {
             rows: ks(learners)
                 .map(|k| Row { k, times: times(distribution, learners, k) })
                 .collect(),
+            bounded: bounded(learners)
+                .into_iter()
+                .filter_map(|entrant| Bounded::of(entrant, distribution, learners))
+                .collect(),
         }
+    }
+}
+
+impl Bounded {
+    /// What is known of it; none if nothing is.
+    fn of(entrant: Entrant, distribution: &Distribution, p: usize) -> Option<Self> {
+        let (rules, slow, cancel) = (entrant.rules(), Slow::default(), Cancellation::Preempt);
+        let time = runtime::update_time_of(rules, distribution, &slow, cancel, p, 1);
+        let expected = staleness::expected_of(rules, distribution, &slow, cancel, p, 1)?;
+        time.mean_update_time?;
+        Some(Self { entrant, time, mean_staleness: expected.mean })
     }
 }
 

@@ -133,3 +133,39 @@ fn a_larger_minibatch_costs_time_and_its_updates_go_further() {
     assert!(losses.iter().all(|loss| (0.2..3.0).contains(loss)), "{losses:?}");
     assert!(losses[1] < losses[0], "with two samples there is mostly noise: {losses:?}");
 }
+
+#[test]
+fn methods_are_raced_at_the_rate_that_suits_each() {
+    let rows = run("methods", "methods");
+    let named: Vec<_> = rows.iter().map(|row| &*row["setting"]).collect();
+    let settings = ["heavy-tail", "alike", "slow", "iid", "dirichlet", "all"];
+    assert!(named.into_iter().eq(settings.into_iter().flat_map(|name| [name; 2])));
+    for row in &rows {
+        assert!(row["entrant"].contains("rate=0."), "{row:?}");
+        assert!((0.05..2.4).contains(&number(row, "loss")), "{row:?}");
+    }
+    // Of sync and ssp:0 each waits for the slowest, once for eight gradients and once for one; how samples are
+    // split among the learners changes no time.
+    let time = |at: usize| number(&rows[at], "s_per_update");
+    assert!(rows[2]["entrant"].starts_with("sync") && rows[3]["entrant"].starts_with("ssp:0"));
+    assert!(time(3) < 0.4 * time(2));
+    assert_eq!([time(6), time(7)], [time(8), time(9)]);
+    // Where samples are split at random, those of the slow are learnt as well as the others.
+    let of_slow = |at: usize| number(&rows[at], "loss_of_slow") / number(&rows[at], "loss");
+    assert!((of_slow(7) - 1.0).abs() < 0.05 && (of_slow(9) - 1.0).abs() > 0.05);
+}
+
+#[test]
+fn momentum_and_rates_are_tried_side_by_side() {
+    let rows = run("momentum_and_rates", "momentum-and-rates");
+    let of = |question: &'static str| rows.iter().filter(move |row| row["question"] == question);
+    assert_eq!((of("momentum").count(), of("rates").count()), (4, 4));
+    for row in &rows {
+        assert!((0.05..2.31).contains(&number(row, "loss")), "{row:?}");
+    }
+    // In so few updates among two learners no gradient is long enough for that clip to hurt.
+    for (plain, clipped) in of("rates").take(2).zip(of("rates").skip(2)) {
+        assert_eq!(plain["rate"], clipped["rate"]);
+        assert!(number(clipped, "loss") < 1.5 * number(plain, "loss"), "{clipped:?}");
+    }
+}

@@ -26,7 +26,7 @@ use crate::{
     theory::{
         error::Constants,
         runtime::UpdateTime,
-        survey::{ErrorRuntime, Survey},
+        survey::{Bounded, ErrorRuntime, Survey},
     },
 };
 
@@ -255,7 +255,7 @@ impl BoundArgs {
 }
 
 fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
-    let Survey { delay, mean, learners, speed_up, rows, .. } = survey;
+    let Survey { delay, mean, learners, speed_up, rows, bounded, .. } = survey;
     let number =
         |value: Option<f64>| value.map_or("infinite".to_owned(), |v| format!("{:.4}", Shown(v)));
     let mut text = format!(
@@ -271,6 +271,15 @@ fn text(survey: &Survey, errors: &[ErrorRuntime]) -> String {
         cells.push([row.k.to_string()].into_iter().chain(times).collect());
     }
     text += &align(&cells);
+    if !bounded.is_empty() {
+        let head = ["", "s/update", "mean staleness"];
+        let mut cells = vec![head.map(str::to_owned).to_vec()];
+        for Bounded { entrant, time, mean_staleness } in bounded {
+            let staleness = mean_staleness.map_or("-".to_owned(), |s| format!("{:.4}", Shown(s)));
+            cells.push(vec![entrant.to_string(), cell(time), staleness]);
+        }
+        let _ = write!(text, "\n{}", align(&cells));
+    }
     let head = ["", "bound on the error after J updates", "s/update"];
     let mut cells = vec![head.map(str::to_owned).to_vec()];
     for ErrorRuntime { entrant, bound, reason, mean_update_time, .. } in errors {
