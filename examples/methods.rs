@@ -13,7 +13,7 @@ use tortoise::{
         model::Model,
     },
     race::Race,
-    report::plot::{Chart, Line, Scale, Sheet},
+    report::plot::{Chart, Dot, Line, Look, Scale, Sheet},
     sgd::{Trajectory, trajectory::Point},
     statistics,
 };
@@ -126,10 +126,15 @@ fn main() -> Result<()> {
     for (picture, settings) in PICTURES {
         let mut charts = Vec::new();
         for setting in settings {
-            let (lines, of_setting) = race(&args, &data, setting)?;
+            let Raced { lines, places, rows: of_setting } = race(&args, &data, setting)?;
             rows.extend(of_setting);
             let (across, up) = (Scale::linear("run time (s)"), Scale::log("training loss"));
             charts.push(Chart::new(across, up, lines).titled(setting.title));
+            if picture == "methods" {
+                let across = Scale::log("seconds per update");
+                let up = Scale::log("training loss at the end");
+                charts.push(Chart::new(across, up, places).titled("where each ends"));
+            }
         }
         let sheet = Sheet::new(charts, caption);
         // The last picture has the name of the numbers.
@@ -142,12 +147,14 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The curves of a setting, and a row for each of its entrants.
-fn race(
-    args: &common::Args,
-    data: &Dataset,
-    setting: &Setting,
-) -> Result<(Vec<Line>, Vec<String>)> {
+/// What came of a setting, entrant by entrant.
+struct Raced {
+    lines: Vec<Line>,
+    places: Vec<Line>,
+    rows: Vec<String>,
+}
+
+fn race(args: &common::Args, data: &Dataset, setting: &Setting) -> Result<Raced> {
     let Setting { name, entrants, options, .. } = *setting;
     let entrants = &entrants[..args.size(entrants.len(), 2)];
     let budget = args.size(setting.budget, 10.0);
@@ -166,7 +173,7 @@ fn race(
     }
     let runs = race.run()?;
     let split = options.iter().find(|(option, _)| *option == "shards").map(|(_, split)| *split);
-    let (mut lines, mut rows) = (Vec::new(), Vec::new());
+    let (mut lines, mut places, mut rows) = (Vec::new(), Vec::new(), Vec::new());
     for of_one in runs.chunk_by(|a, b| a.entrant == b.entrant) {
         let entrant = of_one[0].entrant;
         let at = |share: f64| {
@@ -175,8 +182,8 @@ fn race(
                 run.points[(share * last as f64).round() as usize].loss
             }
         };
-        let update_time =
-            common::estimate(of_one, |run| run.tally.mean_update_time().unwrap_or(f64::NAN));
+        let seconds = |run: &Trajectory| run.tally.mean_update_time().unwrap_or(f64::NAN);
+        let update_time = common::estimate(of_one, seconds);
         let [third, end] = [0.3, 1.0].map(|share| common::estimate(of_one, at(share)));
         let of_slow = match split {
             Some(split) => loss_of_slow(args, data, split, of_one)?,
@@ -187,8 +194,13 @@ fn race(
         rows.push(format!("{name},{named},{update_time},{third},{end},{of_slow}"));
         let mean: Vec<Point> = common::mean(of_one);
         lines.push(common::curve(&entrant.to_string(), &mean, |point| point.time));
+        let times: Vec<f64> = of_one.iter().map(seconds).collect();
+        let last = mean[mean.len() - 1];
+        let x = statistics::mean(&times).unwrap_or(f64::NAN);
+        let place = Dot { x, y: last.loss, error: last.loss_se };
+        places.push(Line::new(&*entrant.to_string(), Look::Place, [place]));
     }
-    Ok((lines, rows))
+    Ok(Raced { lines, places, rows })
 }
 
 /// The loss at the end over the samples of the slow learners, and its standard error.

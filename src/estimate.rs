@@ -154,6 +154,9 @@ pub struct Settings {
     /// is known.
     #[serde(default)]
     pub least_convexity: f64,
+    /// Whether each learner draws from a part of the samples of its own.
+    #[serde(default)]
+    pub shards: bool,
 }
 
 impl Settings {
@@ -175,6 +178,7 @@ impl Settings {
             chunk: 512,
             minimum: None,
             least_convexity: 0.0,
+            shards: false,
         }
     }
 }

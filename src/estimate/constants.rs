@@ -283,6 +283,13 @@ fn least_ratio(iterates: &[Iterate], f_star: f64) -> f64 {
 fn warnings(estimates: &Estimates) -> Vec<String> {
     let Estimates { smoothness, convexity, gamma, iterates, f_star, settings, .. } = estimates;
     let mut warnings = Vec::new();
+    if settings.shards {
+        warnings.push(
+            "assumption violated: the gradients of a learner are unbiased for its own shard of the samples, and \
+             not for all: the bounds do not hold"
+                .to_owned(),
+        );
+    }
     let largest =
         estimates.gamma_windows.iter().max_by(|a, b| a.gamma.value.total_cmp(&b.gamma.value));
     if let Some(window) = largest.filter(|window| window.gamma.value > 1.0 || gamma.value > 1.0) {

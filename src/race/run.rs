@@ -237,6 +237,7 @@ impl Run<'_> {
 
     fn estimates(&mut self, seen: &Seen, evaluator: &mut dyn Engine) -> Result<Estimates> {
         let mut settings = self.estimate_settings()?;
+        settings.shards = self.config.has_shards();
         let regression = match self.layout {
             Layout::Model(model) => SoftmaxRegression::of(model),
             Layout::Flat => None,

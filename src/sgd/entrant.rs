@@ -328,13 +328,14 @@ impl Entrant {
             Number::Adaptive => ", a number that grows as noise comes to outweigh progress",
             _ => "",
         };
+        let own = match self.own.of_updates() {
+            own if own.is_empty() => String::new(),
+            own => format!(" Of its own it has {own}."),
+        };
         let takes = match (rules.waits, k) {
             (true, k) if k == learners && !self.adapts() => {
-                return Ok(
-                    "An update takes a gradient of every learner; each waits until all have \
-                           pushed theirs."
-                        .to_owned(),
-                );
+                let all = "a gradient of every learner; each waits until all have pushed theirs";
+                return Ok(format!("An update takes {all}.{own}"));
             }
             (_, 1) if !self.adapts() => "one gradient, whoever pushes it".to_owned(),
             (true, k) => format!("the gradients of the first {k} learners{grows}, who wait for it"),
@@ -357,7 +358,7 @@ impl Entrant {
                 "; who has pushed more than {most} minibatches more than the slowest waits for it"
             ),
         };
-        Ok(format!("An update takes {takes}; {unfinished}{ahead}."))
+        Ok(format!("An update takes {takes}; {unfinished}{ahead}.{own}"))
     }
 
     /// The same among P = `learners`, with a K that is a number where it was P/2.
@@ -768,6 +769,12 @@ mod tests {
             let entrant: Entrant = entrant.parse().unwrap();
             assert_eq!(entrant.in_words(4).unwrap(), format!("An update takes {words}"));
         }
+        let own: Entrant = "async@rate=0.1,momentum=0.5,clip=1".parse().unwrap();
+        let words = own.in_words(4).unwrap();
+        assert!(
+            words.ends_with("and will be stale. Of its own it has momentum=0.5,clip=1."),
+            "{words}"
+        );
         assert!("k-sync:5".parse::<Entrant>().unwrap().in_words(4).is_err());
     }
 }

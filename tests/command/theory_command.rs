@@ -158,6 +158,27 @@ fn estimates_come_with_their_uncertainty_and_a_race_draws_their_bound() {
 }
 
 #[test]
+fn with_shards_no_bound_is_given_and_it_is_said_why() {
+    let folder = tempdir().unwrap();
+    let data = first_images();
+    let race = format!(
+        "race --estimate async --model logistic -p 4 --learning-rate 0.02 --budget 20 --device host --quiet \
+         --data {} --shards",
+        data.path().display()
+    );
+    for (split, of_one) in [("iid", false), ("iid -p 1", true)] {
+        let race = race.replace(" -p 4", if of_one { "" } else { " -p 4" });
+        let out = folder.path().join(split.replace(' ', "-"));
+        let summary = json(&format!("{race} {split}"), &out);
+        let entrant = &summary["entrants"][0];
+        let warnings = entrant["runs"][0]["estimates"]["warnings"].to_string();
+        assert_eq!(warnings.contains("unbiased for its own shard"), !of_one, "{warnings}");
+        assert_eq!(entrant["error_bound"].is_object(), of_one);
+        assert!(entrant["theory"]["mean_update_time"].is_number());
+    }
+}
+
+#[test]
 fn advice_that_is_followed_shows_what_came_of_it() {
     let folder = tempdir().unwrap();
     let arguments = "advise sync async k-sync:1 k-async:2 --model logistic -p 4 --target 0.6 \

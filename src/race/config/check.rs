@@ -197,16 +197,7 @@ impl Config {
     pub(crate) fn note(&self) -> Option<String> {
         let cancels = |entrant: &Entrant| entrant.cancels(self.learners);
         let idle = self.cancel != Cancellation::default() && !self.entrants.iter().any(cancels);
-        let biased = self.estimate && self.has_shards();
-        let notes = [
-            idle.then_some(NOTHING_CANCELLED),
-            biased.then_some(
-                "with --shards the gradients of a learner are those of its own samples, and no estimate of \
-                 the whole: the bounds on the error do not hold, and none is given",
-            ),
-        ];
-        let notes: Vec<&str> = notes.into_iter().flatten().collect();
-        (!notes.is_empty()).then(|| notes.join("; "))
+        idle.then(|| NOTHING_CANCELLED.to_owned())
     }
 
     /// Whether learners have other samples than each other.

@@ -120,6 +120,11 @@ impl Own {
         Self { cancel: self.cancel, stale: self.stale, ..Self::NOTHING }
     }
 
+    /// What changes how an update is made of gradients, as it is written; without the rate.
+    pub(super) fn of_updates(self) -> String {
+        Self { rate: None, cancel: None, stale: None, ..self }.to_string()
+    }
+
     /// What only makes a difference where something is trained, as it is written.
     pub(super) fn of_training(self) -> String {
         Self { cancel: None, stale: None, ..self }.to_string()
