@@ -141,7 +141,7 @@ fn main() -> Result<()> {
         if picture == "methods" {
             args.write(picture, &sheet, head, &rows)?;
         } else {
-            sheet.draw(&args.out.join(picture))?;
+            args.draw(picture, &sheet)?;
         }
     }
     Ok(())

@@ -42,7 +42,7 @@
 //! | `k-async:K` | the first K learners | waits for the update | goes on | 0, 1, ... |
 //! | `k-batch-async:K` | the first K minibatches | starts another minibatch | goes on | 0, 1, ... |
 //! | `ringmaster:R` | one gradient | starts again at once | goes on until it is stale by R | below R |
-//! | `ssp:S` | one gradient | starts again unless S ahead | goes on | 0, 1, ... |
+//! | `ssp:S` | one gradient | starts again unless its lead is above S | goes on | 0, 1, ... |
 //!
 //! K learners are K different ones; of K minibatches, two may come from one learner. One state
 //! machine, [`sgd::scheduler`], serves all variants. It is told K, and the answers to three

@@ -126,8 +126,13 @@ impl Args {
         rows: &[String],
     ) -> Result<()> {
         print!("{}", self.write_rows(name, head, rows)?);
-        sheet.draw(&self.out.join(name))?;
-        Ok(())
+        self.draw(name, sheet)
+    }
+
+    /// Draws the sheet as `NAME.svg` and `.png`.
+    pub(crate) fn draw(&self, name: &str, sheet: &Sheet) -> Result<()> {
+        fs::create_dir_all(&self.out).map_err(tortoise::Error::io(&self.out))?;
+        sheet.draw(&self.out.join(name)).map(drop)
     }
 
     /// Writes the mean trajectories behind a picture as `NAME-trajectories.csv`.

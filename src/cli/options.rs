@@ -14,7 +14,7 @@ use crate::{
         chaos::FaultPlan,
         delay::{Distribution, Slow},
     },
-    dataset::shards::Law,
+    dataset::shards::Sharding,
     engine::{adapter::DeviceChoices, backend::FamilyChoice, model::Shape},
     race::{Clock, Delay},
     sgd::{
@@ -183,7 +183,7 @@ pub(super) struct Setup {
     ///
     /// The split depends on the seed. [default: each learner draws from all]
     #[arg(long, value_name = "SPLIT", help_heading = LEARNERS, hide_short_help = true)]
-    shards: Option<Law>,
+    shards: Option<Sharding>,
     /// Clock that measures run time
     #[arg(long, help_heading = LEARNERS)]
     clock: Option<Clock>,

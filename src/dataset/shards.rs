@@ -17,7 +17,7 @@ use crate::{
 
 /// How the training set is split among the learners. Written `iid`, `dirichlet:alpha=0.1`.
 #[derive(Debug, Clone, Copy, PartialEq, SerializeDisplay, DeserializeFromStr)]
-pub enum Law {
+pub enum Sharding {
     /// At random: parts of the same size, as alike as chance has it.
     Iid,
     /// By label: of each class, the shares of the learners are drawn from a Dirichlet distribution with all
@@ -31,8 +31,8 @@ pub enum Law {
 /// What a split is made of, but for the learners and the seed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shards {
-    law: Law,
-    /// The class of each sample; empty where the law does not ask.
+    sharding: Sharding,
+    /// The class of each sample; empty where the sharding does not ask.
     labels: Arc<[u32]>,
     /// The fewest samples that a learner may have.
     fewest: usize,
@@ -45,22 +45,22 @@ pub type Parts = Arc<[Vec<usize>]>;
 const TRIES: u64 = 100;
 
 impl Shards {
-    /// Shards by `law` of samples with these `labels`, in which each learner has `fewest` samples at least: as
+    /// Shards by `sharding` of samples with these `labels`, in which each learner has `fewest` samples at least: as
     /// many as a minibatch.
     ///
     /// # Errors
-    /// [`Error::Config`] where the law goes by labels, and there are none.
-    pub fn new(law: Law, labels: Option<&[u32]>, fewest: usize) -> Result<Self> {
-        let labels = match (law, labels) {
-            (Law::Iid, _) => [].into(),
-            (Law::Dirichlet { .. }, Some(labels)) => labels.into(),
-            (Law::Dirichlet { .. }, None) => {
+    /// [`Error::Config`] where the sharding goes by labels, and there are none.
+    pub fn new(sharding: Sharding, labels: Option<&[u32]>, fewest: usize) -> Result<Self> {
+        let labels = match (sharding, labels) {
+            (Sharding::Iid, _) => [].into(),
+            (Sharding::Dirichlet { .. }, Some(labels)) => labels.into(),
+            (Sharding::Dirichlet { .. }, None) => {
                 return Err(Error::config(format!(
-                    "{law} splits by class, and these data have none: use iid"
+                    "{sharding} splits by class, and these data have none: use iid"
                 )));
             }
         };
-        Ok(Self { law, labels, fewest })
+        Ok(Self { sharding, labels, fewest })
     }
 
     /// The parts of P = `learners` out of `samples`.
@@ -75,23 +75,23 @@ impl Shards {
         let enough = |parts: &Vec<Vec<usize>>| few(parts) >= Some(self.fewest);
         let split = |at: u64| {
             let mut rng = rng::stream(seed, Purpose::Shards, at, 0);
-            let mut parts = match self.law {
-                Law::Iid => deal(&mut rng, samples, learners),
-                Law::Dirichlet { alpha } => self.by_class(&mut rng, samples, learners, alpha),
+            let mut parts = match self.sharding {
+                Sharding::Iid => deal(&mut rng, samples, learners),
+                Sharding::Dirichlet { alpha } => self.by_class(&mut rng, samples, learners, alpha),
             };
             parts.iter_mut().for_each(|part| part.sort_unstable());
             parts
         };
         let tries = if samples / learners < self.fewest { 0 } else { TRIES };
         (0..tries).map(split).find(enough).map(Into::into).ok_or_else(|| {
-            let remedy = match self.law {
-                Law::Iid => "",
-                Law::Dirichlet { .. } => ", or a larger alpha",
+            let remedy = match self.sharding {
+                Sharding::Iid => "",
+                Sharding::Dirichlet { .. } => ", or a larger alpha",
             };
             Error::config(format!(
                 "--shards {} of {samples} samples leaves some of {learners} learners without the {} that a \
                  minibatch takes: use fewer learners, a smaller --minibatch{remedy}",
-                self.law, self.fewest
+                self.sharding, self.fewest
             ))
         })
     }
@@ -165,7 +165,7 @@ fn ln_gamma_variate(rng: &mut impl Rng, shape: f64) -> f64 {
 
 const GRAMMAR: [(&str, &[&str]); 2] = [("iid", &[]), ("dirichlet", &["alpha"])];
 
-impl FromStr for Law {
+impl FromStr for Sharding {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -182,7 +182,7 @@ impl FromStr for Law {
     }
 }
 
-impl fmt::Display for Law {
+impl fmt::Display for Sharding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Iid => f.write_str("iid"),
@@ -198,30 +198,30 @@ mod tests {
     const SAMPLES: usize = 3000;
 
     /// Samples 0, 3, 6, ... are of class 0, and so on.
-    fn parts(law: &str, learners: usize, fewest: usize, seed: u64) -> Result<Parts> {
+    fn parts(sharding: &str, learners: usize, fewest: usize, seed: u64) -> Result<Parts> {
         let labels: Vec<u32> = (0..SAMPLES as u32).map(|at| at % 3).collect();
-        Shards::new(law.parse()?, Some(&labels), fewest)?.split(SAMPLES, learners, seed)
+        Shards::new(sharding.parse()?, Some(&labels), fewest)?.split(SAMPLES, learners, seed)
     }
 
     #[test]
     fn every_sample_has_one_learner() {
-        for law in ["iid", "dirichlet:alpha=0.1", "dirichlet:alpha=100"] {
+        for sharding in ["iid", "dirichlet:alpha=0.1", "dirichlet:alpha=100"] {
             for learners in [1, 2, 7] {
-                let parts = parts(law, learners, 1, 3).unwrap();
+                let parts = parts(sharding, learners, 1, 3).unwrap();
                 assert_eq!(parts.len(), learners);
                 assert!(parts.iter().all(|part| part.is_sorted()));
                 let mut all = parts.concat();
                 all.sort_unstable();
-                assert!(all.into_iter().eq(0..SAMPLES), "{law}");
+                assert!(all.into_iter().eq(0..SAMPLES), "{sharding}");
             }
         }
     }
 
     #[test]
     fn a_split_is_a_function_of_the_seed() {
-        for law in ["iid", "dirichlet:alpha=0.5"] {
-            assert_eq!(parts(law, 4, 1, 1).unwrap(), parts(law, 4, 1, 1).unwrap());
-            assert_ne!(parts(law, 4, 1, 1).unwrap(), parts(law, 4, 1, 2).unwrap());
+        for sharding in ["iid", "dirichlet:alpha=0.5"] {
+            assert_eq!(parts(sharding, 4, 1, 1).unwrap(), parts(sharding, 4, 1, 1).unwrap());
+            assert_ne!(parts(sharding, 4, 1, 1).unwrap(), parts(sharding, 4, 1, 2).unwrap());
         }
         let sizes = |parts: &Parts| parts.iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(&parts("iid", 7, 1, 0).unwrap()), [428, 429, 428, 429, 428, 429, 429]);
@@ -252,22 +252,22 @@ mod tests {
     fn a_learner_has_enough_for_a_minibatch_or_it_is_said() {
         let parts_of = parts("dirichlet:alpha=0.2", 6, 100, 0).unwrap();
         assert!(parts_of.iter().all(|part| part.len() >= 100));
-        for (law, why) in [
+        for (sharding, why) in [
             ("iid", "leaves some of 6 learners without the 501"),
             ("dirichlet:alpha=1000", "or a larger alpha"),
         ] {
-            let error = parts(law, 6, 501, 0).unwrap_err().to_string();
+            let error = parts(sharding, 6, 501, 0).unwrap_err().to_string();
             assert!(error.contains(why), "{error}");
         }
         let flat = Shards::new("dirichlet:alpha=1".parse().unwrap(), None, 1).unwrap_err();
         assert!(flat.to_string().contains("these data have none"));
-        assert!(Shards::new(Law::Iid, None, 1).unwrap().split(10, 3, 0).is_ok());
+        assert!(Shards::new(Sharding::Iid, None, 1).unwrap().split(10, 3, 0).is_ok());
     }
 
     #[test]
-    fn a_law_is_written_as_it_is_read() {
+    fn a_sharding_is_written_as_it_is_read() {
         for text in ["iid", "dirichlet:alpha=0.1"] {
-            assert_eq!(text.parse::<Law>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<Sharding>().unwrap().to_string(), text);
         }
         for (wrong, why) in [
             ("idd", "did you mean \"iid\""),
@@ -276,7 +276,7 @@ mod tests {
             ("dirichlet:a=1", "has no parameter \"a\""),
             ("iid:alpha=1", "iid has no parameter"),
         ] {
-            let error = wrong.parse::<Law>().unwrap_err().to_string();
+            let error = wrong.parse::<Sharding>().unwrap_err().to_string();
             assert!(error.contains(why), "{wrong}: {error}");
         }
     }

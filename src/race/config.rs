@@ -24,7 +24,7 @@ use crate::{
         chaos::FaultPlan,
         delay::{Distribution, Slow, Trace},
     },
-    dataset::{mnist, shards::Law},
+    dataset::{mnist, shards::Sharding},
     engine::{
         adapter::DeviceChoices,
         backend::FamilyChoice,
@@ -96,7 +96,7 @@ pub struct Config {
     pub(crate) slow: Slow,
     /// How the training set is split among the learners, if it is.
     #[serde(default)]
-    pub(crate) shards: Option<Law>,
+    pub(crate) shards: Option<Sharding>,
     /// Distribution of the time that a pull and a push take on the way, if they take any.
     #[serde(default)]
     pub(crate) link: Option<Distribution>,
@@ -409,7 +409,7 @@ impl Config {
         };
         let clip = self.clip.map_or(String::new(), |norm| format!(", clip {}", Shown(norm)));
         let link = self.link.as_ref().map_or(String::new(), |link| format!(", link {link}"));
-        let shards = self.shards.map_or(String::new(), |law| format!(", shards {law}"));
+        let shards = self.shards.map_or(String::new(), |split| format!(", shards {split}"));
         let cancel = match self.cancel {
             Cancellation::Preempt if self.clock == Clock::Real => "cancelled work is abandoned",
             Cancellation::Preempt => "cancelled work stops at once",

@@ -186,7 +186,7 @@ impl Subject {
             Self::Model(opened) => opened.data.train.labels().of_classes(),
             Self::Own(_) => None,
         };
-        let shards = |law| Shards::new(law, labels, config.largest_minibatch());
+        let shards = |sharding| Shards::new(sharding, labels, config.largest_minibatch());
         let shards = config.shards.map(shards).transpose()?;
         Ok(RunConfig { shards, ..config.run_config() })
     }

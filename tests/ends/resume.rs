@@ -105,7 +105,7 @@ fn a_race_that_is_killed_fifty_times_has_the_bits_of_one_that_is_not() {
     let whole = root.path().join("whole");
     succeeds(&mut start(&whole));
     let (expected, total) = (runs(&whole), recorded(&whole));
-    assert!(expected.keys().filter(|name| name.ends_with("timeline.jsonl")).count() == 6);
+    assert!(expected.keys().filter(|name| name.ends_with("timeline.jsonl")).count() == 7);
     let mut rng = ChaCha8Rng::seed_from_u64(1);
     let (mut kills, mut race) = (0, 0);
     while kills < 50 {

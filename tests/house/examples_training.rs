@@ -159,12 +159,12 @@ fn methods_are_raced_at_the_rate_that_suits_each() {
 fn momentum_and_rates_are_tried_side_by_side() {
     let rows = run("momentum_and_rates", "momentum-and-rates");
     let of = |question: &'static str| rows.iter().filter(move |row| row["question"] == question);
-    assert_eq!((of("momentum").count(), of("rates").count()), (4, 4));
+    assert_eq!(["momentum", "alike", "heavy"].map(|question| of(question).count()), [4; 3]);
     for row in &rows {
         assert!((0.05..2.31).contains(&number(row, "loss")), "{row:?}");
     }
-    // In so few updates among two learners no gradient is long enough for that clip to hurt.
-    for (plain, clipped) in of("rates").take(2).zip(of("rates").skip(2)) {
+    // In so few updates among eight learners that clip takes little away.
+    for (plain, clipped) in of("alike").take(2).zip(of("alike").skip(2)) {
         assert_eq!(plain["rate"], clipped["rate"]);
         assert!(number(clipped, "loss") < 1.5 * number(plain, "loss"), "{clipped:?}");
     }
