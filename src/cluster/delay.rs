@@ -113,6 +113,14 @@ impl Delays {
     }
 }
 
+impl Link {
+    fn sample(&mut self, learner: LearnerId) -> [Duration; 2] {
+        let Self { distribution, learners } = self;
+        let rng = &mut learners[learner];
+        [(); 2].map(|()| duration(distribution.quantile(rng.random())))
+    }
+}
+
 /// That a clock of nanoseconds counts durations of this distribution well, so many times as long: it stands
 /// still where nearly all of them are none.
 fn countable(distribution: &Distribution, factor: f64) -> Result<()> {
@@ -141,10 +149,9 @@ impl DelayModel for Delays {
         duration(*factor * seconds)
     }
 
+    #[inline]
     fn travel(&mut self, learner: LearnerId) -> Option<[Duration; 2]> {
-        let Link { distribution, learners } = self.link.as_mut()?;
-        let rng = &mut learners[learner];
-        Some([(); 2].map(|()| duration(distribution.quantile(rng.random()))))
+        self.link.as_mut().map(|link| link.sample(learner))
     }
 }
 

@@ -50,6 +50,9 @@ pub struct Simulated<'a, D> {
     /// When each learner finishes what it has in hand; with nothing in hand, when it is back.
     finish: Earliest,
     assigned: Vec<Option<Assigned>>,
+    /// When each has the parameters and when the gradient, since it was assigned; empty where neither is on
+    /// its way for any time.
+    computes: Vec<[Duration; 2]>,
     gradients: Option<Gradients<'a>>,
 }
 
@@ -58,8 +61,6 @@ pub struct Simulated<'a, D> {
 struct Assigned {
     order: Order,
     computing: Option<Computing>,
-    /// When it has the parameters and when the gradient, since it was assigned.
-    computes: Option<[Duration; 2]>,
 }
 
 #[derive(Debug)]
@@ -76,6 +77,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
             now: 0,
             finish: Earliest::new(learners),
             assigned: (0..learners).map(|_| None).collect(),
+            computes: Vec::new(),
             gradients: None,
         }
     }
@@ -111,7 +113,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
                 let task = started.task;
                 self.finish.set(learner, nanoseconds(started.due.unwrap_or(now)));
                 let order = Order { learner, task, params };
-                self.assigned[learner] = Some(Assigned { order, computing: None, computes: None });
+                self.assigned[learner] = Some(Assigned { order, computing: None });
             }
         }
         self
@@ -123,9 +125,7 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
         // Twice as many as there are queues, so that none runs out of work while the server works.
         let most = 2 * queues.count();
         for learner in self.finish.first(wanted.map_or(most, |wanted| wanted.min(most))) {
-            let Some(Assigned { order, computing, .. }) = &mut self.assigned[learner] else {
-                continue;
-            };
+            let Some(Assigned { order, computing }) = &mut self.assigned[learner] else { continue };
             computing.get_or_insert_with(|| queues.compute(order.clone(), minibatches.clone()));
         }
     }
@@ -134,14 +134,16 @@ impl<'a, D: DelayModel> Simulated<'a, D> {
 impl<D: DelayModel> Cluster for Simulated<'_, D> {
     fn assign(&mut self, order: Order) -> Option<Duration> {
         let learner = order.learner;
-        let computing = self.delays.sample(learner);
-        let travel = self.delays.travel(learner);
-        let computes = travel.map(|[pull, _]| [pull, pull.saturating_add(computing)]);
-        let [pull, push] = travel.unwrap_or_default();
-        let duration = pull.saturating_add(computing).saturating_add(push);
+        let mut duration = self.delays.sample(learner);
+        if let Some([pull, push]) = self.delays.travel(learner) {
+            let done = pull.saturating_add(duration);
+            self.computes.resize(self.assigned.len(), [Duration::ZERO; 2]);
+            self.computes[learner] = [pull, done];
+            duration = done.saturating_add(push);
+        }
         let due = self.now.saturating_add(nanoseconds(duration));
         self.finish.set(learner, due);
-        self.assigned[learner] = Some(Assigned { order, computing: None, computes });
+        self.assigned[learner] = Some(Assigned { order, computing: None });
         Some(Duration::from_nanos(due))
     }
 
@@ -155,7 +157,7 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
         self.compute_ahead(wanted);
         self.now = finish;
         self.finish.clear(learner);
-        let Some(Assigned { order, computing, .. }) = self.assigned[learner].take() else {
+        let Some(Assigned { order, computing }) = self.assigned[learner].take() else {
             return Ok(Some(Message::Returned(learner)));
         };
         let (loss, gradient) = match computing {
@@ -188,7 +190,7 @@ impl<D: DelayModel> Cluster for Simulated<'_, D> {
     }
 
     fn computes(&self, learner: LearnerId) -> Option<[Duration; 2]> {
-        self.assigned[learner].as_ref().and_then(|assigned| assigned.computes)
+        self.computes.get(learner).copied()
     }
 
     fn now(&self) -> Duration {

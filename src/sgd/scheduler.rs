@@ -252,7 +252,9 @@ impl Scheduler {
     /// Takes in that `learner` pushed the gradient it computed at `version`.
     pub fn on_push(&mut self, learner: LearnerId, version: Version) -> Verdict {
         self.pushed[learner] += 1;
-        self.at_work.remove(&(version, learner));
+        if self.stops_some() {
+            self.at_work.remove(&(version, learner));
+        }
         let staleness = self.version - version;
         let verdict = match self.rules.most_stale {
             Some(most) if staleness > most => Verdict::Discard,

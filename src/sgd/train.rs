@@ -303,8 +303,8 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
             Some(arrival) if self.learning_rate.drops(arrival) => self.scheduler.on_drop(learner),
             Some(_) => self.scheduler.on_push(learner, version),
         };
-        let accepted = arrival.filter(|_| verdict == Verdict::Accept);
-        let rate = accepted.map(|arrival| self.learning_rate.rate(&arrival));
+        let accepted = arrival.as_ref().filter(|_| verdict == Verdict::Accept);
+        let rate = accepted.map(|arrival| self.learning_rate.rate(arrival));
         let event =
             Event::Push { learner, task, version, staleness, verdict, rate, loss, computing };
         observer.event(now, &event)?;
