@@ -76,6 +76,13 @@ impl Case {
         Ok(case)
     }
 
+    /// The entrant, its learners and their times.
+    pub(super) fn in_words(&self) -> String {
+        let Self { entrant, learners, k, delay, link, .. } = self;
+        let link = link.as_ref().map_or(String::new(), |link| format!(", link {link}"));
+        format!("{entrant}, P={learners}, K={k}, {delay}{link}")
+    }
+
     /// The time of every minibatch.
     pub(super) fn delays(&self, seed: u64) -> Result<Delays> {
         let delays = Delays::new(self.delay.clone(), &self.slow, self.learners, seed)?;

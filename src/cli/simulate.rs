@@ -151,17 +151,17 @@ pub(super) fn run(args: &SimulateArgs) -> Result<Exit> {
 }
 
 fn text(simulation: &Simulation<'_>) -> String {
-    let Simulation { case: Case { entrant, learners, k, delay, .. }, times, theory, .. } =
-        simulation;
+    let Simulation { case, times, theory, .. } = simulation;
     let error = times.mean_update_time_se.map_or(String::new(), |se| format!(" ± {se:.2e}"));
     let predicted = case::in_words(theory);
     format!(
-        "{entrant}, P={learners}, K={k}, {delay}: {updates} updates after a warm-up of {warm_up}\n\
+        "{case}: {updates} updates after a warm-up of {warm_up}\n\
          mean update time  {mean:.6} s{error}\n\
          theory            {predicted}\n\
          mean staleness    {staleness:.4}\n\
          fresh gradients   {fresh:.2} %\n\
          minibatches       {started} started, {used} used, {wasted} wasted\n",
+        case = case.in_words(),
         updates = times.updates,
         warm_up = times.warm_up,
         mean = Shown(times.mean_update_time),

@@ -193,7 +193,7 @@ fn class(class: Ageing) -> &'static str {
 }
 
 fn text(theory: &Theory<'_>) -> String {
-    let Theory { case: Case { entrant, learners, k, delay, .. }, time, staleness, .. } = theory;
+    let Theory { case, time, staleness, .. } = theory;
     let unknown = || "nothing known".to_owned();
     let mean = staleness.map_or_else(unknown, |staleness| {
         let mean = staleness.mean.map(|mean| format!("{:.4}", Shown(mean)));
@@ -211,12 +211,13 @@ fn text(theory: &Theory<'_>) -> String {
         )
     });
     format!(
-        "{entrant}, P={learners}, K={k}, {delay}\n\
+        "{case}\n\
          mean update time  {time}\n\
          distribution      {class}\n\
          mean staleness    {mean}\n\
          fresh gradients   {fresh}\n\
          {momentum}",
+        case = case.in_words(),
         time = case::in_words(time),
         class = class(theory.class),
     )

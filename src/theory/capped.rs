@@ -20,7 +20,8 @@ pub fn shares(
     k: usize,
 ) -> Option<Vec<f64>> {
     let most = rules.most_stale?;
-    let known = rules == Rules::ringmaster(most + 1)
+    // With one gradient an update nobody waits.
+    let known = Rules { waits: false, ..rules } == Rules::ringmaster(most + 1)
         && k == 1
         && cancellation == Cancellation::Preempt
         && slow.is_none()

@@ -439,6 +439,9 @@ fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
         capped::shares(rules, &delay, &slow, cancellation, 8, 1)
     };
     assert!(of("ringmaster:4", EXPONENTIAL, "", Cancellation::OnArrival).is_none());
+    let same = of("async@stale=4", EXPONENTIAL, "", Cancellation::Preempt);
+    assert_eq!(same, of("ringmaster:4", EXPONENTIAL, "", Cancellation::Preempt));
+    assert!(same.is_some());
     assert!(of("ringmaster:4", EXPONENTIAL, "1=2", Cancellation::Preempt).is_none());
     assert!(of("ringmaster:4", "constant:1", "", Cancellation::Preempt).is_none());
     assert!(of("ssp:4", EXPONENTIAL, "", Cancellation::Preempt).is_none());
