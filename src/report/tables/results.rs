@@ -104,8 +104,8 @@ pub(in crate::report) fn notes(entrants: &[Entrant<'_>], races: &[Race]) -> Vec<
     if entrants.iter().any(|entrant| update_time(&entrant.results.theory) == "-") {
         notes.push(
             "- in the column theory: no value is known. That is so where delays are measured, K grows, \
-             some learners are slower, cancelled work runs to its end, or there is no theorem for the \
-             variant."
+             some learners are slower, cancelled work runs to its end, a rule drops gradients, the time on \
+             the way varies, or there is no theorem for the variant."
                 .to_owned(),
         );
     }
