@@ -85,11 +85,8 @@ impl Case {
 
     /// The time of every minibatch.
     pub(super) fn delays(&self, seed: u64) -> Result<Delays> {
-        let delays = Delays::new(self.delay.clone(), &self.slow, self.learners, seed)?;
-        match &self.link {
-            Some(link) => delays.with_link(link.clone(), seed),
-            None => Ok(delays),
-        }
+        Delays::new(self.delay.clone(), &self.slow, self.learners, seed)?
+            .with_link(self.link.as_ref(), seed)
     }
 
     /// Says it where --cancel was `given` and makes no difference.

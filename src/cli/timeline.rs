@@ -179,10 +179,8 @@ fn simulated(args: &TimelineArgs, until: Option<Duration>) -> Result<Vec<(String
             },
             ..Limits::default()
         };
-        let mut delays = Delays::new(delay.clone(), slow, *learners, *seed)?;
-        if let Some(link) = &args.link {
-            delays = delays.with_link(link.clone(), *seed)?;
-        }
+        let delays = Delays::new(delay.clone(), slow, *learners, *seed)?
+            .with_link(args.link.as_ref(), *seed)?;
         let mut run = times_only(entrant, *cancel, *learners, delays)?;
         let mut drawing = Drawing(Collector::new(MOST_EVENTS));
         run.train(&limits, &mut drawing)?;

@@ -97,16 +97,19 @@ impl Delays {
         Ok(Self { distribution, learners: (0..learners).map(stream).collect(), link: None })
     }
 
-    /// The same where each pull and each push is on its way for a time with this distribution, alike for all
-    /// learners and independent of what they compute. The times of computing stay as they are.
+    /// The same where each pull and each push is on its way for a time with this distribution, if there is
+    /// one: alike for all learners and independent of what they compute. The times of computing stay as they
+    /// are.
     ///
     /// # Errors
     /// [`Error::Config`] for a trace, and for a median that a clock of nanoseconds does not count well.
-    pub fn with_link(self, distribution: Distribution, seed: u64) -> Result<Self> {
+    pub fn with_link(self, distribution: Option<&Distribution>, seed: u64) -> Result<Self> {
+        let Some(distribution) = distribution else { return Ok(self) };
         if let Distribution::Trace(_) = distribution {
             return Err(Error::config("--link takes a distribution, and no trace"));
         }
-        countable(&distribution, 1.0)?;
+        countable(distribution, 1.0)?;
+        let distribution = distribution.clone();
         let stream = |learner| rng::stream(seed, Purpose::Link, learner as u64, 0);
         let learners = (0..self.learners.len()).map(stream).collect();
         Ok(Self { link: Some(Link { distribution, learners }), ..self })

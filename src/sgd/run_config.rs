@@ -347,11 +347,8 @@ impl RunConfig {
     /// # Errors
     /// [`Error::Config`] where delays or link do not fit the learners, or are not drawn.
     pub fn delays(&self, seed: u64) -> Result<Delays> {
-        let delays = Delays::new(self.distribution()?, &self.slow, self.learners, seed)?;
-        match &self.link {
-            Some(link) => delays.with_link(link.clone(), seed),
-            None => Ok(delays),
-        }
+        Delays::new(self.distribution()?, &self.slow, self.learners, seed)?
+            .with_link(self.link.as_ref(), seed)
     }
 
     fn patience(&self) -> Duration {

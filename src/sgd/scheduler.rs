@@ -255,10 +255,9 @@ impl Scheduler {
         if self.stops_some() {
             self.at_work.remove(&(version, learner));
         }
-        let staleness = self.version - version;
-        let verdict = match self.rules.most_stale {
-            Some(most) if staleness > most => Verdict::Discard,
-            _ => Verdict::Accept,
+        let verdict = match self.is_too_stale(version) {
+            true => Verdict::Discard,
+            false => Verdict::Accept,
         };
         if verdict == Verdict::Accept {
             self.accepted += 1;
@@ -269,6 +268,11 @@ impl Scheduler {
             self.start(learner);
         }
         verdict
+    }
+
+    /// Whether a gradient that was computed at `version` does not count any more.
+    pub fn is_too_stale(&self, version: Version) -> bool {
+        self.rules.most_stale.is_some_and(|most| self.version - version > most)
     }
 
     /// Takes in that `learner` pushed what is no gradient: it starts another minibatch.
@@ -425,9 +429,8 @@ impl Scheduler {
     /// who have none, and those whose work has become too stale.
     fn release(&mut self) {
         if self.stops_some() {
-            let most = self.rules.most_stale.unwrap_or(Version::MAX);
             while let Some(&(version, learner)) = self.at_work.first()
-                && self.version - version > most
+                && self.is_too_stale(version)
             {
                 self.at_work.pop_first();
                 self.start(learner);

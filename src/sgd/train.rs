@@ -293,15 +293,17 @@ impl<C: Cluster, K: KSchedule, R: LearningRate> Run<C, K, R> {
         let sound = loss.is_none_or(f32::is_finite) && self.server.fits(&gradient);
         let current = self.position.progress.version;
         let staleness = current - version;
-        let arrival = sound.then(|| {
+        // Of what does not count nothing else is worked out.
+        let counts = sound && !self.scheduler.is_too_stale(version);
+        let arrival = counts.then(|| {
             let (time, drift) = (now, self.server.drift(learner));
             let norm = self.learning_rate.needs_norm().then(|| ParameterServer::norm(&gradient));
             Arrival { learner, time, version: current, staleness, drift, norm }
         });
         let verdict = match &arrival {
-            None => self.scheduler.on_reject(learner),
+            _ if !sound => self.scheduler.on_reject(learner),
             Some(arrival) if self.learning_rate.drops(arrival) => self.scheduler.on_drop(learner),
-            Some(_) => self.scheduler.on_push(learner, version),
+            _ => self.scheduler.on_push(learner, version),
         };
         let accepted = arrival.as_ref().filter(|_| verdict == Verdict::Accept);
         let rate = accepted.map(|arrival| self.learning_rate.rate(arrival));

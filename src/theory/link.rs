@@ -46,24 +46,13 @@ pub fn update_time(
         return runtime::update_time_of(rules, &whole, slow, cancellation, p, k);
     }
     let replayed = matches!(distribution, Distribution::Trace(trace) if trace.is_replay());
-    match (Variant::of(rules), link) {
-        (Some(Variant::KBatchAsync), Some(link)) if !replayed => {
-            renewals(distribution, link, slow, p, k)
-        }
-        (Some(Variant::KAsync), Some(link)) if k == 1 && !replayed => {
-            renewals(distribution, link, slow, p, k)
-        }
-        _ => UpdateTime::default(),
-    }
-}
-
-fn renewals(
-    distribution: &Distribution,
-    link: &Distribution,
-    slow: &Slow,
-    p: usize,
-    k: usize,
-) -> UpdateTime {
+    let variant = Variant::of(rules);
+    // With one gradient an update nobody waits.
+    let never_waits =
+        variant == Some(Variant::KBatchAsync) || variant == Some(Variant::KAsync) && k == 1;
+    let Some(link) = link.filter(|_| never_waits && !replayed) else {
+        return UpdateTime::default();
+    };
     let both_ways = 2.0 * link.mean();
     let pushes: f64 =
         slow.factors(p).map(|factor| 1.0 / (factor * distribution.mean() + both_ways)).sum();

@@ -331,10 +331,9 @@ fn a_lone_learner_has_all_of_the_data() {
 #[test]
 fn a_constant_way_is_a_later_push() {
     let times = |entrant: &str, delay: Distribution, link: Option<&str>, cancel| {
-        let mut delays = Delays::new(delay, &Slow::default(), 5, 3).unwrap();
-        if let Some(link) = link {
-            delays = delays.with_link(link.parse().unwrap(), 3).unwrap();
-        }
+        let link = link.map(|link| link.parse().unwrap());
+        let delays = Delays::new(delay, &Slow::default(), 5, 3).unwrap();
+        let delays = delays.with_link(link.as_ref(), 3).unwrap();
         let entrant: Entrant = entrant.parse().unwrap();
         let mut run = simulate::times_only(&entrant, cancel, 5, delays).unwrap();
         let mut updates = Updates::default();

@@ -364,7 +364,7 @@ fn update_times_with_a_way_match() {
         let known = of(Some(&link)).mean_update_time.unwrap();
         assert!(known > of(None).mean_update_time.unwrap());
         let delays = Delays::new(delay.clone(), &slow, 6, 5).unwrap();
-        let delays = delays.with_link(link.clone(), 5).unwrap();
+        let delays = delays.with_link(Some(&link), 5).unwrap();
         let times = simulate(&rules, cancel, 6, delays, 1000, 50_000).unwrap();
         scores.push((times.mean_update_time - known) / times.mean_update_time_se.unwrap());
         let staleness = link::staleness(rules.rules(), &delay, Some(&link), &slow, cancel, 6, k);
