@@ -2,146 +2,31 @@
 //! `k-batch-async:adasync(2)`, `ringmaster:8`; and behind an `@` what it has of its own, as in
 //! `async@rate=0.1`.
 
+mod alias;
+mod forms;
 mod own;
+mod read;
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde_with::{DeserializeFromStr, SerializeDisplay};
 
-use self::own::{Cap, Own, UNBOUNDED};
+pub use self::forms::{FORMS, Form, Takes, grammar, name};
+use self::{
+    forms::{NO_BOUND, SIX, named, row},
+    own::{Cap, Own, UNBOUNDED},
+};
 use super::{
     k_schedule::{AdaSync, Adaptive, FixedK, KSchedule, Rule},
     learning_rate::RateRule,
     scheduler::{Cancellation, Rules, Variant},
 };
-use crate::{Error, Result, ids::Version, suggest};
+use crate::{Error, Result, ids::Version};
 
-/// A row of the table: all entrants of one name.
-#[derive(Debug)]
-pub struct Form {
-    /// What stands before the colon.
-    pub name: &'static str,
-    /// What stands behind it.
-    pub takes: Takes,
-    /// Some of them, for shells to offer.
-    pub examples: &'static [&'static str],
-    /// Its rules, by the number behind the colon.
-    rules: fn(usize) -> Rules,
-}
-
-/// What the number behind the colon of an entrant is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Takes {
-    /// There is none, and K is P.
-    AllLearners,
-    /// There is none, and K is 1.
-    OneGradient,
-    /// K, or how K changes; P/2 where nothing stands there.
-    K,
-    /// The bound R on the staleness; K is 1.
-    Bound,
-    /// S, by how much one may be ahead of the slowest; K is 1.
-    Lead,
-}
-
-/// Every row. The six variants stand first, in the order in which a race runs them.
-pub static FORMS: [Form; 8] = [
-    Form::of("sync", Takes::AllLearners, &["sync"], |_| Variant::KSync.into()),
-    Form::of("k-sync", Takes::K, &["k-sync:4", "k-sync:adasync", "k-sync:adaptive"], |_| {
-        Variant::KSync.into()
-    }),
-    Form::of(
-        "k-batch-sync",
-        Takes::K,
-        &["k-batch-sync:4", "k-batch-sync:adasync", "k-batch-sync:adaptive"],
-        |_| Variant::KBatchSync.into(),
-    ),
-    Form::of("async", Takes::OneGradient, &["async"], |_| Variant::KAsync.into()),
-    Form::of("k-async", Takes::K, &["k-async:4", "k-async:adasync", "k-async:adaptive"], |_| {
-        Variant::KAsync.into()
-    }),
-    Form::of(
-        "k-batch-async",
-        Takes::K,
-        &["k-batch-async:4", "k-batch-async:adasync", "k-batch-async:adaptive"],
-        |_| Variant::KBatchAsync.into(),
-    ),
-    Form::of("ringmaster", Takes::Bound, &["ringmaster:8"], |bound| match bound {
-        NO_BOUND => Variant::KBatchAsync.into(),
-        bound => Rules::ringmaster(bound as u64),
-    }),
-    Form::of("ssp", Takes::Lead, &["ssp:4"], |lead| match lead {
-        NO_BOUND => Variant::KBatchAsync.into(),
-        lead => Rules::stale_synchronous(lead as u64),
-    }),
-];
-
-/// The number that stands for none: `ringmaster:unbounded` and `ssp:unbounded` are async.
-const NO_BOUND: usize = usize::MAX;
-
-/// Names under which the literature has entrants that are in the table under others.
-const ALIASES: [(&str, Alias); 4] = [
-    ("rennala", Alias::Same(Variant::KBatchSync)),
-    ("m-sync", Alias::Same(Variant::KSync)),
-    ("backup", Alias::Backup),
-    ("n-softsync", Alias::Softsync),
-];
-
-/// What a name of the literature stands for.
-#[derive(Debug, Clone, Copy)]
-enum Alias {
-    /// A base variant with the number as K: Rennala SGD of Tyurin and Richtarik 2023, whose batch is K, and
-    /// m-synchronous SGD.
-    Same(Variant),
-    /// B backup workers: K-sync with K = P - B, in which late gradients are dropped on arrival (Chen et al.
-    /// 2016).
-    Backup,
-    /// N splits: K-batch-async with K = P / N, rounded down (Zhang et al. 2016).
-    Softsync,
-}
-
-impl Alias {
-    /// The entrant, by the number behind the colon; it needs one.
-    fn entrant(self, number: usize) -> Entrant {
-        match self {
-            Self::Same(variant) => Entrant::with_k(variant, number),
-            Self::Backup => {
-                let own = Own::NOTHING.or_cancel(Some(Cancellation::OnArrival));
-                let plain = Entrant::plain(row(Variant::KSync), Number::AllBut(number));
-                Entrant { own, ..plain }
-            }
-            Self::Softsync => Entrant::plain(row(Variant::KBatchAsync), Number::PartOfAll(number)),
-        }
-    }
-}
-
-/// How many of the rows are the six variants.
-const SIX: usize = 6;
 /// What stands in place of K where it follows the loss.
 const ADASYNC: &str = "adasync";
 /// What stands there where it is measured.
 const ADAPTIVE: &str = "adaptive";
-
-impl Form {
-    const fn of(
-        name: &'static str,
-        takes: Takes,
-        examples: &'static [&'static str],
-        rules: fn(usize) -> Rules,
-    ) -> Self {
-        Self { name, takes, examples, rules }
-    }
-
-    /// How it is written: `sync`, `k-sync:K`, `ringmaster:R`, `ssp:S`.
-    pub fn grammar(&self) -> String {
-        match self.takes {
-            Takes::AllLearners | Takes::OneGradient => self.name.to_owned(),
-            Takes::K => format!("{}:K", self.name),
-            Takes::Bound => format!("{}:R", self.name),
-            Takes::Lead => format!("{}:S", self.name),
-        }
-    }
-}
 
 /// Who takes part in a race: a variant, its number, and what it has of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, SerializeDisplay, DeserializeFromStr)]
@@ -507,117 +392,6 @@ impl fmt::Display for Entrant {
 /// P/2 rounded up, and at least 1.
 fn half(learners: usize) -> usize {
     learners.div_ceil(2).max(1)
-}
-
-/// The row of a base variant with a K of its own.
-fn row(variant: Variant) -> usize {
-    let is_of = |form: &Form| form.takes == Takes::K && (form.rules)(0) == variant.into();
-    FORMS.iter().position(is_of).expect("every base variant has a row")
-}
-
-fn named(name: &str) -> usize {
-    FORMS.iter().position(|form| form.name == name).expect("it is in the table")
-}
-
-/// The name of a base variant, as entrants have it.
-pub fn name(variant: Variant) -> &'static str {
-    FORMS[row(variant)].name
-}
-
-/// How all entrants are written, with a comma between.
-pub fn grammar() -> String {
-    FORMS.iter().map(Form::grammar).collect::<Vec<_>>().join(", ")
-}
-
-impl FromStr for Entrant {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let (variant, own) = match text.split_once('@') {
-            Some((variant, own)) => (variant, Some(own)),
-            None => (text, None),
-        };
-        let (name, number) = match variant.split_once(':') {
-            Some((name, number)) => (name, Some(number)),
-            None => (variant, None),
-        };
-        if let Some((_, alias)) = ALIASES.iter().find(|(known, _)| *known == name) {
-            let Some(number) = number else {
-                return Err(Error::config(format!("{name} needs a number, as in {name}:2")));
-            };
-            let entrant = alias.entrant(count(text, "the number", number)?);
-            return entrant.with_settings(text, own);
-        }
-        let Some(form) = FORMS.iter().position(|form| form.name == name) else {
-            let hint = match name.contains(',') {
-                true => "; entrants have spaces between them".to_owned(),
-                false => suggest::nearest(
-                    name,
-                    FORMS.iter().map(|form| form.name).chain(ALIASES.map(|(name, _)| name)),
-                ),
-            };
-            return Err(Error::config(format!("unknown variant \"{name}\"{hint}")));
-        };
-        let number = match (FORMS[form].takes, number) {
-            (Takes::AllLearners | Takes::OneGradient, Some(k)) => {
-                let with_k = format!("k-{name}");
-                let hint = match FORMS.iter().any(|form| form.name == with_k) {
-                    true => format!("; did you mean \"{with_k}:{k}\"?"),
-                    false => String::new(),
-                };
-                return Err(Error::config(format!("{name} has no K{hint}")));
-            }
-            (Takes::Bound, None) => {
-                return Err(Error::config(format!(
-                    "{name} needs a bound R: gradients of that staleness or more do not count, as in \
-                     {name}:8"
-                )));
-            }
-            (Takes::Lead, None) => {
-                return Err(Error::config(format!(
-                    "{name} needs a lead S, by how many minibatches a learner may be ahead of the slowest, as \
-                     in {name}:4"
-                )));
-            }
-            (_, None) => Number::None,
-            (Takes::Bound | Takes::Lead, Some(UNBOUNDED)) => Number::Of(NO_BOUND),
-            (Takes::Lead, Some(lead)) => {
-                let wrong = || format!("{text}: S=\"{lead}\" is not a whole number");
-                Number::Of(lead.parse().map_err(|_| Error::config(wrong()))?)
-            }
-            (Takes::Bound, Some(bound)) => Number::Of(count(text, "R", bound)?),
-            (Takes::K, Some(k)) => k_of(text, k)?,
-        };
-        Self::plain(form, number).with_settings(text, own)
-    }
-}
-
-/// K as it is written in `text`: a number, or how it changes.
-fn k_of(text: &str, k: &str) -> Result<Number> {
-    if k == ADAPTIVE {
-        return Ok(Number::Adaptive);
-    }
-    if !k.starts_with(|first: char| first.is_alphabetic()) {
-        return Ok(Number::Of(count(text, "K", k)?));
-    }
-    let (policy, initial) = match k.strip_suffix(')').and_then(|k| k.split_once('(')) {
-        Some((policy, initial)) => (policy, count(text, "K_0", initial)?),
-        None => (k, 1),
-    };
-    if policy == ADASYNC {
-        return Ok(Number::AdaSync(initial));
-    }
-    let hint = suggest::nearest(policy, [ADASYNC, "adasync(K0)", ADAPTIVE]);
-    Err(Error::config(format!("{text}: K=\"{k}\" is not a whole number{hint}")))
-}
-
-/// A number as it is written in `text`, which calls it `what`.
-fn count(text: &str, what: &str, number: &str) -> Result<usize> {
-    match number.parse() {
-        Ok(0) => Err(Error::config(format!("{text}: {what} must be at least 1"))),
-        Ok(k) => Ok(k),
-        Err(_) => Err(Error::config(format!("{text}: {what}=\"{number}\" is not a whole number"))),
-    }
 }
 
 #[cfg(test)]

@@ -267,7 +267,8 @@ impl RunConfig {
         own.train(entrant, start, true, cluster, &limits, observer)
     }
 
-    /// A run of `entrant`, of which this is the configuration. Where the minibatches in hand are `abandoned`, those of a run that goes on are lost.
+    /// A run of `entrant`, of which this is the configuration. Where the minibatches in hand are
+    /// `abandoned`, those of a run that goes on are lost.
     fn train(
         &self,
         entrant: &Entrant,
