@@ -5,7 +5,7 @@ mod arrival;
 pub mod capped;
 pub mod error;
 pub mod lead;
-pub mod link;
+pub mod learners;
 pub mod momentum;
 pub mod order_statistics;
 mod renewals;

@@ -7,7 +7,7 @@ use crate::{
     ids::Version,
     sgd::{Entrant, Event, Limits, Observer, RunConfig, Tally, simulate::times_only},
     statistics,
-    theory::{link, staleness},
+    theory::{learners::Learners, runtime, staleness},
 };
 
 /// Updates that are simulated; later ones go on at the mean time per update.
@@ -44,8 +44,7 @@ impl UpdateTimes {
                 run_config.rate_rule
             )));
         }
-        let RunConfig { learners, cancellation, ref slow, ref link, .. } = *run_config;
-        let delay = run_config.distribution()?;
+        let RunConfig { learners, cancellation, .. } = *run_config;
         let k = entrant.fixed_k(learners)?;
         let mut runs = Vec::new();
         let mut stale = Vec::new();
@@ -62,15 +61,14 @@ impl UpdateTimes {
         let all = SIMULATED as usize;
         let means: Vec<f64> = (0..all).map(|n| mean(&at(n))).collect();
         let error = statistics::standard_error(&at(all - 1)).expect("there are several");
-        let theory = link::update_time(
-            entrant.rules(),
-            &delay,
-            link.as_ref(),
-            slow,
-            entrant.cancellation(cancellation),
-            learners,
-            k,
-        );
+        let of_theory = Learners {
+            count: learners,
+            distribution: run_config.distribution()?,
+            link: run_config.link.clone(),
+            slow: run_config.slow.clone(),
+            cancellation: entrant.cancellation(cancellation),
+        };
+        let theory = runtime::update_time_of(entrant.rules(), &of_theory, k);
         let half = all / 2;
         let slope = (means[all - 1] - means[half - 1]) / (all - half) as f64;
         let mean_update_time = theory.mean_update_time.filter(|_| theory.exact).unwrap_or(slope);

@@ -10,9 +10,9 @@ use crate::{
     race::config::check::NOTHING_CANCELLED,
     sgd::{Cancellation, Entrant},
     theory::{
-        link,
+        learners::Learners,
         runtime::{self, UpdateTime},
-        staleness::Expected,
+        staleness::{self, Expected},
     },
 };
 
@@ -98,16 +98,22 @@ impl Case {
 
     /// What theory says of its update time.
     pub(super) fn update_time(&self) -> UpdateTime {
-        let Self { entrant, learners, k, delay, link, slow, cancel } = self;
-        let link = link.as_ref();
-        link::update_time(entrant.rules(), delay, link, slow, *cancel, *learners, *k)
+        runtime::update_time_of(self.entrant.rules(), &self.as_learners(), self.k)
     }
 
     /// What theory says of the staleness of its gradients.
     pub(super) fn staleness(&self) -> Option<Expected> {
-        let Self { entrant, learners, k, delay, link, slow, cancel } = self;
-        let link = link.as_ref();
-        link::staleness(entrant.rules(), delay, link, slow, *cancel, *learners, *k)
+        staleness::expected_of(self.entrant.rules(), &self.as_learners(), self.k)
+    }
+
+    fn as_learners(&self) -> Learners {
+        Learners {
+            count: self.learners,
+            distribution: self.delay.clone(),
+            link: self.link.clone(),
+            slow: self.slow.clone(),
+            cancellation: self.cancel,
+        }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::{
         write_tuning, write_whole,
     },
     sgd::{Cancellation, Ended, Entrant, Objective, Trajectory},
-    theory::link,
+    theory::{learners::Learners, runtime, staleness},
 };
 
 /// Why there are no trajectories of real time.
@@ -308,12 +308,11 @@ fn summed_up(config: &Config, entrant: Entrant, runs: Vec<RunSummary>) -> Result
     // While K grows there is no long run, and of gradients that are dropped theory knows nothing.
     let known = !entrant.adapts() && !run_config.rate_rule.may_drop();
     if let Some((distribution, slow, cancel)) = delays.filter(|_| known) {
-        let rules = entrant.rules();
-        let cancel = entrant.cancellation(cancel);
-        let link = config.link.as_ref();
-        summary.theory = link::update_time(rules, &distribution, link, &slow, cancel, learners, k);
-        summary.staleness_theory =
-            link::staleness(rules, &distribution, link, &slow, cancel, learners, k);
+        let (rules, link) = (entrant.rules(), config.link.clone());
+        let cancellation = entrant.cancellation(cancel);
+        let learners = Learners { count: learners, distribution, link, slow, cancellation };
+        summary.theory = runtime::update_time_of(rules, &learners, k);
+        summary.staleness_theory = staleness::expected_of(rules, &learners, k);
     }
     // The bound is one of plain SGD at a constant rate, and of one K.
     if run_config.is_plain()

@@ -3,10 +3,8 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    cluster::delay::{Distribution, Slow},
-    sgd::scheduler::Rules,
-};
+use super::learners::Learners;
+use crate::sgd::scheduler::Rules;
 
 /// States beyond which the values would take long.
 const MOST_STATES: usize = 20_000;
@@ -28,23 +26,14 @@ pub struct AtWork {
 /// waits.
 type Leads = Vec<usize>;
 
-/// How many of P = `p` learners are at work under exponential times; none for other rules, times or learners,
+/// How many of these P learners are at work under exponential times; none for other rules, times or learners,
 /// or where it would take long to compute.
 ///
 /// Each learner that is at work is the next to push with equal chance, and what comes then depends on the
 /// leads alone: they are a Markov chain, of which this is the stationary state.
-pub fn at_work(
-    rules: Rules,
-    distribution: &Distribution,
-    slow: &Slow,
-    p: usize,
-    k: usize,
-) -> Option<AtWork> {
-    let most = rules.most_ahead?;
-    let known = rules == Rules::stale_synchronous(most)
-        && k == 1
-        && slow.is_none()
-        && distribution.is_memoryless();
+pub fn at_work(rules: Rules, learners: &Learners, k: usize) -> Option<AtWork> {
+    let (most, p) = (rules.most_ahead?, learners.count);
+    let known = rules == Rules::stale_synchronous(most) && k == 1 && learners.are_memoryless();
     if !known || states(p, most)? > MOST_STATES {
         return None;
     }
@@ -153,8 +142,8 @@ mod tests {
 
     #[track_caller]
     fn of(p: usize, lead: u64) -> AtWork {
-        let exponential = "exponential:mean=1".parse().unwrap();
-        at_work(Rules::stale_synchronous(lead), &exponential, &Slow::default(), p, 1).unwrap()
+        let learners = Learners::alike(p, "exponential:mean=1".parse().unwrap());
+        at_work(Rules::stale_synchronous(lead), &learners, 1).unwrap()
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 pub use super::update_time::UpdateTime;
-use super::{arrival, capped, lead, order_statistics, renewals, unequal};
+use super::{arrival, capped, lead, learners::Learners, order_statistics, renewals, unequal};
 use crate::{
-    cluster::delay::{Distribution, Slow},
+    cluster::delay::Distribution,
     sgd::{
         Cancellation,
         scheduler::{Rules, Variant},
@@ -152,24 +152,28 @@ pub fn has_mean(
 /// is as far from its end as before, so that an update takes E\[X\] / P. Where nobody may be far ahead of
 /// the slowest (stale synchronous parallel) and times are exponential, it takes E\[X\] over the mean number
 /// of learners that are [at work](lead::at_work).
-pub fn update_time_of(
-    rules: impl Into<Rules>,
-    distribution: &Distribution,
-    slow: &Slow,
-    cancellation: Cancellation,
-    p: usize,
-    k: usize,
-) -> UpdateTime {
+///
+/// With times on the way that vary, or with slow learners and any times on the way, only async and
+/// K-batch-async are known, in which nobody waits: an update takes K pushes.
+pub fn update_time_of(rules: impl Into<Rules>, learners: &Learners, k: usize) -> UpdateTime {
     let rules = rules.into();
-    let replayed = matches!(distribution, Distribution::Trace(trace) if trace.is_replay());
+    let variant = Variant::of(rules).filter(|_| !learners.replay());
+    let Some(learners) = learners.without_link() else {
+        let never_waits =
+            variant == Some(Variant::KBatchAsync) || variant == Some(Variant::KAsync) && k == 1;
+        return match never_waits {
+            true => UpdateTime::exactly(k as f64 / learners.pushes_a_second()),
+            false => UpdateTime::default(),
+        };
+    };
+    let Learners { count: p, ref distribution, ref slow, cancellation, .. } = learners;
     // Sync leaves nothing unfinished.
     let leaves_none = rules.waits && k >= p;
     let lazy = cancellation == Cancellation::OnArrival && rules.cancels() && !leaves_none;
-    let Some(variant) = Variant::of(rules).filter(|_| !replayed) else {
-        let capped = capped::shares(rules, distribution, slow, cancellation, p, k);
-        let at_work = capped
-            .map(|_| p as f64)
-            .or_else(|| lead::at_work(rules, distribution, slow, p, k).map(|at_work| at_work.mean));
+    let Some(variant) = variant else {
+        let capped = capped::shares(rules, &learners, k).map(|_| p as f64);
+        let at_work =
+            capped.or_else(|| lead::at_work(rules, &learners, k).map(|at_work| at_work.mean));
         return at_work.map_or(UpdateTime::default(), |at_work| {
             UpdateTime::exactly(distribution.mean() / at_work)
         });

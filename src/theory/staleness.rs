@@ -15,11 +15,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     capped, lead,
+    learners::Learners,
     runtime::{Ageing, ageing},
 };
 use crate::{
     cluster::delay::{Distribution, Slow},
-    sgd::scheduler::{Cancellation, Rules, Variant},
+    sgd::scheduler::{Rules, Variant},
 };
 
 /// A distribution of s: fresh or not, and geometric from 1 on. All that come up are of this kind.
@@ -199,7 +200,7 @@ pub fn expected(
 }
 
 /// What follows from counting alone, under any times, of a `finite` mean or not.
-pub(super) fn counted(rules: Rules, finite: bool, p: usize, k: usize) -> Option<Expected> {
+fn counted(rules: Rules, finite: bool, p: usize, k: usize) -> Option<Expected> {
     let variant = Variant::of(rules)?;
     let mean = mean(variant, p, k)?;
     let fresh = match variant {
@@ -216,33 +217,26 @@ pub(super) fn counted(rules: Rules, finite: bool, p: usize, k: usize) -> Option<
 }
 
 /// [`expected`], and what is known of [capped](capped::shares) staleness and of a bounded
-/// [lead](lead::at_work), of learners as they are configured.
-pub fn expected_of(
-    rules: impl Into<Rules>,
-    distribution: &Distribution,
-    slow: &Slow,
-    cancellation: Cancellation,
-    p: usize,
-    k: usize,
-) -> Option<Expected> {
-    let rules = rules.into();
+/// [lead](lead::at_work), of learners as they are configured. With times on the way that vary, or with slow
+/// learners and any times on the way, it is what follows from counting.
+pub fn expected_of(rules: impl Into<Rules>, learners: &Learners, k: usize) -> Option<Expected> {
+    let (rules, p) = (rules.into(), learners.count);
+    let Some(learners) = learners.without_link() else {
+        return counted(rules, learners.mean_is_finite(), p, k);
+    };
     let of_lead = || {
-        let at_work = lead::at_work(rules, distribution, slow, p, k)?;
-        let mean = Some(at_work.others);
+        let mean = Some(lead::at_work(rules, &learners, k)?.others);
         // Who waits at the front is fresh in none.
         Some(Expected { mean, distribution: None, fresh_at_least: 0.0, fresh_at_most: 1.0 })
     };
     let of_cap = || {
-        let shares = capped::shares(rules, distribution, slow, cancellation, p, k)?;
+        let shares = capped::shares(rules, &learners, k)?;
         let mean = shares.iter().zip(0..).map(|(share, s)| share * f64::from(s)).sum();
         // Whoever pushed last is fresh, and more may be that were stopped.
         let fresh_at_least = 1.0 / p as f64;
-        Some(Expected {
-            mean: Some(mean),
-            distribution: None,
-            fresh_at_least,
-            fresh_at_most: shares[0],
-        })
+        let (mean, fresh_at_most) = (Some(mean), shares[0]);
+        Some(Expected { mean, distribution: None, fresh_at_least, fresh_at_most })
     };
+    let Learners { distribution, slow, .. } = &learners;
     expected(rules, distribution, slow, p, k).or_else(of_cap).or_else(of_lead)
 }

@@ -5,13 +5,14 @@ use serde::Serialize;
 
 use super::{
     error::{Bound, Constants, GammaPrime, NoBound, Step},
+    learners::Learners,
     runtime::{self, Ageing, UpdateTime, ageing},
     speed_up, staleness,
 };
 use crate::{
     cluster::delay::{Distribution, Slow},
     sgd::{
-        Cancellation, Entrant,
+        Entrant,
         scheduler::{Rules, Variant},
     },
 };
@@ -106,9 +107,9 @@ impl Survey {
 impl Bounded {
     /// What is known of it; none if nothing is.
     fn of(entrant: Entrant, distribution: &Distribution, p: usize) -> Option<Self> {
-        let (rules, slow, cancel) = (entrant.rules(), Slow::default(), Cancellation::Preempt);
-        let time = runtime::update_time_of(rules, distribution, &slow, cancel, p, 1);
-        let expected = staleness::expected_of(rules, distribution, &slow, cancel, p, 1)?;
+        let (rules, learners) = (entrant.rules(), Learners::alike(p, distribution.clone()));
+        let time = runtime::update_time_of(rules, &learners, 1);
+        let expected = staleness::expected_of(rules, &learners, 1)?;
         time.mean_update_time?;
         Some(Self { entrant, time, mean_staleness: expected.mean })
     }

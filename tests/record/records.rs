@@ -22,8 +22,9 @@ use tortoise::{
         EvaluationRow, Recorder, RunDirectory, RunFiles, RunSummary, Summary, read_evaluations,
         read_run, write_whole,
     },
-    sgd::{Cancellation, Ended, Entrant, RunConfig, run_config::Finished, scheduler::Variant},
+    sgd::{Ended, Entrant, RunConfig, run_config::Finished, scheduler::Variant},
     theory::{
+        learners::Learners,
         runtime::{UpdateTime, update_time_of},
         staleness::{Expected, expected},
     },
@@ -97,8 +98,8 @@ fn an_infinite_time_of_theory_comes_back() {
         let distribution: Distribution = format!("pareto:shape={shape},scale=1").parse().unwrap();
         for variant in Variant::ALL {
             for k in 1..=4 {
-                let (slow, cancel) = (Slow::default(), Cancellation::Preempt);
-                let time = update_time_of(variant, &distribution, &slow, cancel, 4, k);
+                let slow = Slow::default();
+                let time = update_time_of(variant, &Learners::alike(4, distribution.clone()), k);
                 infinite += u32::from(time.mean_update_time == Some(f64::INFINITY));
                 let read: UpdateTime = same_again(&pretty(&time), "{");
                 assert_eq!(read, time, "{distribution} {variant:?} {k}");

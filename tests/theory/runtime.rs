@@ -9,8 +9,10 @@ use tortoise::{
         simulate::{Times, default_warm_up, simulate},
     },
     theory::{
-        link, order_statistics,
+        learners::Learners,
+        order_statistics,
         runtime::{Ageing, UpdateTime, ageing, update_time, update_time_of},
+        staleness::expected_of,
     },
 };
 
@@ -236,7 +238,8 @@ fn expected(
     k: usize,
 ) -> UpdateTime {
     let (distribution, slow) = (distribution.parse().unwrap(), slow.parse().unwrap());
-    update_time_of(variant, &distribution, &slow, cancel, p, k)
+    let learners = Learners { slow, cancellation: cancel, ..Learners::alike(p, distribution) };
+    update_time_of(variant, &learners, k)
 }
 
 /// By simulation, which knows no formula: learners that are slower, and work that runs to its end.
@@ -360,23 +363,28 @@ fn update_times_with_a_way_match() {
         let (delay, slow): (Distribution, Slow) = (delay.parse().unwrap(), slow.parse().unwrap());
         let link: Distribution = link.parse().unwrap();
         let k = rules.k(6).unwrap();
-        let of = |link| link::update_time(rules.rules(), &delay, link, &slow, cancel, 6, k);
-        let known = of(Some(&link)).mean_update_time.unwrap();
+        let learners = |link| {
+            let slow = slow.clone();
+            Learners { link, slow, ..Learners::alike(6, delay.clone()) }
+        };
+        let of = |link| update_time_of(rules.rules(), &learners(link), k);
+        let known = of(Some(link.clone())).mean_update_time.unwrap();
         assert!(known > of(None).mean_update_time.unwrap());
         let delays = Delays::new(delay.clone(), &slow, 6, 5).unwrap();
         let delays = delays.with_link(Some(&link), 5).unwrap();
         let times = simulate(&rules, cancel, 6, delays, 1000, 50_000).unwrap();
         scores.push((times.mean_update_time - known) / times.mean_update_time_se.unwrap());
-        let staleness = link::staleness(rules.rules(), &delay, Some(&link), &slow, cancel, 6, k);
+        let staleness = expected_of(rules.rules(), &learners(Some(link)), k);
         let mean = staleness.unwrap().mean.unwrap();
         assert!((times.mean_staleness - mean).abs() < 0.01 + 0.01 * mean, "{entrant}");
     }
     assert!(scores.iter().all(|z| z.abs() < 4.0), "{scores:?}");
     let nothing = |entrant: &str, link: &str, slow: &str| {
         let rules = entrant.parse::<Entrant>().unwrap().rules();
-        let (delay, link) = ("exponential:mean=1".parse().unwrap(), link.parse().unwrap());
+        let (delay, link) = ("exponential:mean=1".parse().unwrap(), Some(link.parse().unwrap()));
         let slow = slow.parse().unwrap();
-        link::update_time(rules, &delay, Some(&link), &slow, cancel, 6, 3) == UpdateTime::default()
+        let learners = Learners { link, slow, ..Learners::alike(6, delay) };
+        update_time_of(rules, &learners, 3) == UpdateTime::default()
     };
     assert!(nothing("k-sync:3", "exponential:mean=1", ""));
     assert!(nothing("k-sync:3", "constant:1", "0=2"));

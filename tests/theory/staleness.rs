@@ -14,6 +14,7 @@ use tortoise::{
     statistics,
     theory::{
         capped, lead,
+        learners::Learners,
         momentum::HeavyBall,
         runtime,
         staleness::{
@@ -414,8 +415,8 @@ fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
     for (p, bound) in [(1, 4), (4, 1), (4, 3), (8, 8), (8, 30), (20, 5)] {
         let entrant: Entrant = format!("ringmaster:{bound}").parse().unwrap();
         let (rules, cancellation) = (entrant.rules(), Cancellation::Preempt);
-        let (exponential, none) = (EXPONENTIAL.parse().unwrap(), Slow::default());
-        let law = capped::shares(rules, &exponential, &none, cancellation, p, 1).unwrap();
+        let learners = Learners::alike(p, EXPONENTIAL.parse().unwrap());
+        let law = capped::shares(rules, &learners, 1).unwrap();
         assert!((law.iter().sum::<f64>() - 1.0).abs() < 1e-12 && law.len() <= bound);
         let delays = delays(EXPONENTIAL, "", p, bound as u64);
         let (warm_up, updates) = (default_warm_up(p, 1), 200_000);
@@ -423,7 +424,7 @@ fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
         let error = times.mean_update_time_se.unwrap();
         let z = (times.mean_update_time - 1.0 / p as f64) / error;
         assert!(z.abs() < 4.0, "P={p} R={bound}: {z}");
-        let expected = staleness::expected_of(rules, &exponential, &none, cancellation, p, 1);
+        let expected = staleness::expected_of(rules, &learners, 1);
         let mean = expected.unwrap().mean.unwrap();
         assert!((times.mean_staleness - mean).abs() < 0.02 * mean.max(0.1), "P={p} R={bound}");
         for (s, share) in law.iter().enumerate() {
@@ -436,7 +437,8 @@ fn ringmaster_that_stops_what_is_too_stale_has_a_law_under_exponential_times() {
     let of = |entrant: &str, delay: &str, slow: &str, cancellation| {
         let rules = entrant.parse::<Entrant>().unwrap().rules();
         let (delay, slow) = (delay.parse().unwrap(), slow.parse().unwrap());
-        capped::shares(rules, &delay, &slow, cancellation, 8, 1)
+        let learners = Learners { slow, cancellation, ..Learners::alike(8, delay) };
+        capped::shares(rules, &learners, 1)
     };
     assert!(of("ringmaster:4", EXPONENTIAL, "", Cancellation::OnArrival).is_none());
     let same = of("async@stale=4", EXPONENTIAL, "", Cancellation::Preempt);
@@ -452,11 +454,11 @@ fn a_bounded_lead_has_times_and_a_mean_staleness_under_exponential_times() {
     let cancellation = Cancellation::Preempt;
     for (p, lead) in [(1, 2), (2, 0), (2, 3), (4, 1), (8, 0), (8, 1), (8, 4), (12, 2)] {
         let entrant: Entrant = format!("ssp:{lead}").parse().unwrap();
-        let (exponential, none) = (EXPONENTIAL.parse().unwrap(), Slow::default());
+        let learners = Learners::alike(p, EXPONENTIAL.parse().unwrap());
         let rules = entrant.rules();
-        let known = runtime::update_time_of(rules, &exponential, &none, cancellation, p, 1);
+        let known = runtime::update_time_of(rules, &learners, 1);
         let time = known.mean_update_time.unwrap();
-        let expected = staleness::expected_of(rules, &exponential, &none, cancellation, p, 1);
+        let expected = staleness::expected_of(rules, &learners, 1);
         let mean = expected.unwrap().mean.unwrap();
         let delays = delays(EXPONENTIAL, "", p, lead);
         let (warm_up, updates) = (5000, 200_000);
@@ -467,7 +469,8 @@ fn a_bounded_lead_has_times_and_a_mean_staleness_under_exponential_times() {
     }
     let of = |entrant: &str, delay: &str, slow: &str, p| {
         let rules = entrant.parse::<Entrant>().unwrap().rules();
-        lead::at_work(rules, &delay.parse().unwrap(), &slow.parse().unwrap(), p, 1)
+        let slow = slow.parse().unwrap();
+        lead::at_work(rules, &Learners { slow, ..Learners::alike(p, delay.parse().unwrap()) }, 1)
     };
     assert!(of("ssp:4", EXPONENTIAL, "", 8).is_some());
     assert!(of("ssp:4", EXPONENTIAL, "1=2", 8).is_none());
